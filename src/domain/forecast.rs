@@ -1,0 +1,105 @@
+//! Asking a model for what comes next.
+
+use std::collections::BTreeMap;
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::frequency::Frequency;
+use super::ids::{DatasetId, ModelId};
+
+/// What `POST /v1/models/{id}/forecast` takes: either `series` with values, or a `dataset` and
+/// the keys of its series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForecastRequest {
+    /// With `dataset`: keys of stored series. Alone: histories.
+    #[garde(length(min = 1, max = 100_000))]
+    pub series: Vec<SeriesRequest>,
+    /// Where the keys' latest points are read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub dataset: Option<DatasetId>,
+    /// Points ahead. Left out: as many as the model was trained for. Past that, the forecast is
+    /// fed back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 1, max = 10_000)))]
+    pub horizon: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum SeriesRequest {
+    /// A series of the request's `dataset`.
+    Key(String),
+    History(History),
+}
+
+/// Reads a text or an object, so that a mistake within is named for what it is.
+impl<'de> Deserialize<'de> for SeriesRequest {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct RequestVisitor;
+
+        impl<'de> serde::de::Visitor<'de> for RequestVisitor {
+            type Value = SeriesRequest;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the key of a stored series, or an object with its values")
+            }
+
+            fn visit_str<E>(self, key: &str) -> Result<SeriesRequest, E> {
+                Ok(SeriesRequest::Key(key.to_owned()))
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<SeriesRequest, A::Error> {
+                History::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(SeriesRequest::History)
+            }
+        }
+
+        from.deserialize_any(RequestVisitor)
+    }
+}
+
+/// The latest points of one series, oldest first, without gaps.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct History {
+    /// Echoed in the answer; a series the model was trained on is scaled as in training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The time of the first value: an RFC 3339 time, or a date.
+    #[serde(skip_serializing_if = "Option::is_none", with = "super::moment::from")]
+    #[schema(value_type = Option<String>, example = "2019-04-06")]
+    pub start: Option<jiff::Timestamp>,
+    /// Left out: the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency: Option<Frequency>,
+    /// For a model with one target.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<f64>,
+    /// For a model with several: all of the same length.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub targets: BTreeMap<String, Vec<f64>>,
+    /// The past covariates the model reads: as long as the values.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub past: BTreeMap<String, Vec<f64>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ForecastResponse {
+    pub model: ModelId,
+    /// One entry a series and target, in the order asked.
+    pub forecasts: Vec<Forecast>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Forecast {
+    pub series: Option<String>,
+    pub target: String,
+    /// Absent where the start or the frequency is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamps: Option<Vec<jiff::Timestamp>>,
+    /// In the data's own units.
+    pub mean: Vec<f64>,
+}

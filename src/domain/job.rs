@@ -1,0 +1,126 @@
+//! A job: one order, its life from `queued` to exactly one end, and what it left behind.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ids::{DatasetId, JobId, ModelId};
+use super::metrics::FinalMetrics;
+use super::order::TrainOrder;
+
+/// `queued → running → succeeded | failed | cancelled`; a running job may go back to `queued`
+/// (a fault of the machine, a shutdown), and a queued one may be cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl JobStatus {
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+
+    /// Nothing more will happen to the job.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    Train,
+}
+
+impl JobKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+        }
+    }
+}
+
+/// Why a job failed, or what its last attempt failed of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobError {
+    /// Stable: `diverged`, `dataset_deleted`, `series_too_short`, `attempts_exhausted`, …
+    pub code: String,
+    /// For people; says what to change where the order is at fault.
+    pub detail: String,
+}
+
+/// A job as the API shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    pub id: JobId,
+    pub kind: JobKind,
+    pub name: String,
+    pub status: JobStatus,
+    /// From 0 to 1.
+    pub progress: f64,
+    /// How often a worker took the job up; 0 while none has.
+    pub attempt: u32,
+    /// A cancel was asked for and has not yet taken effect.
+    pub cancel_requested: bool,
+    /// The engine that runs it, once it runs.
+    pub engine: Option<String>,
+    pub dataset: DatasetId,
+    pub dataset_revision: u32,
+    /// The order with every open field filled in.
+    pub order: TrainOrder,
+    pub created_at: jiff::Timestamp,
+    pub started_at: Option<jiff::Timestamp>,
+    pub finished_at: Option<jiff::Timestamp>,
+    /// A guess from the epochs so far; absent unless running.
+    pub eta_seconds: Option<f64>,
+    pub error: Option<JobError>,
+    /// The job this one belongs to.
+    pub parent: Option<JobId>,
+    pub model: Option<ModelId>,
+    pub metrics: Option<FinalMetrics>,
+    /// Rises with every change of the row; the API's ETag.
+    #[serde(skip)]
+    pub version: i64,
+}
+
+/// One thing that happened to a job, in the order it happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobEvent {
+    /// From 1, without holes, by job.
+    pub sequence: i64,
+    pub at: jiff::Timestamp,
+    pub kind: JobEventKind,
+    /// `status`: `{status, attempt, error?, model?}`; `epoch`: an epoch report; `warning`: `{code, detail}`.
+    #[schema(value_type = Object)]
+    pub data: serde_json::Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobEventKind {
+    Status,
+    Epoch,
+    Warning,
+}
+
+impl JobEventKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Epoch => "epoch",
+            Self::Warning => "warning",
+        }
+    }
+}

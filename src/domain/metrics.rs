@@ -1,0 +1,75 @@
+//! What a forecast is judged by.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The errors of one model on one part of the data.
+///
+/// `loss` and `last_time_step_mse` are in the scale the network learns in; `mae` and `rmse` are in
+/// the data's own units; all but `loss` judge the forecast made at each window's last step alone.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Metrics {
+    /// The loss that training minimises, over every step that is trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// Mean squared error of the last step's forecast, in the network's scale.
+    pub last_time_step_mse: f64,
+    /// Mean absolute error, in the data's units.
+    pub mae: f64,
+    /// Root of the mean squared error, in the data's units.
+    pub rmse: f64,
+    /// Symmetric mean absolute percentage error, 0 to 200; a point with forecast and value both 0 counts 0.
+    pub smape: f64,
+    /// Mean absolute error over that of the seasonal naive forecast within the training part, by
+    /// series and target; absent where that scale is 0 or unknown for every series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mase: Option<f64>,
+}
+
+/// What training reports of the part it learns from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TrainingMetrics {
+    /// Mean over the epoch's batches, each weighted by its windows, taken as the weights move.
+    pub loss: f64,
+}
+
+/// One epoch, as the history keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EpochReport {
+    /// Counted from 1.
+    pub epoch: u32,
+    /// Wall time of the epoch, validation included.
+    pub seconds: f64,
+    pub training: TrainingMetrics,
+    /// Absent where the order has no validation part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Metrics>,
+    /// This epoch's weights are the best so far.
+    pub best: bool,
+}
+
+/// A method's errors on the parts held back.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct HeldOut {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Metrics>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Metrics>,
+}
+
+/// The forecasts every model must beat, on the same windows.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Baselines {
+    /// The last known value, repeated.
+    pub naive: HeldOut,
+    /// The value one season before; the same as `naive` where the season is 1 or longer than the context.
+    pub seasonal_naive: HeldOut,
+}
+
+/// What a finished training reports: the best epoch's weights, judged once more.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct FinalMetrics {
+    #[serde(flatten)]
+    pub model: HeldOut,
+    pub baselines: Baselines,
+}

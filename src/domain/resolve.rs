@@ -1,0 +1,208 @@
+//! Holds an order against the dataset it names, and fills in what it left open.
+//!
+//! A resolved order says all that training depends on: defaults that are read off the data
+//! (targets, context, horizon, season) are settled once, when the order is taken, and shown to the
+//! caller in the job.
+
+use super::dataset::{ColumnKind, Profile};
+use super::order::{DataSpec, Part, Split, TrainOrder};
+
+/// The most learnable numbers a network may have: 400 MB of weights, and as much again for the
+/// gradient and each moment of the optimiser.
+pub const MAX_PARAMETERS: u64 = 100_000_000;
+
+/// One thing wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// A JSON pointer into the body: `/data/targets/0`.
+    pub pointer: String,
+    pub detail: String,
+}
+
+impl FieldError {
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
+
+/// The order with every open field filled in, or all that is wrong with it.
+pub fn resolve(mut order: TrainOrder, dataset_name: &str, profile: &Profile) -> Result<TrainOrder, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    resolve_columns(&mut order.data, profile, &mut errors);
+    resolve_windows(&mut order.data, profile, &mut errors);
+    check_split(&order.data.split, profile, &mut errors);
+    check_size(&order, &mut errors);
+    if order.training.early_stopping.is_some() && !has_validation(&order.data.split) {
+        errors.push(FieldError::new(
+            "/training/early_stopping",
+            "needs a validation part: give /data/split/validation, or leave early stopping out",
+        ));
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    if order.name.is_none() {
+        order.name = Some(default_name(&order, dataset_name));
+    }
+    Ok(order)
+}
+
+fn resolve_columns(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
+    if data.targets.is_empty() {
+        let numbers: Vec<&str> = number_columns(profile).collect();
+        match numbers.as_slice() {
+            [only] => data.targets = vec![(*only).to_owned()],
+            several => errors.push(FieldError::new(
+                "/data/targets",
+                format!("say which columns to forecast: the dataset has {}", list(several.iter().copied())),
+            )),
+        }
+    }
+    let mut seen: Vec<&str> = Vec::new();
+    let targets = data.targets.iter().enumerate().map(|(at, name)| (format!("/data/targets/{at}"), name));
+    let past = data.covariates.past.iter().enumerate().map(|(at, name)| (format!("/data/covariates/past/{at}"), name));
+    for (pointer, name) in targets.chain(past) {
+        if seen.contains(&name.as_str()) {
+            errors.push(FieldError::new(pointer, format!("`{name}` is named twice; a target is an input already")));
+            continue;
+        }
+        seen.push(name);
+        match profile.column(name).map(|column| column.kind) {
+            Some(ColumnKind::Number) => {}
+            Some(ColumnKind::Category) => {
+                errors.push(FieldError::new(pointer, format!("`{name}` holds categories, not numbers")));
+            }
+            None => errors.push(FieldError::new(
+                pointer,
+                format!("the dataset has no column `{name}`{}", nearest(name, number_columns(profile))),
+            )),
+        }
+    }
+}
+
+fn resolve_windows(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
+    let season = *data.season.get_or_insert_with(|| profile.frequency.map_or(1, |frequency| frequency.season()));
+    let longest = usize::try_from(profile.longest).unwrap_or(usize::MAX);
+    let horizon = *data.horizon.get_or_insert_with(|| season.clamp(2, 48).min(longest / 8).max(1));
+    let context = *data.context.get_or_insert_with(|| {
+        season.saturating_mul(4).clamp(32, 336).min((longest / 2).saturating_sub(horizon)).max(1)
+    });
+    let needed = context + horizon;
+    if needed > longest {
+        errors.push(FieldError::new(
+            "/data/context",
+            format!(
+                "context {context} and horizon {horizon} need series of {needed} points; the longest has {longest}"
+            ),
+        ));
+    }
+}
+
+fn has_validation(split: &Split) -> bool {
+    match split {
+        Split::Time { validation, .. } => validation.is_some_and(|part| part != Part::Fraction(0.0)),
+        Split::Series { validation, .. } => *validation > 0.0,
+    }
+}
+
+fn check_split(split: &Split, profile: &Profile, errors: &mut Vec<FieldError>) {
+    match split {
+        Split::Series { validation, test, .. } => {
+            if validation + test >= 1.0 {
+                errors.push(FieldError::new("/data/split", "validation and test leave no series to train on"));
+            }
+            let held_out = [("validation", *validation), ("test", *test)];
+            for (name, share) in held_out.into_iter().filter(|(_, share)| *share > 0.0) {
+                if (share * profile.series as f64).round() < 1.0 {
+                    errors.push(FieldError::new(
+                        format!("/data/split/{name}"),
+                        format!("is less than one of the dataset's {} series", profile.series),
+                    ));
+                }
+            }
+        }
+        Split::Time { training, validation, test } => {
+            let parts = [("training", training), ("validation", validation), ("test", test)];
+            let mut shares = 0.0;
+            for (name, part) in parts {
+                let pointer = format!("/data/split/{name}");
+                match part {
+                    Some(Part::Fraction(_)) if name == "training" => errors.push(FieldError::new(
+                        pointer,
+                        "takes a range of times; its share is what validation and test leave",
+                    )),
+                    Some(Part::Fraction(share)) => shares += share,
+                    Some(Part::Range(_)) if profile.start.is_none() => errors.push(FieldError::new(
+                        pointer,
+                        "the dataset has no times: split it by shares such as 0.15, or by series",
+                    )),
+                    Some(Part::Range(range)) => {
+                        if let (Some(from), Some(to)) = (range.from, range.to)
+                            && from > to
+                        {
+                            errors.push(FieldError::new(pointer, "ends before it begins"));
+                        }
+                    }
+                    None => {}
+                }
+            }
+            if shares >= 1.0 {
+                errors.push(FieldError::new("/data/split", "validation and test leave nothing to train on"));
+            }
+        }
+    }
+}
+
+fn check_size(order: &TrainOrder, errors: &mut Vec<FieldError>) {
+    let parameters = parameter_count(order);
+    if parameters > MAX_PARAMETERS {
+        errors.push(FieldError::new(
+            "/model/layers",
+            format!("the network would have {parameters} parameters; at most {MAX_PARAMETERS} are allowed"),
+        ));
+    }
+}
+
+/// Learnable numbers of the network the order describes, layer norm's few left out.
+fn parameter_count(order: &TrainOrder) -> u64 {
+    let gates = match order.model.cell {
+        super::order::Cell::SimpleRnn => 1,
+        super::order::Cell::Gru => 3,
+        super::order::Cell::Lstm => 4,
+    };
+    let mut inputs = (order.data.targets.len() + order.data.covariates.past.len()) as u64;
+    let mut total: u64 = 0;
+    for &units in &order.model.layers {
+        let units = units as u64;
+        total = total.saturating_add(gates * units * (inputs + units + 1));
+        inputs = units;
+    }
+    let outputs = order.data.targets.len() as u64 * order.data.horizon.unwrap_or(1) as u64;
+    total.saturating_add(outputs * (inputs + 1))
+}
+
+fn default_name(order: &TrainOrder, dataset_name: &str) -> String {
+    let layers: Vec<String> = order.model.layers.iter().map(ToString::to_string).collect();
+    let norm = if order.model.layer_norm { " with layer norm" } else { "" };
+    let name = format!("{dataset_name}: {} {}{norm}", order.model.cell.name(), layers.join("+"));
+    name.chars().take(200).collect()
+}
+
+fn number_columns(profile: &Profile) -> impl Iterator<Item = &str> {
+    profile.columns.iter().filter(|column| column.kind == ColumnKind::Number).map(|column| column.name.as_str())
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.take(20).map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "no number columns".to_owned() } else { names.join(", ") }
+}
+
+/// `; did you mean `x`?`, where some known name is close.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    known
+        .map(|other| (strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase()), other))
+        .min()
+        .filter(|(distance, other)| *distance <= 1 + other.chars().count() / 4)
+        .map(|(_, other)| format!("; did you mean `{other}`?"))
+        .unwrap_or_default()
+}

@@ -1,0 +1,93 @@
+//! What the supervisor and the trainer (a child process) say to each other.
+//!
+//! The supervisor writes one [`Assignment`] as one line of JSON to the child's standard input and
+//! keeps that pipe open: its end tells the child that nobody waits any more, and the child exits.
+//! The child writes [`TrainerEvent`]s, one a line, to its standard output; its log goes to standard
+//! error. The last event is `finished` or `failed`; a child that ends without either has crashed.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{DatasetId, JobId};
+use super::metrics::{EpochReport, FinalMetrics};
+use super::order::TrainOrder;
+
+/// One attempt at one training job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    pub job: JobId,
+    pub attempt: u32,
+    /// Resolved: no field that training depends on is open.
+    pub order: TrainOrder,
+    pub dataset: DatasetSource,
+    /// Where to continue from, if an earlier attempt left a checkpoint.
+    pub resume: Option<PathBuf>,
+    /// Where to put this attempt's checkpoint after every epoch (beside, synced, renamed).
+    pub checkpoint: PathBuf,
+    /// Where to put the finished model bundle.
+    pub model: PathBuf,
+    /// Threads for the tensor work; part of what the resulting bytes depend on.
+    pub threads: usize,
+}
+
+/// The exact data an attempt learns from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatasetSource {
+    pub id: DatasetId,
+    pub name: String,
+    pub revision: u32,
+    pub path: PathBuf,
+    /// Checked before the first batch.
+    pub sha256: String,
+}
+
+/// What the child reports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum TrainerEvent {
+    /// The data is read and the network stands.
+    Started {
+        engine: String,
+        device: String,
+        /// Learnable numbers in the network.
+        parameters: u64,
+        /// Windows in each part.
+        windows: WindowCounts,
+        /// The last epoch of the checkpoint this attempt continues from.
+        resumed_after: Option<u32>,
+        /// The epochs before it, for a store that missed some.
+        history: Vec<EpochReport>,
+    },
+    /// A few times a second.
+    Progress {
+        /// Of the whole training, from 0 to 1.
+        fraction: f64,
+        eta_seconds: Option<f64>,
+    },
+    /// An epoch has ended and its checkpoint is safe on disk.
+    Epoch { report: EpochReport },
+    /// Something a person would want to know; training goes on.
+    Warning { code: String, detail: String },
+    /// The model's file is whole and synced.
+    Finished { metrics: FinalMetrics, best_epoch: u32, epochs: u32, sha256: String, bytes: u64 },
+    /// The training ended without a model.
+    Failed { fault: Fault, code: String, detail: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WindowCounts {
+    pub training: u64,
+    pub validation: u64,
+    pub test: u64,
+}
+
+/// Whether another try could end otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The order or the data is to blame: no retry.
+    Order,
+    /// The machine is (memory, disk, a crash): retried.
+    Machine,
+}

@@ -1,0 +1,77 @@
+//! The engines: functions from a flat parameter buffer and a batch to numbers.
+
+use crate::domain::order::Loss;
+
+/// What a network reads: `[batch, step, input]`, row-major.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    pub batch: usize,
+    pub steps: usize,
+    pub values: &'a [f32],
+}
+
+/// What it should have said: `[batch, output step, output]`, where the output steps are all of
+/// the inputs' or the last one alone, as the network has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    pub inputs: Inputs<'a>,
+    pub targets: &'a [f32],
+}
+
+/// At which steps a prediction is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steps {
+    /// All the network forecasts at: `[batch, output step, output]`.
+    Trained,
+    /// The last alone: `[batch, 1, output]`.
+    Last,
+}
+
+/// An engine could not compute.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("{what}: expected {expected} numbers, got {got}")]
+    Shape { what: &'static str, expected: usize, got: usize },
+    #[error("the device has no memory left: {0}")]
+    OutOfMemory(String),
+    #[error("the tensor library failed: {0}")]
+    Backend(String),
+    #[error("device {0} is not there")]
+    NoDevice(String),
+}
+
+/// Computes one network. Built for one [`super::network::Network`] and loss; holds scratch memory
+/// and device handles, never weights.
+///
+/// Same parameters, batch and thread count give the same bytes.
+pub trait Engine: Send {
+    /// `libtorch` or `fused`.
+    fn name(&self) -> &'static str;
+
+    /// `cpu`, `cuda:0`, …
+    fn device(&self) -> String;
+
+    /// The mean loss over all elements of the targets, and its gradient by every parameter,
+    /// written over `gradient` (as long as `parameters`).
+    fn loss_and_gradient(
+        &mut self,
+        parameters: &[f32],
+        batch: Batch<'_>,
+        gradient: &mut [f32],
+    ) -> Result<f32, EngineError>;
+
+    /// The forward pass alone.
+    fn predict(
+        &mut self,
+        parameters: &[f32],
+        inputs: Inputs<'_>,
+        steps: Steps,
+        predictions: &mut Vec<f32>,
+    ) -> Result<(), EngineError>;
+}
+
+/// What an engine is built for besides its network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Objective {
+    pub loss: Loss,
+}

@@ -1,0 +1,10 @@
+//! Networks: what they are (`network`), how their numbers begin (`initialise`) and move
+//! (`optimizer`), and the engines that compute them (`engine`).
+//!
+//! All learnable numbers of a network stand in one flat `[f32]`, laid out by [`network::Network`].
+//! An engine is a function from that buffer and a batch to a loss and a gradient of the same
+//! layout; it owns no weights. So initialisers, optimisers, clipping, checkpoints and bundles are
+//! written once and serve every engine.
+
+pub mod engine;
+pub mod network;

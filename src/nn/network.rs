@@ -1,0 +1,148 @@
+//! What a network is: its cells, sizes and the layout of its parameters.
+
+use crate::domain::order::{Cell, Output};
+
+/// Added to the variance in every layer norm, as in Keras.
+pub const LAYER_NORM_EPSILON: f32 = 1e-3;
+
+/// A stack of recurrent layers under a linear head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    pub cell: Cell,
+    pub layer_norm: bool,
+    /// Numbers read at each step.
+    pub inputs: usize,
+    /// Units of each recurrent layer.
+    pub layers: Vec<usize>,
+    /// Numbers the head gives at a step: horizon × targets, the horizon outermost.
+    pub outputs: usize,
+    pub output: Output,
+}
+
+/// What a parameter is, which says how it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Input weights `[gates × units, in]`.
+    Kernel,
+    /// Recurrent weights `[gates × units, units]`.
+    RecurrentKernel,
+    /// `[gates × units]`; for the GRU `[2, gates × units]`: the input's, then the recurrent one.
+    Bias,
+    /// A layer norm's gain.
+    Gain,
+    /// A layer norm's offset.
+    Offset,
+}
+
+/// One variable: a block of the flat buffer, row-major.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Within the network, unique: `recurrent.0.kernel`, `head.bias`, …
+    pub name: String,
+    pub role: Role,
+    /// The recurrent layer it belongs to; `None` for the head.
+    pub layer: Option<usize>,
+    pub shape: Vec<usize>,
+    /// Where the block begins in the flat buffer.
+    pub offset: usize,
+}
+
+impl Parameter {
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.len()
+    }
+}
+
+impl Network {
+    /// Gates of the cell: how many blocks of `units` rows its kernels have. In PyTorch's order:
+    /// LSTM i, f, g, o; GRU r, z, n.
+    pub fn gates(&self) -> usize {
+        match self.cell {
+            Cell::SimpleRnn => 1,
+            Cell::Gru => 3,
+            Cell::Lstm => 4,
+        }
+    }
+
+    /// Every variable in the order of the flat buffer: layer by layer kernel, recurrent kernel,
+    /// bias, then the layer norms' gains and offsets; the head's kernel `[outputs, units]` and
+    /// bias last.
+    ///
+    /// Layer norms: the simple RNN has one (`norm`, gain and offset) over its whole
+    /// pre-activation. LSTM and GRU normalise the input's and the recurrent product apart
+    /// (`input_norm`, `recurrent_norm`: gains of `gates × units`; their offsets are the biases),
+    /// and the LSTM its cell state (`cell_norm`, gain and offset).
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let mut list = List::default();
+        let mut inputs = self.inputs;
+        for (layer, &units) in self.layers.iter().enumerate() {
+            let rows = self.gates() * units;
+            list.layer = Some(layer);
+            list.push("kernel", Role::Kernel, &[rows, inputs]);
+            list.push("recurrent_kernel", Role::RecurrentKernel, &[rows, units]);
+            match self.cell {
+                Cell::Gru => list.push("bias", Role::Bias, &[2, rows]),
+                Cell::SimpleRnn | Cell::Lstm => list.push("bias", Role::Bias, &[rows]),
+            }
+            if self.layer_norm {
+                match self.cell {
+                    Cell::SimpleRnn => {
+                        list.push("norm.gain", Role::Gain, &[units]);
+                        list.push("norm.offset", Role::Offset, &[units]);
+                    }
+                    Cell::Gru | Cell::Lstm => {
+                        list.push("input_norm.gain", Role::Gain, &[rows]);
+                        list.push("recurrent_norm.gain", Role::Gain, &[rows]);
+                    }
+                }
+                if self.cell == Cell::Lstm {
+                    list.push("cell_norm.gain", Role::Gain, &[units]);
+                    list.push("cell_norm.offset", Role::Offset, &[units]);
+                }
+            }
+            inputs = units;
+        }
+        list.layer = None;
+        list.push("kernel", Role::Kernel, &[self.outputs, inputs]);
+        list.push("bias", Role::Bias, &[self.outputs]);
+        list.parameters
+    }
+
+    /// Length of the flat buffer.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters().last().map_or(0, |last| last.range().end)
+    }
+
+    /// Steps at which the network forecasts, of `steps` read.
+    pub fn output_steps(&self, steps: usize) -> usize {
+        match self.output {
+            Output::EveryStep => steps,
+            Output::LastStep => 1,
+        }
+    }
+}
+
+#[derive(Default)]
+struct List {
+    layer: Option<usize>,
+    parameters: Vec<Parameter>,
+}
+
+impl List {
+    fn push(&mut self, name: &str, role: Role, shape: &[usize]) {
+        let name = match self.layer {
+            Some(layer) => format!("recurrent.{layer}.{name}"),
+            None => format!("head.{name}"),
+        };
+        let offset = self.parameters.last().map_or(0, |last| last.range().end);
+        self.parameters.push(Parameter { name, role, layer: self.layer, shape: shape.to_vec(), offset });
+    }
+}
