@@ -206,3 +206,6 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
         .map(|(_, other)| format!("; did you mean `{other}`?"))
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+use garde::Validate;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::dataset::{Column, Format, Layout};
+use crate::domain::order::{Cell, Optimizer, Output};
+
+fn profile(points: u64) -> Profile {
+    let column = |name: &str, kind| Column { name: name.into(), kind, missing: 0, numbers: None, categories: vec![] };
+    Profile {
+        format: Format::Csv,
+        layout: Layout::Long,
+        layout_reason: String::new(),
+        time_column: Some("day".into()),
+        series_column: None,
+        rows: points,
+        points,
+        series: 1,
+        shortest: points,
+        longest: points,
+        start: "2001-01-01T00:00:00Z".parse().ok(),
+        end: "2019-12-31T00:00:00Z".parse().ok(),
+        frequency: "P1D".parse().ok(),
+        frequencies: vec![],
+        gaps: 0,
+        duplicates_dropped: 0,
+        constant: vec![],
+        columns: vec![
+            column("rail", ColumnKind::Number),
+            column("bus", ColumnKind::Number),
+            column("day_type", ColumnKind::Category),
+        ],
+        warnings: vec![],
+    }
+}
+
+fn order(fields: Value) -> TrainOrder {
+    let mut order = json!({"dataset": "01920000-0000-7000-8000-000000000000"});
+    for (key, value) in fields.as_object().unwrap() {
+        order[key] = value.clone();
+    }
+    serde_json::from_value(order).unwrap()
+}
+
+fn pointers(fields: Value) -> Vec<String> {
+    let errors = resolve(order(fields), "cta", &profile(2000)).unwrap_err();
+    errors.into_iter().map(|error| error.pointer).collect()
+}
+
+#[test]
+fn open_fields_are_filled_from_the_data() {
+    let resolved = resolve(order(json!({"data": {"targets": ["rail"]}})), "cta", &profile(2000)).unwrap();
+    assert_eq!(resolved.data.season, Some(7));
+    assert_eq!(resolved.data.horizon, Some(7));
+    assert_eq!(resolved.data.context, Some(32));
+    assert_eq!(resolved.name.as_deref(), Some("cta: lstm 32+32"));
+    assert_eq!(resolved.model.output, Output::EveryStep);
+    assert_eq!(resolve(resolved.clone(), "cta", &profile(2000)).unwrap(), resolved, "resolving again changes nothing");
+}
+
+#[test]
+fn short_series_still_get_windows_that_fit() {
+    for points in 4..80 {
+        let resolved = resolve(order(json!({"data": {"targets": ["rail"]}})), "cta", &profile(points)).unwrap();
+        let window = resolved.data.context.unwrap() + resolved.data.horizon.unwrap();
+        assert!(window as u64 <= points, "{window} of {points}");
+    }
+}
+
+#[test]
+fn columns_are_held_against_the_dataset() {
+    assert_eq!(pointers(json!({})), ["/data/targets"], "two number columns: which one?");
+    assert_eq!(pointers(json!({"data": {"targets": ["rial"]}})), ["/data/targets/0"]);
+    assert_eq!(pointers(json!({"data": {"targets": ["day_type"]}})), ["/data/targets/0"]);
+    assert_eq!(pointers(json!({"data": {"targets": ["rail", "rail"]}})), ["/data/targets/1"]);
+    assert_eq!(
+        pointers(json!({"data": {"targets": ["rail"], "covariates": {"past": ["bus", "rail"]}}})),
+        ["/data/covariates/past/1"]
+    );
+    let errors = resolve(order(json!({"data": {"targets": ["rial"]}})), "cta", &profile(2000)).unwrap_err();
+    assert_eq!(errors[0].detail, "the dataset has no column `rial`; did you mean `rail`?");
+}
+
+#[test]
+fn windows_and_splits_are_held_against_the_dataset() {
+    let rail = |data: Value| {
+        let mut data = data;
+        data["targets"] = json!(["rail"]);
+        pointers(json!({ "data": data }))
+    };
+    assert_eq!(rail(json!({"context": 1995, "horizon": 14})), ["/data/context"]);
+    assert_eq!(rail(json!({"split": {"by": "time", "validation": 0.6, "test": 0.4}})), ["/data/split"]);
+    assert_eq!(rail(json!({"split": {"by": "time", "training": 0.5}})), ["/data/split/training"]);
+    assert_eq!(rail(json!({"split": {"by": "series", "validation": 0.2}})), ["/data/split/validation"]);
+    let backwards = json!({"from": "2019-05-31", "to": "2019-01-01"});
+    assert_eq!(rail(json!({"split": {"by": "time", "validation": backwards}})), ["/data/split/validation"]);
+    let mut timeless = profile(2000);
+    timeless.start = None;
+    let range = json!({"data": {"targets": ["rail"], "split": {"by": "time", "test": {"from": "2019-01-01"}}}});
+    assert_eq!(resolve(order(range), "m4", &timeless).unwrap_err()[0].pointer, "/data/split/test");
+}
+
+#[test]
+fn early_stopping_needs_something_to_watch() {
+    let fields = json!({
+        "data": {"targets": ["rail"], "split": {"by": "time"}},
+        "training": {"early_stopping": {"patience": 5}},
+    });
+    assert_eq!(pointers(fields), ["/training/early_stopping"]);
+}
+
+#[test]
+fn networks_too_large_for_any_machine_are_refused() {
+    let fields = json!({"data": {"targets": ["rail"]}, "model": {"layers": vec![8192; 32]}});
+    assert_eq!(pointers(fields), ["/model/layers"]);
+}
+
+#[test]
+fn dates_mean_whole_days() {
+    let fields = json!({"data": {"targets": ["rail"],
+        "split": {"by": "time", "validation": {"from": "2019-01-01", "to": "2019-05-31"}}}});
+    let order = order(fields);
+    let Split::Time { validation: Some(Part::Range(range)), .. } = order.data.split else { panic!("a range") };
+    assert_eq!(range.from.unwrap().to_string(), "2019-01-01T00:00:00Z");
+    assert_eq!(range.to.unwrap().to_string(), "2019-05-31T23:59:59.999999Z");
+    let again: TrainOrder = serde_json::from_str(&serde_json::to_string(&order).unwrap()).unwrap();
+    assert_eq!(again, order, "what is stored is what was ordered");
+}
+
+#[test]
+fn values_out_of_range_are_refused_by_field() {
+    let cases = [
+        (json!({"training": {"epochs": 0}}), "training.epochs"),
+        (json!({"training": {"batch_size": 0}}), "training.batch_size"),
+        (json!({"training": {"optimizer": {"type": "adam", "learning_rate": 1e30}}}), "training.optimizer"),
+        (json!({"training": {"optimizer": {"type": "sgd", "learning_rate": 0}}}), "training.optimizer"),
+        (json!({"training": {"clip": {"norm": -1.0}}}), "training.clip"),
+        (json!({"training": {"early_stopping": {"patience": 0}}}), "training.early_stopping"),
+        (json!({"data": {"horizon": 0}}), "data.horizon"),
+        (json!({"data": {"horizon": 1_000_000}}), "data.horizon"),
+        (json!({"data": {"stride": 0}}), "data.stride"),
+        (json!({"data": {"split": {"by": "time", "validation": -0.1}}}), "data.split"),
+        (json!({"model": {"layers": []}}), "model.layers"),
+        (json!({"model": {"layers": [0]}}), "model.layers"),
+        (json!({"model": {"layers": vec![4; 1000]}}), "model.layers"),
+        (json!({"name": ""}), "name"),
+    ];
+    for (fields, at) in cases {
+        let report = order(fields.clone()).validate().unwrap_err();
+        let paths: Vec<String> = report.iter().map(|(path, _)| path.to_string()).collect();
+        assert!(paths.len() == 1 && paths[0].starts_with(at), "{fields}: {paths:?}");
+    }
+    order(json!({})).validate().unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_with_a_reason() {
+    let cases = [
+        (json!({"training": {"seed": -1}}), "invalid value: integer `-1`, expected u64"),
+        (json!({"training": {"epochs": 9_223_372_036_854_775_808_u64}}), "expected u32"),
+        (json!({"training": {"device": "gpu"}}), "unknown device"),
+        (json!({"training": {"epoch": 3}}), "unknown field `epoch`"),
+        (json!({"model": {"cell": "rnn"}}), "unknown variant `rnn`"),
+        (json!({"data": {"split": {"by": "time", "validation": {"form": "2019-01-01"}}}}), "unknown field `form`"),
+        (json!({"data": {"split": {"by": "time", "validation": {"from": "2019-02-30"}}}}), "expected a date"),
+        (json!({"data": {"split": {"by": "time", "validation": "15%"}}}), "a share such as 0.15"),
+    ];
+    for (fields, reason) in cases {
+        let mut body = json!({"dataset": "01920000-0000-7000-8000-000000000000"});
+        for (key, value) in fields.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        let error = serde_json::from_value::<TrainOrder>(body).unwrap_err().to_string();
+        assert!(error.contains(reason), "{fields}: {error}");
+    }
+}
+
+#[test]
+fn cells_count_their_own_gates() {
+    let count = |cell: Cell| {
+        let mut order = order(json!({"data": {"targets": ["rail"], "horizon": 3}, "model": {"layers": [5, 4]}}));
+        order.model.cell = cell;
+        order.training.optimizer = Optimizer::default();
+        parameter_count(&order)
+    };
+    let dense = 3 * (4 + 1);
+    let weights = 5 * (1 + 5 + 1) + 4 * (5 + 4 + 1);
+    assert_eq!(count(Cell::SimpleRnn), weights + dense);
+    assert_eq!(count(Cell::Lstm), 4 * weights + dense);
+    assert_eq!(count(Cell::Gru), 3 * weights + dense);
+}
