@@ -345,6 +345,36 @@ pub enum Optimizer {
         #[garde(range(min = 1e-16, max = 1.0))]
         epsilon: f64,
     },
+    /// Dozat 2016: Adam with Nesterov's momentum.
+    Nadam {
+        #[serde(default = "adam_rate")]
+        #[garde(range(min = 1e-12, max = 10.0))]
+        learning_rate: f64,
+        #[serde(default = "beta_1")]
+        #[garde(range(min = 0.0, max = 0.999_999_9))]
+        beta_1: f64,
+        #[serde(default = "beta_2")]
+        #[garde(range(min = 0.0, max = 0.999_999_9))]
+        beta_2: f64,
+        #[serde(default = "epsilon")]
+        #[garde(range(min = 1e-16, max = 1.0))]
+        epsilon: f64,
+    },
+    /// Hinton 2012: the gradient over the root of its running mean square.
+    Rmsprop {
+        #[serde(default = "adam_rate")]
+        #[garde(range(min = 1e-12, max = 10.0))]
+        learning_rate: f64,
+        #[serde(default = "rho")]
+        #[garde(range(min = 0.0, max = 0.999_999_9))]
+        rho: f64,
+        #[serde(default)]
+        #[garde(range(min = 0.0, max = 0.999_999_9))]
+        momentum: f64,
+        #[serde(default = "epsilon")]
+        #[garde(range(min = 1e-16, max = 1.0))]
+        epsilon: f64,
+    },
     /// Stochastic gradient descent.
     Sgd {
         #[serde(default = "sgd_rate")]
@@ -364,6 +394,9 @@ fn adam_rate() -> f64 {
 }
 fn sgd_rate() -> f64 {
     0.01
+}
+fn rho() -> f64 {
+    0.9
 }
 fn beta_1() -> f64 {
     0.9

@@ -6,5 +6,11 @@
 //! layout; it owns no weights. So initialisers, optimisers, clipping, checkpoints and bundles are
 //! written once and serve every engine.
 
+pub mod clip;
 pub mod engine;
+mod initialise;
 pub mod network;
+pub mod optimizer;
+pub mod random;
+
+pub use initialise::initialise;

@@ -1,6 +1,9 @@
 //! The engines: functions from a flat parameter buffer and a batch to numbers.
 
-use crate::domain::order::Loss;
+mod libtorch;
+
+use super::network::Network;
+use crate::domain::order::{Device, EngineChoice, Loss};
 
 /// What a network reads: `[batch, step, input]`, row-major.
 #[derive(Debug, Clone, Copy)]
@@ -74,4 +77,20 @@ pub trait Engine: Send {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Objective {
     pub loss: Loss,
+}
+
+/// The engine for a network. `threads` are for the tensor work of the whole process, and part of
+/// what the resulting bytes depend on.
+pub fn build(
+    network: &Network,
+    objective: Objective,
+    device: Device,
+    choice: EngineChoice,
+    threads: usize,
+) -> Result<Box<dyn Engine>, EngineError> {
+    match choice {
+        EngineChoice::Auto | EngineChoice::Libtorch => {
+            Ok(Box::new(libtorch::Libtorch::new(network, objective, device, threads)?))
+        }
+    }
 }
