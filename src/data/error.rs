@@ -1,0 +1,113 @@
+//! What can go wrong with an upload and with a stored file.
+
+use std::io;
+
+/// Why an upload was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The data is to blame; the caller can mend it.
+    #[error("{}: {}", .0.code, .0.detail)]
+    Refused(Box<Refusal>),
+    /// Past one of the limits.
+    #[error("{}: {}", .0.code, .0.detail)]
+    TooLarge(Box<Refusal>),
+    /// The upload's stream broke off.
+    #[error("the upload broke off: {0}")]
+    Interrupted(String),
+    /// This machine is to blame: its disk, as a rule.
+    #[error("the upload could not be stored: {0}")]
+    Machine(String),
+}
+
+/// A refusal that a person can act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Stable, for programs.
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+    /// The rows that are wrong, the first ones in the file.
+    pub rows: Vec<RowError>,
+}
+
+/// One wrong row or cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowError {
+    /// Counted from 1: the line of CSV (the header is line 1) and NDJSON; the row of JSON and Parquet.
+    pub line: u64,
+    pub column: Option<String>,
+    pub code: &'static str,
+    pub detail: String,
+}
+
+impl IngestError {
+    pub(crate) fn refuse(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Refused(Box::new(Refusal { code, detail: detail.into(), rows: Vec::new() }))
+    }
+
+    pub(crate) fn rows(code: &'static str, detail: impl Into<String>, rows: Vec<RowError>) -> Self {
+        Self::Refused(Box::new(Refusal { code, detail: detail.into(), rows }))
+    }
+
+    pub(crate) fn too_large(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::TooLarge(Box::new(Refusal { code, detail: detail.into(), rows: Vec::new() }))
+    }
+
+    pub(crate) fn machine(cause: impl std::fmt::Display) -> Self {
+        Self::Machine(cause.to_string())
+    }
+
+    /// Stable, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) | Self::TooLarge(refusal) => refusal.code,
+            Self::Interrupted(_) => "upload_interrupted",
+            Self::Machine(_) => "storage_failed",
+        }
+    }
+
+    /// For the caller: nothing of this machine in it.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Refused(refusal) | Self::TooLarge(refusal) => &refusal.detail,
+            Self::Interrupted(_) => "the upload ended before its end",
+            Self::Machine(_) => "the upload could not be stored",
+        }
+    }
+
+    /// The rows that are wrong, the first ones in the file.
+    pub fn row_errors(&self) -> &[RowError] {
+        match self {
+            Self::Refused(refusal) | Self::TooLarge(refusal) => &refusal.rows,
+            Self::Interrupted(_) | Self::Machine(_) => &[],
+        }
+    }
+}
+
+/// Why a stored dataset could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("the dataset has no column `{0}`")]
+    NoColumn(String),
+    #[error("column `{0}` holds categories, not numbers")]
+    NotNumbers(String),
+    #[error("the dataset has no series `{0}`")]
+    NoSeries(String),
+    /// The file is not one that this program wrote, or has been damaged since.
+    #[error("the stored file is damaged: {0}")]
+    Corrupt(String),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<parquet::errors::ParquetError> for ReadError {
+    fn from(cause: parquet::errors::ParquetError) -> Self {
+        Self::Corrupt(cause.to_string())
+    }
+}
+
+impl From<arrow_schema::ArrowError> for ReadError {
+    fn from(cause: arrow_schema::ArrowError) -> Self {
+        Self::Corrupt(cause.to_string())
+    }
+}
