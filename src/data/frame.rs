@@ -10,6 +10,7 @@ use arrow_schema::DataType;
 use super::error::ReadError;
 use super::series::whole_index;
 use super::stored::{Stored, corrupt};
+use crate::domain::frequency::Frequency;
 
 /// Some columns of a dataset, all series one after another.
 ///
@@ -27,6 +28,9 @@ pub struct Frame {
 pub struct FrameSeries {
     pub key: String,
     pub rows: std::ops::Range<usize>,
+    /// The step of the even grid its times stand on; absent without times, for a single point, or
+    /// where no step fits.
+    pub frequency: Option<Frequency>,
 }
 
 /// A number column; NaN where a point has no value.
@@ -86,7 +90,7 @@ fn frame_series(index: &Path, rows: u64) -> Result<Vec<FrameSeries>, ReadError> 
         if located.first_row != next as u64 {
             return Err(corrupt("the index does not fit the points"));
         }
-        series.push(FrameSeries { key: located.summary.key, rows: next..end });
+        series.push(FrameSeries { key: located.summary.key, rows: next..end, frequency: located.summary.frequency });
         next = end;
     }
     if next as u64 != rows {
