@@ -2,7 +2,12 @@
 //! forecasts from the models. `docs/architecture.md` walks one order and one forecast through
 //! these modules.
 
+pub mod app;
+pub mod config;
 pub mod data;
 pub mod domain;
+pub mod health;
+pub mod http;
 pub mod learn;
 pub mod nn;
+pub mod telemetry;

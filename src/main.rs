@@ -1,1 +1,71 @@
-fn main() {}
+//! The program: reads the command line, starts the log, calls the library.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use gatecast::config::{self, DataFlags, ServeFlags, Settings};
+use gatecast::{app, health, http, telemetry};
+
+/// Upload time series, train recurrent networks on them, and serve forecasts.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API and run the trainings it is sent.
+    Serve(Box<ServeFlags>),
+    /// Bring the database to this version's form, and end.
+    Migrate(DataFlags),
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Print the default settings, with comments.
+    Config,
+    /// Ask a running server whether it is ready: exit code 0 or 1.
+    Health {
+        /// Where the server is.
+        #[arg(long, env = "GATECAST_URL", default_value = "http://127.0.0.1:8080")]
+        url: String,
+    },
+    /// Run one training for a server that started this process (not for people).
+    #[command(hide = true)]
+    Train,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do where standard error is closed.
+            let _ = writeln!(io::stderr(), "gatecast: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
+    match command {
+        Command::Serve(flags) => serve(&flags, app::serve),
+        Command::Migrate(data) => serve(&ServeFlags { data, ..ServeFlags::default() }, app::migrate),
+        Command::Openapi => Ok(writeln!(io::stdout(), "{}", http::document().to_pretty_json()?)?),
+        Command::Config => Ok(write!(io::stdout(), "{}", config::DEFAULTS)?),
+        Command::Health { url } => Ok(health::check(&url)?),
+        Command::Train => Ok(()),
+    }
+}
+
+/// Settings, log, runtime: then `work`.
+fn serve<F, E>(flags: &ServeFlags, work: impl FnOnce(Settings) -> F) -> Result<(), Box<dyn std::error::Error>>
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::error::Error + 'static,
+{
+    let settings = Settings::load(flags)?;
+    telemetry::start(&settings.log)?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    Ok(runtime.block_on(work(settings))?)
+}

@@ -1,0 +1,127 @@
+//! The settings as flags and environment variables.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use config::{Value, ValueKind};
+
+use super::{ByteSize, LogFormat};
+
+/// Where everything that lasts is kept.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DataFlags {
+    /// A file of settings, in TOML (see `gatecast config`).
+    #[arg(long, env = "GATECAST_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of the database, datasets and models [default: ./data].
+    #[arg(long, env = "GATECAST_DATA", value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// A PostgreSQL URL [default: SQLite in the data folder].
+    #[arg(long, env = "GATECAST_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// How the log is written [default: text].
+    #[arg(long, env = "GATECAST_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// What is logged: a level, or levels by module [default: info].
+    #[arg(long, env = "GATECAST_LOG", value_name = "FILTER")]
+    pub log_filter: Option<String>,
+}
+
+/// The flags of `gatecast serve`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeFlags {
+    #[command(flatten)]
+    pub data: DataFlags,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080].
+    #[arg(long, env = "GATECAST_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Answer beyond this machine, though there are no API keys.
+    #[arg(long, env = "GATECAST_TRUST_NETWORK", num_args = 0..=1, default_missing_value = "true")]
+    pub trust_network: Option<bool>,
+    /// A name, besides localhost, that clients may call the server by (may be repeated).
+    #[arg(long = "host", env = "GATECAST_HOSTS", value_name = "NAME", value_delimiter = ',')]
+    pub hosts: Vec<String>,
+    /// On an empty store, load the sample and train a first model on it.
+    #[arg(long, env = "GATECAST_DEMO", num_args = 0..=1, default_missing_value = "true")]
+    pub demo: Option<bool>,
+    /// Trainings at a time [default: the processor's cores less one].
+    #[arg(long, env = "GATECAST_WORKERS", value_name = "N")]
+    pub workers: Option<u32>,
+    /// Threads of one training [default: 1].
+    #[arg(long, env = "GATECAST_TRAINING_THREADS", value_name = "N")]
+    pub training_threads: Option<u32>,
+    /// Threads that compute forecasts [default: 1].
+    #[arg(long, env = "GATECAST_FORECAST_THREADS", value_name = "N")]
+    pub forecast_threads: Option<u32>,
+    /// Models kept in memory [default: 64].
+    #[arg(long, env = "GATECAST_CACHED_MODELS", value_name = "N")]
+    pub cached_models: Option<u32>,
+    /// The largest upload, as sent [default: 4 GiB].
+    #[arg(long, env = "GATECAST_UPLOAD_LIMIT", value_name = "SIZE")]
+    pub upload_limit: Option<ByteSize>,
+    /// The largest upload, unpacked [default: 16 GiB].
+    #[arg(long, env = "GATECAST_UNPACKED_LIMIT", value_name = "SIZE")]
+    pub unpacked_limit: Option<ByteSize>,
+    /// The most series of one dataset [default: 1000000].
+    #[arg(long, env = "GATECAST_SERIES_LIMIT", value_name = "N")]
+    pub series_limit: Option<u32>,
+    /// The largest JSON body [default: 1 MiB].
+    #[arg(long, env = "GATECAST_JSON_LIMIT", value_name = "SIZE")]
+    pub json_limit: Option<ByteSize>,
+    /// The largest body of a forecast request [default: 64 MiB].
+    #[arg(long, env = "GATECAST_FORECAST_LIMIT", value_name = "SIZE")]
+    pub forecast_limit: Option<ByteSize>,
+    /// Seconds for a request's head [default: 10].
+    #[arg(long, env = "GATECAST_HEADER_SECONDS", value_name = "N")]
+    pub header_seconds: Option<u32>,
+    /// Seconds for the next 16 KiB of a body [default: 30].
+    #[arg(long, env = "GATECAST_BODY_SECONDS", value_name = "N")]
+    pub body_seconds: Option<u32>,
+    /// Seconds until an answer begins, uploads aside [default: 60].
+    #[arg(long, env = "GATECAST_REQUEST_SECONDS", value_name = "N")]
+    pub request_seconds: Option<u32>,
+    /// Seconds that open requests get at shutdown [default: 20].
+    #[arg(long, env = "GATECAST_SHUTDOWN_SECONDS", value_name = "N")]
+    pub shutdown_seconds: Option<u32>,
+}
+
+impl ServeFlags {
+    /// What was given, under the names of the file.
+    pub(super) fn overrides(&self) -> Vec<(&'static str, Value)> {
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let text = |value: Option<String>| value.map(ValueKind::from);
+        let flag = |value: Option<bool>| value.map(ValueKind::from);
+        let number = |value: Option<u32>| value.map(|number| ValueKind::from(i64::from(number)));
+        let size = |value: Option<ByteSize>| text(value.map(|size| size.to_string()));
+        let format = self.data.log_format.map(|format| match format {
+            LogFormat::Text => "text".to_owned(),
+            LogFormat::Json => "json".to_owned(),
+        });
+        let hosts = (!self.hosts.is_empty()).then(|| ValueKind::from(self.hosts.clone()));
+        let given = [
+            ("listen", text(self.listen.map(|address| address.to_string()))),
+            ("data", text(self.data.data.as_ref().map(path))),
+            ("database", text(self.data.database.clone())),
+            ("trust_network", flag(self.trust_network)),
+            ("hosts", hosts),
+            ("demo", flag(self.demo)),
+            ("log.format", text(format)),
+            ("log.filter", text(self.data.log_filter.clone())),
+            ("jobs.workers", number(self.workers)),
+            ("jobs.threads", number(self.training_threads)),
+            ("forecast.threads", number(self.forecast_threads)),
+            ("forecast.cached_models", number(self.cached_models)),
+            ("limits.upload", size(self.upload_limit)),
+            ("limits.unpacked", size(self.unpacked_limit)),
+            ("limits.series", number(self.series_limit)),
+            ("limits.json", size(self.json_limit)),
+            ("limits.forecast", size(self.forecast_limit)),
+            ("limits.header_seconds", number(self.header_seconds)),
+            ("limits.body_seconds", number(self.body_seconds)),
+            ("limits.request_seconds", number(self.request_seconds)),
+            ("limits.shutdown_seconds", number(self.shutdown_seconds)),
+        ];
+        given.into_iter().filter_map(|(name, kind)| Some((name, Value::new(None, kind?)))).collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! Request bodies that are too long, too slow, or cut off.
+//!
+//! [`Paced`] grants a client a span of waiting for each 16 KiB (or for the rest, where that is
+//! less): one byte a second ends, a slow line does not, and the server's own slowness in reading
+//! does not count against the client, since time runs only while the body has nothing to give.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use hyper::body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::AppState;
+use super::problem::Problem;
+use crate::config::ByteSize;
+
+const GRANT: usize = 16 * 1024;
+
+/// The client sent too little for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("the body came too slowly")]
+struct TooSlow;
+
+struct Paced {
+    inner: Body,
+    allowance: Duration,
+    left: Duration,
+    since_grant: usize,
+    /// Runs while the body has nothing to give: since when, and until when.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl HttpBody for Paced {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+            if let Some((since, _)) = self.waiting.take() {
+                self.left = self.left.saturating_sub(since.elapsed());
+            }
+            if let Some(Ok(frame)) = &frame {
+                self.since_grant += frame.data_ref().map_or(0, Bytes::len);
+                if self.since_grant >= GRANT {
+                    self.since_grant = 0;
+                    self.left = self.allowance;
+                }
+            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let left = self.left;
+        let (_, deadline) = self.waiting.get_or_insert_with(|| {
+            let now = Instant::now();
+            (now, Box::pin(sleep_until(now + left)))
+        });
+        ready!(deadline.as_mut().poll(cx));
+        Poll::Ready(Some(Err(TooSlow.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Paces every request's body.
+pub(super) async fn pace(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let allowance = app.settings.limits.body_time();
+    let paced = |inner| Body::new(Paced { inner, allowance, left: allowance, since_grant: 0, waiting: None });
+    next.run(request.map(paced)).await
+}
+
+/// A body of at most `limit` bytes, chunk by chunk.
+pub(super) struct Chunks {
+    stream: BodyDataStream,
+    limit: ByteSize,
+    seen: u64,
+}
+
+impl Chunks {
+    /// Refuses at once what says itself that it is too long.
+    pub(super) fn new(headers: &HeaderMap, body: Body, limit: ByteSize) -> Result<Self, Problem> {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if length.is_some_and(|length| length > limit.0) {
+            return Err(too_large(limit));
+        }
+        Ok(Self { stream: body.into_data_stream(), limit, seen: 0 })
+    }
+
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        let Some(chunk) = self.stream.next().await else { return Ok(None) };
+        let chunk = chunk.map_err(|error| broken(&error))?;
+        self.seen += chunk.len() as u64;
+        if self.seen > self.limit.0 { Err(too_large(self.limit)) } else { Ok(Some(chunk)) }
+    }
+
+    pub(super) async fn collect(mut self) -> Result<Bytes, Problem> {
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = self.next().await? {
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    }
+}
+
+pub(super) fn too_large(limit: ByteSize) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("the body is over the limit of {limit}"))
+}
+
+/// The problem of a body that ended in an error.
+pub(super) fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<TooSlow>() {
+            return Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "body_too_slow",
+                "the body came too slowly; the server stopped waiting for it",
+            );
+        }
+        cause = error.source();
+    }
+    Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", "the body ended before its announced end")
+}

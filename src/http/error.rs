@@ -1,0 +1,1 @@
+//! Every layer's errors as problems: the one place that gives them a status and a code.

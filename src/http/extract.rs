@@ -1,0 +1,102 @@
+//! What stands in the address: ids and query parameters, refused with a problem.
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+
+use super::json::plain;
+use super::problem::Problem;
+
+/// The `{id}` of the address.
+pub(super) struct Id<T>(pub T);
+
+#[derive(Deserialize)]
+struct IdText {
+    id: String,
+}
+
+impl<S: Send + Sync, T: FromStr<Err = crate::domain::ids::InvalidId>> FromRequestParts<S> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let invalid = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_id", detail);
+        let Path(IdText { id }) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| invalid("the address holds bytes that are not text".to_owned()))?;
+        let shown: String = id.chars().take(60).collect();
+        id.parse().map(Self).map_err(|error| invalid(format!("`{shown}` {error}")))
+    }
+}
+
+/// The query parameters; unknown ones are refused by name.
+pub(super) struct Params<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        params(&parts.uri).map(Self)
+    }
+}
+
+pub(super) fn params<T: DeserializeOwned>(uri: &axum::http::Uri) -> Result<T, Problem> {
+    Query::try_from_uri(uri).map(|Query(params)| params).map_err(|rejection| {
+        let told = rejection.body_text();
+        let fault = told.split_once("query string: ").map_or(told.as_str(), |(_, fault)| fault);
+        let detail = match fault.split_once(": ") {
+            Some((name, fault)) if !name.contains(' ') => format!("`{name}`: {}", plain(fault)),
+            _ => plain(fault),
+        };
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_query", format!("query parameter {detail}"))
+    })
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limit {
+    /// At most so many items.
+    #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    pub limit: PageSize,
+}
+
+/// From 1 to 200; 50 where left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+pub(super) struct PageSize(pub u32);
+
+impl PageSize {
+    const MAX: u64 = 200;
+}
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+impl TryFrom<u64> for PageSize {
+    type Error = String;
+    fn try_from(size: u64) -> Result<Self, String> {
+        match u32::try_from(size) {
+            Ok(size) if (1..=Self::MAX).contains(&u64::from(size)) => Ok(Self(size)),
+            _ => Err(format!("expected 1 to {}", Self::MAX)),
+        }
+    }
+}
+
+/// The problem of a cursor that no list has given.
+pub(super) fn forged_cursor() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "invalid_cursor",
+        "query parameter `after`: not a cursor of this list; take `next` of the answer before",
+    )
+}

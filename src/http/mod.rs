@@ -1,0 +1,73 @@
+//! The API: routes, problems, and everything that speaks of statuses and headers.
+//!
+//! A request passes `observe` (id, log line, panics, problem bodies), then `guard` (foreign hosts
+//! and origins), then `pace` (slow bodies), then its handler. Handlers extract, call one function
+//! that knows no HTTP, and answer.
+
+mod body;
+mod error;
+mod extract;
+mod guard;
+mod health;
+mod home;
+mod json;
+mod observe;
+mod openapi;
+mod problem;
+pub mod server;
+mod system;
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::{Router, middleware};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::config::Settings;
+
+/// What handlers work with.
+#[derive(Debug)]
+pub struct App {
+    pub settings: Settings,
+    /// Fires when the server is to end.
+    pub stopping: CancellationToken,
+    /// Tasks that outlive their request; waited for at shutdown.
+    pub tasks: TaskTracker,
+}
+
+pub type AppState = Arc<App>;
+
+/// Handlers that answer within the request time, and those that stream what takes long.
+fn routes() -> (OpenApiRouter<AppState>, OpenApiRouter<AppState>) {
+    let prompt = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(system::system))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready));
+    let streaming = OpenApiRouter::new();
+    (prompt, streaming)
+}
+
+/// The whole service.
+pub fn router(app: AppState) -> Router {
+    let (prompt, streaming) = routes();
+    let time = app.settings.limits.request_time();
+    let prompt = prompt.layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, time));
+    let (router, api) = prompt.merge(streaming).split_for_parts();
+    router
+        .merge(openapi::pages(openapi::with_problems(api)))
+        .merge(home::routes())
+        .layer(middleware::from_fn_with_state(app.clone(), body::pace))
+        .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+        .layer(middleware::from_fn(observe::observe))
+        .with_state(app)
+}
+
+/// The OpenAPI document, as `/openapi.json` answers it and `docs/openapi.json` keeps it.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let (prompt, streaming) = routes();
+    openapi::with_problems(prompt.merge(streaming).into_openapi())
+}

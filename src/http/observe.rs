@@ -1,0 +1,75 @@
+//! Around every request: its id, its log line, its panics, and the body of its problem.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::problem::{CONTENT_TYPE, Problem};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer: nothing leaves the server but through here.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let path = request.extensions().get::<MatchedPath>().map_or("-".to_owned(), |path| path.as_str().to_owned());
+    let span = tracing::info_span!("request", id);
+    async move {
+        let start = Instant::now();
+        let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        let response = answered.unwrap_or_else(|_| Problem::unexplained().into_response());
+        let response = finish(response, &id);
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        tracing::info!(%method, path, status = response.status().as_u16(), ms, "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// The client's own id, where it is one that logs can carry, else a fresh one.
+fn request_id(headers: &HeaderMap) -> String {
+    let sane = |id: &&str| {
+        (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    };
+    let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(sane);
+    given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// Gives every error a problem as its body, the router's own ones included.
+fn finish(mut response: Response, id: &str) -> Response {
+    let problem = response.extensions_mut().remove::<Problem>().or_else(|| from_router(&response));
+    if let Some(problem) = problem {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = problem.render(id);
+        response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
+    }
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn from_router(response: &Response) -> Option<Problem> {
+    let status = response.status();
+    let told = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == CONTENT_TYPE);
+    if told || !(status.is_client_error() || status.is_server_error()) {
+        return None;
+    }
+    let (code, detail) = match status {
+        StatusCode::NOT_FOUND => ("not_found", "there is nothing at this address; /docs lists what there is"),
+        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this address takes the methods in `Allow` alone"),
+        StatusCode::SERVICE_UNAVAILABLE => ("timeout", "the server took too long to answer and gave the request up"),
+        StatusCode::BAD_REQUEST => ("bad_request", "the request's address cannot be read"),
+        _ => return Some(Problem::unexplained()),
+    };
+    Some(Problem::new(status, code, detail))
+}

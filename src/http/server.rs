@@ -1,0 +1,76 @@
+//! Connections: accepted, bounded in the time and size of a request's head, drained at shutdown.
+//!
+//! `axum::serve` sets no header timeout, so hyper is driven here. When `stopping` fires no more
+//! connections are taken, idle ones are closed, and open requests get `shutdown_time` to end;
+//! event streams end by themselves on the same signal.
+
+use std::io;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Limits;
+
+/// Of a request's head, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Answers until `stopping` fires and what was open then has ended, or its time is up.
+pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stopping: CancellationToken) {
+    let tracker = TaskTracker::new();
+    let graceful = GracefulShutdown::new();
+    let abandoned = CancellationToken::new();
+    loop {
+        let stream = tokio::select! {
+            () = stopping.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    pause_after(&error).await;
+                    continue;
+                }
+            },
+        };
+        let connection = graceful.watch(connection(stream, router.clone(), limits));
+        let abandoned = abandoned.clone();
+        tracker.spawn(async move {
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended");
+                },
+                () = abandoned.cancelled() => {}
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(limits.shutdown_time(), graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests still open at shutdown were cut off");
+        abandoned.cancel();
+    }
+    tracker.close();
+    tracker.wait().await;
+}
+
+type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+
+fn connection(stream: TcpStream, router: Router, limits: &Limits) -> Connection {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY not set");
+    }
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_time())
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+}
+
+/// Out of file descriptors, say: the next try would fail at once as well.
+async fn pause_after(error: &io::Error) {
+    tracing::warn!(%error, "could not take a connection");
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+}

@@ -1,0 +1,51 @@
+//! What this server is and allows.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::AppState;
+use super::problem::Problem;
+
+/// The server, its engines and its limits.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct System {
+    version: &'static str,
+    /// What can run a network.
+    engines: Vec<&'static str>,
+    /// Trainings at a time, and threads of each.
+    workers: usize,
+    training_threads: usize,
+    limits: SystemLimits,
+}
+
+/// In bytes, where not said otherwise.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SystemLimits {
+    upload: u64,
+    /// What a compressed upload may unpack to.
+    unpacked: u64,
+    json: u64,
+    forecast: u64,
+    /// A count.
+    series: u64,
+}
+
+#[utoipa::path(get, path = "/v1/system", tag = "server", responses((status = 200, description = "The server", body = System)))]
+pub(super) async fn system(State(app): State<AppState>) -> Result<Json<System>, Problem> {
+    let limits = &app.settings.limits;
+    Ok(Json(System {
+        version: env!("CARGO_PKG_VERSION"),
+        engines: vec!["libtorch"],
+        workers: app.settings.jobs.workers(),
+        training_threads: app.settings.jobs.threads.get(),
+        limits: SystemLimits {
+            upload: limits.upload.0,
+            unpacked: limits.unpacked.0,
+            json: limits.json.0,
+            forecast: limits.forecast.0,
+            series: limits.series,
+        },
+    }))
+}

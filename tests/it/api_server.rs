@@ -1,0 +1,142 @@
+//! The server around the resources: problems, ids of requests, foreign sites, slow clients, its end.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Answer, TestServer, program};
+
+#[tokio::test]
+async fn it_says_where_it_listens_and_is_ready() {
+    let server = TestServer::start().await;
+    assert_eq!(server.get("/healthz").await.status, 200);
+    assert_eq!(server.get("/readyz").await.status, 200);
+    assert!(server.get("/").await.text.contains("/docs"));
+    let system = server.get("/v1/system").await.expect(200);
+    assert_eq!(system["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(system["limits"]["json"], 1 << 20);
+    let health = program().args(["health", "--url", &server.url]).status().await.unwrap();
+    assert!(health.success());
+}
+
+#[tokio::test]
+async fn the_health_command_fails_where_no_server_is() {
+    let mut server = TestServer::start().await;
+    let url = server.url.clone();
+    assert!(server.terminate().await.success());
+    let output = program().args(["health", "--url", &url]).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let bad = program().args(["health", "--url", "ftp://somewhere"]).output().await.unwrap();
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("is not an address"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_too() {
+    let server = TestServer::start().await;
+    server.get("/v1/nothing").await.expect_problem(404, "not_found");
+    let wrong = server.delete("/v1/system").await;
+    wrong.expect_problem(405, "method_not_allowed");
+    assert_eq!(wrong.header("allow"), "GET,HEAD");
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_own_id_where_that_is_sane() {
+    let server = TestServer::start().await;
+    let with = async |id: &str| {
+        let request = server.request(Method::GET, "/v1/nothing").header("x-request-id", id);
+        Answer::of(request.send().await.unwrap()).await.header("x-request-id").to_owned()
+    };
+    assert_eq!(with("trace-42").await, "trace-42");
+    for insane in ["", "two words", "<script>", &"x".repeat(129)] {
+        let id = with(insane).await;
+        assert!(id != insane && id.len() == 36, "{id}");
+    }
+    assert!(server.log().contains("trace-42"), "the log names the request");
+}
+
+#[tokio::test]
+async fn a_foreign_host_or_origin_gets_nothing_done() {
+    let server = TestServer::with().flag("host", "forecasts.example").start().await;
+    let get = async |host: &str| {
+        let request = server.request(Method::GET, "/v1/system").header("host", host);
+        Answer::of(request.send().await.unwrap()).await
+    };
+    for host in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "localhost@evil.example", "169.254.0.1"]
+    {
+        get(host).await.expect_problem(421, "foreign_host");
+    }
+    for host in ["localhost", "127.0.0.1:1", "[::1]:80", "app.localhost:3000", "Forecasts.Example"] {
+        get(host).await.expect(200);
+    }
+    let post = async |origin: &str| {
+        let request = server.request(Method::POST, "/v1/nothing").header("origin", origin).json(&json!({}));
+        Answer::of(request.send().await.unwrap()).await
+    };
+    for origin in ["https://evil.example", "null", "", "http://localhost:1"] {
+        post(origin).await.expect_problem(403, "foreign_origin");
+    }
+    post(&server.url).await.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn it_does_not_listen_beyond_loopback_unasked() {
+    let refused = program().args(["serve", "--listen", "0.0.0.0:0"]).output().await.unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("--trust-network") && told.lines().count() == 1, "{told}");
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_cut_off() {
+    let server = TestServer::with().flag("header-seconds", "1").start().await;
+    let answer = server.raw(b"GET /v1/system HTTP/1.1\r\nHost: localhost\r\nX-Slow").await;
+    assert!(!answer.contains("200"), "{answer}");
+    let huge = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: {}\r\n\r\n", "x".repeat(1 << 20));
+    assert!(server.raw(huge.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    server.get("/v1/system").await.expect(200);
+}
+
+#[tokio::test]
+async fn the_environment_and_the_file_are_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gatecast.toml");
+    std::fs::write(&file, "[limits]\njson = '2 KiB'\nforecast = '3 KiB'\n").unwrap();
+    let server = TestServer::with()
+        .flag("config", file.to_str().unwrap())
+        .environment("GATECAST_FORECAST_LIMIT", "4 KiB")
+        .start()
+        .await;
+    let limits = &server.get("/v1/system").await.expect(200)["limits"];
+    assert_eq!((&limits["json"], &limits["forecast"]), (&json!(2048), &json!(4096)));
+}
+
+#[tokio::test]
+async fn the_documents_are_served_whole_and_from_here() {
+    let server = TestServer::start().await;
+    let document = server.get("/openapi.json").await.expect(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    for page in ["/docs/", "/docs/swagger-initializer.js", "/docs/swagger-ui.css"] {
+        let page = server.get(page).await;
+        assert_eq!(page.status, 200);
+        assert!(!page.text.contains("//cdn") && !page.text.contains("unpkg"), "{}", page.text);
+    }
+    assert!(server.get("/docs/swagger-initializer.js").await.text.contains("\"validatorUrl\": \"none\""));
+}
+
+#[tokio::test]
+async fn the_kept_openapi_document_is_the_served_one() {
+    let output = program().arg("openapi").output().await.unwrap();
+    let made: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json")).unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    assert!(made == kept, "docs/openapi.json is not up to date: run `make openapi`");
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_well() {
+    let mut server = TestServer::start().await;
+    server.get("/healthz").await;
+    assert!(server.terminate().await.success());
+    let mut server = TestServer::start().await;
+    server.signal("INT");
+    assert!(server.exit().await.success());
+}

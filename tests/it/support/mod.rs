@@ -1,0 +1,5 @@
+//! What the tests of the running program share.
+
+mod server;
+
+pub(crate) use server::{Answer, TestServer, program};

@@ -1,0 +1,236 @@
+//! The real program on a free port, with a data folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// Far beyond what anything here takes; a test that reaches it has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A started `gatecast serve`; killed when dropped.
+pub(crate) struct TestServer {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) client: reqwest::Client,
+    folder: Arc<TempDir>,
+    settings: Settings,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
+    flags: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+/// What a request was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, text: response.text().await.unwrap() }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The body, of an answer that must have this status.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        if self.text.is_empty() { Value::Null } else { self.json() }
+    }
+
+    /// A problem document of this status and code; its detail.
+    #[track_caller]
+    pub(crate) fn expect_problem(&self, status: u16, code: &str) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "{problem}");
+        assert_eq!(problem["status"], status, "{problem}");
+        assert_eq!(problem["request_id"], self.header("x-request-id"), "{problem}");
+        let detail = problem["detail"].as_str().unwrap().to_owned();
+        for secret in ["/tmp", "src/", "SELECT", "gatecast::", "struct ", "panicked"] {
+            assert!(!detail.contains(secret), "{detail}");
+        }
+        detail
+    }
+}
+
+impl Settings {
+    pub(crate) fn flag(mut self, name: &str, value: &str) -> Self {
+        self.flags.extend([format!("--{name}"), value.to_owned()]);
+        self
+    }
+
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) async fn start(self) -> TestServer {
+        TestServer::launch(self, Arc::new(TempDir::new().unwrap())).await
+    }
+}
+
+/// The program, told nothing by the environment of the tests.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatecast"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATECAST_")) {
+        command.env_remove(name);
+    }
+    command.kill_on_drop(true);
+    command
+}
+
+impl TestServer {
+    pub(crate) fn with() -> Settings {
+        Settings::default()
+    }
+
+    pub(crate) async fn start() -> Self {
+        Self::with().start().await
+    }
+
+    async fn launch(settings: Settings, folder: Arc<TempDir>) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
+        let mut command = program();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path().join("data"));
+        command.args(&settings.flags).envs(settings.environment.clone());
+        let mut child = command.stdout(Stdio::piped()).stderr(log).stdin(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("no ready line in time").unwrap();
+        let told = || std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+        let ready = ready.unwrap_or_else(|| panic!("the server did not start:\n{}", told()));
+        let url = ready.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        Self { child, url, client, folder, settings }
+    }
+
+    /// The folder given as `--data`.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(body).send().await.unwrap()).await
+    }
+
+    /// Sends raw bytes and reads until the server closes.
+    pub(crate) async fn raw(&self, request: &[u8]) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(self.address()).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset after the answer is how a server ends a body it did not want.
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Uploads CSV; the dataset.
+    pub(crate) async fn upload(&self, query: &str, csv: impl Into<reqwest::Body>) -> Answer {
+        let request = self.request(Method::POST, &format!("/v1/datasets{query}"));
+        Answer::of(request.header("content-type", "text/csv").body(csv).send().await.unwrap()).await
+    }
+
+    /// Polls the job until `enough` says so.
+    pub(crate) async fn job_when(&self, id: &str, enough: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let job = self.get(&format!("/v1/jobs/{id}")).await.expect(200);
+            if enough(&job) {
+                return job;
+            }
+            assert!(start.elapsed() < PATIENCE, "the job is still {job}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The job, once it has ended.
+    pub(crate) async fn ended(&self, id: &str) -> Value {
+        self.job_when(id, |job| ["succeeded", "failed", "cancelled"].contains(&job["status"].as_str().unwrap())).await
+    }
+
+    /// SIGKILL: what a power cut looks like to the process.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// The program's end, which must come by itself.
+    pub(crate) async fn exit(&mut self) -> ExitStatus {
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("the server did not end").unwrap()
+    }
+
+    /// SIGTERM, and the end.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.exit().await
+    }
+
+    /// Kills this server and starts another on the same data.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.kill().await;
+        let (settings, folder) = (self.settings.clone(), self.folder.clone());
+        drop(self);
+        Self::launch(settings, folder).await
+    }
+
+    /// Files below the data folder's `part` that are left.
+    pub(crate) fn files(&self, part: &str) -> Vec<PathBuf> {
+        files(&self.data().join(part))
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
