@@ -2,4 +2,7 @@
 
 mod api_server;
 mod architecture;
+mod golden;
+mod gradients;
+mod reference;
 mod support;
