@@ -3,11 +3,14 @@
 //! these modules.
 
 pub mod app;
+pub mod blobs;
 pub mod config;
 pub mod data;
 pub mod domain;
 pub mod health;
 pub mod http;
+pub mod jobs;
 pub mod learn;
 pub mod nn;
+pub mod store;
 pub mod telemetry;

@@ -1,0 +1,70 @@
+//! Holding on to a lease: heartbeats, and writes that outlast a short failure of the database.
+//!
+//! The worker counts its lease from before each renewal was sent, by a clock that never jumps. So
+//! it gives up no later than the moment from which another may claim the job, even when it cannot
+//! reach the database to learn of that.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::store::queue::{Beat, Fenced, Lease, Terms};
+use crate::store::{Store, StoreError};
+
+/// How long one statement may take before it is tried again.
+const STATEMENT_WAIT: Duration = Duration::from_secs(10);
+const BEFORE_RETRY: Duration = Duration::from_millis(250);
+
+#[derive(Debug)]
+pub(super) struct Keeper<'a> {
+    store: &'a Store,
+    pub(super) lease: Lease,
+    terms: Terms,
+    held_until: Instant,
+}
+
+impl<'a> Keeper<'a> {
+    /// For a lease that was given just now.
+    pub(super) fn new(store: &'a Store, lease: Lease, terms: Terms) -> Self {
+        Self { store, lease, terms, held_until: Instant::now() + terms.lease }
+    }
+
+    /// Renews the lease and writes the progress. While the database does not answer, the lease
+    /// holds for as long as it was given.
+    pub(super) async fn beat(&mut self, progress: f64, eta_seconds: Option<f64>) -> Beat {
+        let asked = Instant::now();
+        let beat = self.store.heartbeat(self.lease, &self.terms, progress, eta_seconds);
+        match timeout(STATEMENT_WAIT.min(self.terms.lease / 2), beat).await {
+            Ok(Ok(beat)) => {
+                self.held_until = asked + self.terms.lease;
+                return beat;
+            }
+            Ok(Err(error)) => self.report(&error),
+            Err(_) => tracing::warn!(job = %self.lease.job, "the database did not answer a heartbeat in time"),
+        }
+        if Instant::now() < self.held_until { Beat::Continue } else { Beat::Lost }
+    }
+
+    /// Writes, and tries again while the lease holds. A write that failed in an unknown state is
+    /// safe to repeat: all are fenced, and none does a second time what it has done.
+    pub(super) async fn write<F>(&self, mut write: impl FnMut(Store, Lease) -> F) -> Fenced
+    where
+        F: Future<Output = Result<Fenced, StoreError>>,
+    {
+        loop {
+            match timeout(STATEMENT_WAIT, write(self.store.clone(), self.lease)).await {
+                Ok(Ok(fenced)) => return fenced,
+                Ok(Err(error)) => self.report(&error),
+                Err(_) => tracing::warn!(job = %self.lease.job, "the database did not answer a write in time"),
+            }
+            if Instant::now() + BEFORE_RETRY >= self.held_until {
+                return Fenced::Lost;
+            }
+            tokio::time::sleep(BEFORE_RETRY).await;
+        }
+    }
+
+    fn report(&self, error: &StoreError) {
+        tracing::warn!(job = %self.lease.job, error = error as &dyn std::error::Error, "the store failed a worker");
+    }
+}

@@ -1,0 +1,56 @@
+//! How an attempt went, and what that makes of the job.
+
+use std::process::ExitStatus;
+
+use crate::domain::job::JobError;
+use crate::domain::metrics::FinalMetrics;
+
+/// How an attempt went.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Outcome {
+    /// The model's file is whole.
+    Finished {
+        metrics: Box<FinalMetrics>,
+        sha256: String,
+        bytes: u64,
+    },
+    /// The order or its data is at fault.
+    Failed(JobError),
+    /// The machine is.
+    Fault(JobError),
+    Cancelled,
+    /// The job is another's now, or nobody's: not ours to write about.
+    Lost,
+    Shutdown,
+}
+
+impl Outcome {
+    pub(super) fn fault(code: &str, detail: impl Into<String>) -> Self {
+        Self::Fault(JobError { code: code.to_owned(), detail: detail.into() })
+    }
+
+    pub(super) fn failed(code: &str, detail: impl Into<String>) -> Self {
+        Self::Failed(JobError { code: code.to_owned(), detail: detail.into() })
+    }
+
+    /// The trainer ended without saying how.
+    pub(super) fn crashed(status: std::io::Result<ExitStatus>) -> Self {
+        let detail = match status {
+            Ok(status) => match signal(status) {
+                Some(9) => "the trainer was killed (signal 9), as happens when memory runs out".to_owned(),
+                Some(signal) => format!("the trainer was ended by signal {signal}"),
+                None => match status.code() {
+                    Some(code) => format!("the trainer ended with code {code} and no result"),
+                    None => "the trainer ended with no result".to_owned(),
+                },
+            },
+            Err(_) => "the trainer is gone".to_owned(),
+        };
+        Self::fault("trainer_crashed", detail)
+    }
+}
+
+fn signal(status: ExitStatus) -> Option<i32> {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal()
+}

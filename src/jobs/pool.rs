@@ -1,0 +1,112 @@
+//! The pool: claims jobs as long as a worker is free, and ends them in order at shutdown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{PoolConfig, supervisor, sweeper};
+use crate::blobs::Blobs;
+use crate::store::Store;
+use crate::store::queue::{Claim, HandBack};
+
+/// The pause after the database failed.
+const AFTER_ERROR: Duration = Duration::from_secs(3);
+
+/// The workers of one server.
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+/// What every task of the pool knows.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) store: Store,
+    pub(super) blobs: Blobs,
+    pub(super) config: PoolConfig,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+impl Pool {
+    /// Takes back what an earlier server on this data folder was running, and begins to claim.
+    pub fn start(store: Store, blobs: Blobs, config: PoolConfig) -> Self {
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared { store, blobs, config, stop, tasks: TaskTracker::new() });
+        shared.tasks.spawn(dispatch(Arc::clone(&shared)));
+        shared.tasks.spawn(sweeper::run(Arc::clone(&shared)));
+        Self { shared }
+    }
+
+    /// Claims no more, ends the trainers and hands their jobs back. `false` if that took longer
+    /// than the settings allow: what was left is taken back at the next start.
+    pub async fn shutdown(&self) -> bool {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        tokio::time::timeout(self.shared.config.shutdown, self.shared.tasks.wait()).await.is_ok()
+    }
+}
+
+async fn dispatch(shared: Arc<Shared>) {
+    take_back(&shared).await;
+    let slots = Arc::new(Semaphore::new(shared.config.workers));
+    loop {
+        let slot = tokio::select! {
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+            () = shared.stop.cancelled() => return,
+        };
+        let (Ok(slot), Some(claim)) = (slot, next(&shared).await) else { return };
+        let worker = Arc::clone(&shared);
+        shared.tasks.spawn(async move {
+            supervisor::run(&worker, claim).await;
+            drop(slot);
+        });
+    }
+}
+
+async fn take_back(shared: &Shared) {
+    while let Err(error) = shared.store.take_back(shared.config.owner).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "the jobs of the last run cannot be taken back");
+        tokio::select! {
+            () = tokio::time::sleep(AFTER_ERROR) => {}
+            () = shared.stop.cancelled() => return,
+        }
+    }
+}
+
+/// Waits for a job to run; `None` at shutdown.
+async fn next(shared: &Shared) -> Option<Claim> {
+    loop {
+        // Interest is registered before the query, so that a job which comes between the query and
+        // the wait is not slept over.
+        let mut notice = std::pin::pin!(shared.store.work().notified());
+        notice.as_mut().enable();
+        if shared.stop.is_cancelled() {
+            return None;
+        }
+        // Not abandoned half-way at shutdown: the claim may have been written already.
+        let pause = match shared.store.claim(shared.config.owner, &shared.config.terms).await {
+            Ok(Some(claim)) if shared.stop.is_cancelled() => {
+                let back = shared.store.hand_back(claim.lease, &shared.config.terms, &HandBack::Shutdown).await;
+                if let Err(error) = back {
+                    tracing::warn!(job = %claim.job.id, error = &error as &dyn std::error::Error, "not handed back");
+                }
+                return None;
+            }
+            Ok(Some(claim)) => return Some(claim),
+            Ok(None) => shared.config.poll,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "no job can be claimed");
+                AFTER_ERROR
+            }
+        };
+        tokio::select! {
+            () = notice => {}
+            () = tokio::time::sleep(pause) => {}
+            () = shared.stop.cancelled() => return None,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One attempt at one job, from its claim to what becomes of it.
+
+use std::path::PathBuf;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::MissedTickBehavior;
+
+use super::child::{self, Trainer};
+use super::keeper::Keeper;
+use super::lines::Line;
+use super::outcome::Outcome;
+use super::pool::Shared;
+use super::{bundle, work};
+use crate::blobs::Key;
+use crate::domain::ids::ModelId;
+use crate::domain::job::{Job, JobError};
+use crate::domain::trainer::{Assignment, DatasetSource, Fault, TrainerEvent};
+use crate::store::NewModel;
+use crate::store::queue::{Beat, Claim, Fenced, HandBack};
+
+/// Runs the attempt. Whatever goes wrong is the job's to carry, and logged; nothing is returned.
+pub(super) async fn run(shared: &Shared, claim: Claim) {
+    let Claim { lease, job } = claim;
+    tracing::info!(job = %job.id, attempt = lease.attempt, "training begins");
+    let mut attempt = Attempt { shared, keeper: Keeper::new(&shared.store, lease, shared.config.terms), job };
+    let outcome = match attempt.prepare().await {
+        Ok(assignment) => {
+            let outcome = attempt.train(&assignment).await;
+            attempt.conclude(outcome, assignment.model).await
+        }
+        Err(outcome) => attempt.conclude(outcome, PathBuf::new()).await,
+    };
+    tracing::info!(job = %attempt.job.id, attempt = lease.attempt, ?outcome, "the attempt has ended");
+    attempt.tidy().await;
+}
+
+struct Attempt<'a> {
+    shared: &'a Shared,
+    keeper: Keeper<'a>,
+    job: Job,
+}
+
+/// What the trainer said last of how far it is.
+#[derive(Default)]
+struct Progress {
+    fraction: f64,
+    eta_seconds: Option<f64>,
+}
+
+impl Attempt<'_> {
+    /// Looks at the world again before acting: the dataset may be gone since the order was taken.
+    async fn prepare(&self) -> Result<Assignment, Outcome> {
+        let (shared, job, lease) = (self.shared, &self.job, self.keeper.lease);
+        let store_failed = |_| Outcome::fault("store_unavailable", "the database could not be read");
+        let revision = shared.store.revision(job.dataset, job.dataset_revision).await.map_err(store_failed)?;
+        let dataset = shared.store.dataset(job.dataset).await.map_err(store_failed)?;
+        let (Some(revision), Some(dataset)) = (revision, dataset) else {
+            return Err(Outcome::failed("dataset_deleted", "the dataset was deleted before the training could begin"));
+        };
+        let key = Key::dataset_points(revision.dataset, &revision.sha256)
+            .map_err(|_| Outcome::failed("dataset_unreadable", "the dataset's record is damaged"))?;
+        let folder = shared.config.work.clone();
+        let files = tokio::task::spawn_blocking(move || work::prepare(&folder, lease)).await;
+        let files = files.map_err(std::io::Error::other).and_then(|files| files).map_err(|error| {
+            tracing::error!(job = %job.id, %error, "no work folder");
+            Outcome::fault("no_work_folder", "the server could not make the job's work folder")
+        })?;
+        Ok(Assignment {
+            job: job.id,
+            attempt: lease.attempt,
+            order: job.order.clone(),
+            dataset: DatasetSource {
+                id: job.dataset,
+                name: dataset.name,
+                revision: revision.revision,
+                path: shared.blobs.local(&key),
+                sha256: revision.sha256,
+            },
+            resume: files.resume,
+            checkpoint: files.checkpoint,
+            model: files.model,
+            threads: shared.config.threads,
+        })
+    }
+
+    /// Starts the trainer and sees it to its end; it is gone when this returns.
+    async fn train(&mut self, assignment: &Assignment) -> Outcome {
+        let started = Trainer::start(&self.shared.config, assignment).await;
+        let (mut trainer, log) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::error!(job = %self.job.id, %error, "the trainer cannot be started");
+                return Outcome::fault("trainer_not_started", "the server could not start the trainer");
+            }
+        };
+        self.shared.tasks.spawn(child::log(self.job.id, log));
+        match self.watch(&mut trainer).await {
+            Some(outcome) => {
+                trainer.kill().await;
+                outcome
+            }
+            None => Outcome::crashed(trainer.ended().await),
+        }
+    }
+
+    /// Listens to the trainer and to the world; `None` if the trainer fell silent without a result.
+    async fn watch(&mut self, trainer: &mut Trainer) -> Option<Outcome> {
+        let mut cancels = self.shared.store.cancels();
+        let mut heartbeat = tokio::time::interval(self.shared.config.heartbeat);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut progress = Progress { fraction: self.job.progress, eta_seconds: None };
+        loop {
+            tokio::select! {
+                biased;
+                () = self.shared.stop.cancelled() => return Some(Outcome::Shutdown),
+                _ = heartbeat.tick() => {}
+                cancelled = cancels.recv() => match cancelled {
+                    Ok(job) if job != self.job.id => continue,
+                    // Some notices were missed: look.
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Some(Outcome::Shutdown),
+                },
+                line = trainer.events.next() => {
+                    match line {
+                        Ok(Line::Whole(line)) => {
+                            if let Some(outcome) = self.hear(line, &mut progress).await {
+                                return Some(outcome);
+                            }
+                        }
+                        Ok(Line::TooLong) => return Some(Outcome::fault("trainer_garbled", "the trainer's report is longer than any")),
+                        Ok(Line::End) | Err(_) => return None,
+                    }
+                    continue;
+                }
+            }
+            match self.keeper.beat(progress.fraction, progress.eta_seconds).await {
+                Beat::Continue => {}
+                Beat::Cancel => return Some(Outcome::Cancelled),
+                Beat::Lost => return Some(Outcome::Lost),
+            }
+        }
+    }
+
+    /// Takes one event; `Some` if it is the trainer's last, or if nobody may write any more.
+    async fn hear(&mut self, line: &[u8], progress: &mut Progress) -> Option<Outcome> {
+        let event = match serde_json::from_slice(line) {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::error!(job = %self.job.id, %error, "a line of the trainer is no event");
+                return Some(Outcome::fault("trainer_garbled", "the trainer's report cannot be read"));
+            }
+        };
+        let written = match event {
+            TrainerEvent::Started { engine, device, parameters, windows, resumed_after, history } => {
+                tracing::info!(job = %self.job.id, engine, device, parameters, ?windows, resumed_after, "training");
+                self.keeper.write(async |store, lease| store.started(lease, &engine, &history).await).await
+            }
+            TrainerEvent::Progress { fraction, eta_seconds } => {
+                if fraction.is_finite() {
+                    progress.fraction = fraction.clamp(0.0, 1.0);
+                }
+                progress.eta_seconds = eta_seconds.filter(|eta| eta.is_finite() && *eta >= 0.0);
+                return None;
+            }
+            TrainerEvent::Epoch { report } => {
+                self.keeper.write(async |store, lease| store.epoch(lease, &report).await).await
+            }
+            TrainerEvent::Warning { code, detail } => {
+                self.keeper.write(async |store, lease| store.warning(lease, &code, &detail).await).await
+            }
+            TrainerEvent::Finished { metrics, sha256, bytes, .. } => {
+                return Some(Outcome::Finished { metrics: Box::new(metrics), sha256, bytes });
+            }
+            TrainerEvent::Failed { fault: Fault::Order, code, detail } => {
+                return Some(Outcome::Failed(JobError { code, detail }));
+            }
+            TrainerEvent::Failed { fault: Fault::Machine, code, detail } => {
+                return Some(Outcome::Fault(JobError { code, detail }));
+            }
+        };
+        (written == Fenced::Lost).then_some(Outcome::Lost)
+    }
+
+    /// Writes down what came of the attempt; gives it back as it was written.
+    async fn conclude(&mut self, outcome: Outcome, model: PathBuf) -> Outcome {
+        let terms = self.shared.config.terms;
+        let outcome = match outcome {
+            Outcome::Finished { metrics, sha256, bytes } => match self.keep_model(&model, sha256, bytes).await {
+                Ok(new) => {
+                    let written =
+                        self.keeper.write(async |store, lease| store.succeed(lease, &metrics, &new).await).await;
+                    let sha256 = new.sha256;
+                    return if written == Fenced::Done {
+                        Outcome::Finished { metrics, sha256, bytes }
+                    } else {
+                        Outcome::Lost
+                    };
+                }
+                Err(fault) => fault,
+            },
+            other => other,
+        };
+        let written = match &outcome {
+            Outcome::Failed(error) => self.keeper.write(async |store, lease| store.fail(lease, error).await).await,
+            Outcome::Cancelled => self.keeper.write(async |store, lease| store.cancelled(lease).await).await,
+            Outcome::Fault(error) => {
+                let why = HandBack::Fault(error.clone());
+                self.keeper.write(async |store, lease| store.hand_back(lease, &terms, &why).await).await
+            }
+            Outcome::Shutdown => {
+                self.keeper.write(async |store, lease| store.hand_back(lease, &terms, &HandBack::Shutdown).await).await
+            }
+            Outcome::Finished { .. } | Outcome::Lost => Fenced::Lost,
+        };
+        if written == Fenced::Done { outcome } else { Outcome::Lost }
+    }
+
+    /// Moves the model's file to the blobs. Its row does not exist yet: if that never comes to be,
+    /// the file is an orphan for the sweeper. Deleting it here would be wrong where the row was
+    /// written and only the answer was lost.
+    async fn keep_model(&self, file: &std::path::Path, sha256: String, bytes: u64) -> Result<NewModel, Outcome> {
+        let path = file.to_owned();
+        let read = tokio::task::spawn_blocking(move || {
+            let manifest = bundle::manifest(&path)?;
+            Ok((manifest, std::fs::metadata(&path)?.len()))
+        });
+        let (manifest, length) = match read.await.map_err(std::io::Error::other).and_then(|read| read) {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::error!(job = %self.job.id, %error, "the model's file cannot be read");
+                return Err(Outcome::fault("model_unreadable", "the finished model's file could not be read"));
+            }
+        };
+        if length != bytes {
+            return Err(Outcome::fault(
+                "model_unreadable",
+                "the finished model's file is not as long as it was said to be",
+            ));
+        }
+        let id = ModelId::new();
+        if let Err(error) = self.shared.blobs.put_file(&Key::model(id), file).await {
+            tracing::error!(job = %self.job.id, error = &error as &dyn std::error::Error, "the model cannot be kept");
+            let detail = match error {
+                crate::blobs::BlobError::Full => "the disk is full",
+                _ => "the finished model could not be stored",
+            };
+            return Err(Outcome::fault("model_not_stored", detail));
+        }
+        Ok(NewModel { id, name: self.job.name.clone(), sha256, bytes, manifest })
+    }
+
+    /// Removes the work folder once the job has ended. An attempt that was lost asks too: the job
+    /// may have ended under another's hands, and its folder is left alone while it has not.
+    async fn tidy(&self) {
+        let job = self.job.id;
+        if let Ok(false) = self.shared.store.is_job_open(job).await {
+            let folder = self.shared.config.work.clone();
+            let _ = tokio::task::spawn_blocking(move || work::remove(&folder, job)).await;
+        }
+    }
+}

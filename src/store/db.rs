@@ -1,0 +1,248 @@
+//! One way to speak to two databases.
+//!
+//! A statement is text with `$1`, `$2`, … and values of four kinds, which both databases read
+//! alike; rows come back by column name. So every query of the store is written once. The few
+//! words that only PostgreSQL needs (its row locks) are given by [`Tx`].
+//!
+//! **SQLite** has one writer connection, and every write transaction begins with `BEGIN
+//! IMMEDIATE`: writers stand in line inside the process instead of failing against each other, and
+//! a transaction sees no other writer's change between its statements. Readers have connections of
+//! their own and see the last commit (WAL).
+//!
+//! **PostgreSQL** runs at READ COMMITTED: a statement sees what was committed when it began, so a
+//! transaction that must not be overtaken locks the row it decides by, with [`Tx::lock`], or
+//! changes it first.
+
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Decode, PgPool, Postgres, Row, Sqlite, SqlitePool, Transaction, Type};
+use uuid::Uuid;
+
+use super::error::StoreError;
+
+#[derive(Debug)]
+pub(super) enum Db {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// A write transaction; dropped without [`Tx::commit`], it changes nothing.
+#[derive(Debug)]
+pub(super) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// A statement and its values.
+///
+/// Its text is pieced together from literals alone: what callers bring is always a bound value.
+#[derive(Debug)]
+pub(super) struct Sql {
+    text: String,
+    values: Vec<Value>,
+}
+
+#[derive(Debug)]
+pub(super) enum Value {
+    Integer(Option<i64>),
+    Real(Option<f64>),
+    Text(Option<String>),
+    Id(Option<Uuid>),
+}
+
+#[derive(Debug)]
+pub(super) enum Record {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+/// A type that both databases give back.
+pub(super) trait Field:
+    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+{
+}
+
+impl<T> Field for T where T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
+
+impl Record {
+    pub(super) fn get<T: Field>(&self, column: &'static str) -> Result<T, StoreError> {
+        let value = match self {
+            Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
+        };
+        value.map_err(StoreError::from)
+    }
+}
+
+macro_rules! values_from {
+    ($($type:ty => $kind:ident),+) => { $(
+        impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Self::$kind(Some(value.into()))
+            }
+        }
+
+        impl From<Option<$type>> for Value {
+            fn from(value: Option<$type>) -> Self {
+                Self::$kind(value.map(Into::into))
+            }
+        }
+    )+ };
+}
+
+values_from!(i64 => Integer, u32 => Integer, f64 => Real, String => Text, &str => Text, Uuid => Id);
+
+pub(super) fn sql(text: &'static str) -> Sql {
+    Sql { text: text.to_owned(), values: Vec::new() }
+}
+
+impl Sql {
+    /// The next value: the first is `$1`.
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    pub(super) fn push(mut self, text: &'static str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// A value in place, for statements put together from parts.
+    pub(super) fn push_bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self.text.push_str(&format!("${}", self.values.len()));
+        self
+    }
+}
+
+/// The statement as one database's query.
+macro_rules! query {
+    ($database:ty, $sql:expr) => {{
+        let Sql { text, values } = $sql;
+        let mut query = sqlx::query::<$database>(AssertSqlSafe(text));
+        for value in values {
+            query = match value {
+                Value::Integer(value) => query.bind(value),
+                Value::Real(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+                Value::Id(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+impl Db {
+    pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    pub(super) async fn fetch_all(&self, sql: Sql) -> Result<Vec<Record>, StoreError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => {
+                query!(Sqlite, sql).fetch_all(readers).await?.into_iter().map(Record::Sqlite).collect()
+            }
+            Self::Postgres(pool) => {
+                query!(Postgres, sql).fetch_all(pool).await?.into_iter().map(Record::Postgres).collect()
+            }
+        })
+    }
+
+    pub(super) async fn fetch_optional(&self, sql: Sql) -> Result<Option<Record>, StoreError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => query!(Sqlite, sql).fetch_optional(readers).await?.map(Record::Sqlite),
+            Self::Postgres(pool) => query!(Postgres, sql).fetch_optional(pool).await?.map(Record::Postgres),
+        })
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                // Last, so that it is the one to fold the log into the database file.
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Gives the number of rows changed.
+    pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => query!(Sqlite, sql).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx) => query!(Postgres, sql).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    pub(super) async fn fetch_optional(&mut self, sql: Sql) -> Result<Option<Record>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => query!(Sqlite, sql).fetch_optional(&mut **tx).await?.map(Record::Sqlite),
+            Self::Postgres(tx) => query!(Postgres, sql).fetch_optional(&mut **tx).await?.map(Record::Postgres),
+        })
+    }
+
+    pub(super) async fn fetch_all(&mut self, sql: Sql) -> Result<Vec<Record>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(tx) => {
+                query!(Sqlite, sql).fetch_all(&mut **tx).await?.into_iter().map(Record::Sqlite).collect()
+            }
+            Self::Postgres(tx) => {
+                query!(Postgres, sql).fetch_all(&mut **tx).await?.into_iter().map(Record::Postgres).collect()
+            }
+        })
+    }
+
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Ends a SELECT whose row must stay as it is until the commit.
+    pub(super) fn lock(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE",
+        }
+    }
+
+    /// Ends a SELECT whose row must not be deleted before the commit.
+    pub(super) fn lock_against_deletion(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR KEY SHARE",
+        }
+    }
+
+    /// Ends a SELECT that passes over rows another transaction holds.
+    pub(super) fn lock_free_row(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// Microseconds since 1970 UTC by the clock that leases are measured with.
+    ///
+    /// PostgreSQL's own, so that servers whose clocks disagree agree on when a lease runs out.
+    /// SQLite has one host, and so one clock. The time may be read some moments before a statement
+    /// that uses it takes effect: a lease then ends a little early or is found run out a little
+    /// late, neither of which hands one job to two workers' writes (see the queue's notes).
+    pub(super) async fn now(&mut self) -> Result<i64, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(jiff::Timestamp::now().as_microsecond()),
+            Self::Postgres(tx) => {
+                let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+                Ok(sqlx::query_scalar(now).fetch_one(&mut **tx).await?)
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! A job's row as the API's [`Job`].
+
+use crate::domain::job::{Job, JobError};
+
+use super::StoreError;
+use super::db::Record;
+
+/// Every column of [`read`]; the model is the one that names the job.
+macro_rules! job_columns {
+    () => {
+        "jobs.id, jobs.kind, jobs.name, jobs.status, jobs.progress, jobs.attempt, jobs.cancel_requested_at, \
+         jobs.engine, jobs.dataset_id, jobs.dataset_revision, jobs.job_order, jobs.created_at, jobs.started_at, \
+         jobs.finished_at, jobs.eta_seconds, jobs.error_code, jobs.error_detail, jobs.parent_id, jobs.metrics, \
+         jobs.version, jobs.faults, (SELECT m.id FROM models m WHERE m.job_id = jobs.id) AS model_id"
+    };
+}
+pub(super) use job_columns;
+
+pub(super) fn read(row: &Record) -> Result<Job, StoreError> {
+    Ok(Job {
+        id: row.id("id")?,
+        kind: row.word("kind")?,
+        name: row.get("name")?,
+        status: row.word("status")?,
+        progress: row.get("progress")?,
+        attempt: row.number("attempt")?,
+        cancel_requested: row.get::<Option<i64>>("cancel_requested_at")?.is_some(),
+        engine: row.get("engine")?,
+        dataset: row.id("dataset_id")?,
+        dataset_revision: row.number("dataset_revision")?,
+        order: row.json("job_order")?,
+        created_at: row.time("created_at")?,
+        started_at: row.maybe_time("started_at")?,
+        finished_at: row.maybe_time("finished_at")?,
+        eta_seconds: row.get("eta_seconds")?,
+        error: read_error(row)?,
+        parent: row.maybe_id("parent_id")?,
+        model: row.maybe_id("model_id")?,
+        metrics: row.maybe_json("metrics")?,
+        version: row.get("version")?,
+    })
+}
+
+pub(super) fn read_error(row: &Record) -> Result<Option<JobError>, StoreError> {
+    let code: Option<String> = row.get("error_code")?;
+    let detail: Option<String> = row.get("error_detail")?;
+    Ok(code.map(|code| JobError { code, detail: detail.unwrap_or_default() }))
+}

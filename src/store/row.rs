@@ -1,0 +1,65 @@
+//! Columns into the domain's types and back. What cannot be read back is reported as corrupt, with
+//! the column's name and no content.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::db::Record;
+use super::error::{StoreError, corrupt};
+
+impl Record {
+    pub(super) fn id<T: From<Uuid>>(&self, column: &'static str) -> Result<T, StoreError> {
+        self.get::<Uuid>(column).map(T::from)
+    }
+
+    pub(super) fn maybe_id<T: From<Uuid>>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+        Ok(self.get::<Option<Uuid>>(column)?.map(T::from))
+    }
+
+    /// An integer of any width, checked.
+    pub(super) fn number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<T, StoreError> {
+        T::try_from(self.get(column)?).map_err(|_| corrupt(format_args!("{column} is out of range")))
+    }
+
+    pub(super) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
+        timestamp(self.get(column)?, column)
+    }
+
+    pub(super) fn maybe_time(&self, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+        self.get::<Option<i64>>(column)?.map(|micros| timestamp(micros, column)).transpose()
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+        from_json(&self.get::<String>(column)?, column)
+    }
+
+    pub(super) fn maybe_json<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+        self.get::<Option<String>>(column)?.map(|text| from_json(&text, column)).transpose()
+    }
+
+    /// A text that stands for one of an enum's variants.
+    pub(super) fn word<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+        let text: String = self.get(column)?;
+        serde_json::from_value(text.into()).map_err(|_| corrupt(format_args!("{column} is no known word")))
+    }
+}
+
+fn timestamp(micros: i64, column: &'static str) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(micros).map_err(|_| corrupt(format_args!("{column} is out of range")))
+}
+
+fn from_json<T: DeserializeOwned>(text: &str, column: &'static str) -> Result<T, StoreError> {
+    serde_json::from_str(text)
+        .map_err(|error| corrupt(format_args!("{column} cannot be read ({:?})", error.classify())))
+}
+
+pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| corrupt(format_args!("a value has no JSON form: {error}")))
+}
+
+/// A size as a column holds it.
+pub(super) fn size(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
