@@ -1,4 +1,18 @@
 //! Learning from a dataset: an order, a frame of series and perhaps a checkpoint go in; events and
 //! a model come out. Knows no database and no HTTP.
+//!
+//! In the order of a training: `prepare` (with `missing`, `split`, `scaling`) makes the dataset fit
+//! to cut `windows` from; `train` runs the epochs, keeps a `checkpoint` and lets `evaluate` judge,
+//! with `metrics` and beside the `baselines`; `child` is the process around it.
 
+pub mod baselines;
+pub mod error;
+pub mod evaluate;
+pub mod metrics;
+pub mod missing;
+pub mod prepare;
 pub mod scaling;
+pub mod split;
+pub mod windows;
+
+pub use error::LearnError;

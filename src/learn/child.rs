@@ -1,0 +1,69 @@
+//! The trainer's process: `gatecast train`.
+//!
+//! One line of JSON comes in on standard input, the assignment; events go out on standard output,
+//! one a line; the log goes to standard error. The pipe on standard input stays open while someone
+//! waits for the training: when it ends, this process ends, wherever it is. That loses nothing, for
+//! checkpoints and models appear whole or not at all.
+
+use std::any::Any;
+use std::io::{self, BufRead, Read, Write};
+use std::ops::ControlFlow;
+use std::panic::{self, AssertUnwindSafe};
+use std::process;
+use std::thread;
+
+use super::error::LearnError;
+use super::train::train;
+use crate::domain::trainer::{Assignment, TrainerEvent};
+
+/// Longer than any assignment that the API lets through.
+const LONGEST_ASSIGNMENT: u64 = 16 << 20;
+
+/// How far this process stands back: below a server on the same machine that answers requests.
+const NICENESS: i32 = 10;
+
+/// The exit code of a process that nobody waits for any more.
+const ABANDONED: i32 = 3;
+
+/// Runs one training for the process that started this one.
+pub fn run() -> io::Result<()> {
+    // Before any thread starts, for threads inherit it. Where it is refused, training is only less polite.
+    let _ = rustix::process::nice(NICENESS);
+    let mut line = String::new();
+    io::stdin().lock().take(LONGEST_ASSIGNMENT).read_line(&mut line)?;
+    let assignment: Assignment =
+        serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    thread::Builder::new().name("watcher".to_owned()).spawn(end_with_parent)?;
+    let training = panic::catch_unwind(AssertUnwindSafe(|| {
+        train(&assignment, &mut |event| match write(&event) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        });
+    }));
+    match training {
+        Ok(()) => Ok(()),
+        Err(panic) => write(&failure(panic.as_ref())),
+    }
+}
+
+/// Ends the process once standard input does.
+fn end_with_parent() {
+    let mut nothing = [0; 64];
+    let mut input = io::stdin().lock();
+    while matches!(input.read(&mut nothing), Ok(1..)) {}
+    process::exit(ABANDONED);
+}
+
+fn write(event: &TrainerEvent) -> io::Result<()> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&line)?;
+    out.flush()
+}
+
+fn failure(panic: &(dyn Any + Send)) -> TrainerEvent {
+    let message = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    let error = LearnError::Broken(message.unwrap_or("no reason given").to_owned());
+    TrainerEvent::Failed { fault: error.fault(), code: error.code().to_owned(), detail: error.to_string() }
+}

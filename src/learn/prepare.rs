@@ -1,0 +1,167 @@
+//! From a dataset to what windows are cut from: series on their even grids, parts, no value
+//! unknown, a scaler.
+//!
+//! Promises that nothing here carries a later part into an earlier one: the scaler and the scale of
+//! MASE are fitted on training points alone, and an unknown training point is filled from training
+//! points alone, whatever stands right behind the border.
+
+use super::error::LearnError;
+use super::missing;
+use super::scaling::Scaler;
+use super::split::{Parts, split};
+use crate::data::frame::{Frame, FrameSeries};
+use crate::domain::dataset::Warning;
+use crate::domain::order::{DataSpec, Missing};
+
+/// The series as training reads them.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Columns: the targets, then the past covariates. No value is NaN in a series that any part
+    /// holds points of.
+    pub frame: Frame,
+    /// A series each.
+    pub parts: Vec<Parts>,
+    pub scaler: Scaler,
+    /// How many of the columns are targets.
+    pub targets: usize,
+    pub shape: Shape,
+    /// The mean absolute error of the seasonal naive forecast within the training part,
+    /// `[series, target]`; NaN where it is 0 or the part is too short.
+    pub seasonal_errors: Vec<f64>,
+    /// What a person would want to know of the data.
+    pub warnings: Vec<Warning>,
+}
+
+/// The sizes of windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    pub context: usize,
+    pub horizon: usize,
+    pub stride: usize,
+    pub season: usize,
+}
+
+impl Shape {
+    /// Of a resolved order.
+    pub fn of(data: &DataSpec) -> Result<Self, LearnError> {
+        let context = data.context.ok_or(LearnError::Unresolved("data.context"))?;
+        let horizon = data.horizon.ok_or(LearnError::Unresolved("data.horizon"))?;
+        let season = data.season.ok_or(LearnError::Unresolved("data.season"))?;
+        Ok(Self { context: context.max(1), horizon: horizon.max(1), stride: data.stride.max(1), season: season.max(1) })
+    }
+
+    /// Points of one window.
+    pub fn points(&self) -> usize {
+        self.context.saturating_add(self.horizon)
+    }
+}
+
+/// Columns to read for an order: the targets, then the past covariates.
+pub fn input_columns(data: &DataSpec) -> Vec<String> {
+    data.targets.iter().chain(&data.covariates.past).cloned().collect()
+}
+
+impl Prepared {
+    /// Of a frame with [`input_columns`] in their order.
+    pub fn new(frame: Frame, data: &DataSpec) -> Result<Self, LearnError> {
+        let shape = Shape::of(data)?;
+        let mut frame = missing::on_grid(frame)?;
+        let times = frame.times.as_deref();
+        let of_series =
+            |series: &FrameSeries| (series.rows.len(), times.and_then(|times| times.get(series.rows.clone())));
+        let mut parts = split(&data.split, frame.series.iter().map(of_series))?;
+        let mut warnings = Vec::new();
+        fill(&mut frame, &mut parts, data.missing, &mut warnings)?;
+        let scaler = fit(&frame, &parts, shape, data)?;
+        let targets = data.targets.len();
+        let seasonal_errors = seasonal_errors(&frame, &parts, targets, shape.season);
+        Ok(Self { frame, parts, scaler, targets, shape, seasonal_errors, warnings })
+    }
+
+    /// Numbers the network reads at each step.
+    pub fn inputs(&self) -> usize {
+        self.frame.columns.len()
+    }
+}
+
+/// Fills every unknown value, each part from itself and what lies before it. A series with nothing
+/// to fill from takes part in nothing.
+fn fill(frame: &mut Frame, parts: &mut [Parts], how: Missing, warnings: &mut Vec<Warning>) -> Result<(), LearnError> {
+    let mut left_out = Vec::new();
+    for (series, parts) in frame.series.iter().zip(parts) {
+        for column in &mut frame.columns {
+            let values = &mut column.values[series.rows.clone()];
+            let unknown = values.iter().filter(|value| value.is_nan()).count();
+            if unknown == 0 {
+                continue;
+            }
+            if how == Missing::Refuse {
+                return Err(LearnError::MissingValues(format!(
+                    "series `{}` has {unknown} points without a value of `{}`, and the order refuses them: set `data.missing` to `interpolate` or `forward_fill`",
+                    series.key, column.name
+                )));
+            }
+            let training_known = missing::fill(&mut values[parts.training.clone()], how);
+            for border in parts.borders() {
+                missing::fill(&mut values[..border], how);
+            }
+            if !training_known || !missing::fill(values, how) {
+                left_out.push(series.key.as_str());
+                *parts = Parts::default();
+                break;
+            }
+        }
+    }
+    if !left_out.is_empty() {
+        if left_out.len() == frame.series.len() {
+            return Err(LearnError::MissingValues(
+                "no series has a known value of every column to train on".to_owned(),
+            ));
+        }
+        let named = left_out.iter().take(5).map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        warnings.push(Warning {
+            code: "series_left_out".to_owned(),
+            detail: format!("{} series have a column without any known value to learn from: {named}", left_out.len()),
+        });
+    }
+    Ok(())
+}
+
+/// Fits the scaler on training points: for `standard` those of the series that training windows
+/// are cut from; the others' own context says as much.
+fn fit(frame: &Frame, parts: &[Parts], shape: Shape, data: &DataSpec) -> Result<Scaler, LearnError> {
+    let columns: Vec<String> = frame.columns.iter().map(|column| column.name.clone()).collect();
+    let training: Vec<(String, Vec<&[f64]>)> = frame
+        .series
+        .iter()
+        .zip(parts)
+        .filter(|(_, parts)| parts.training.len() >= shape.points())
+        .map(|(series, parts)| {
+            let rows = series.rows.start + parts.training.start..series.rows.start + parts.training.end;
+            (series.key.clone(), frame.columns.iter().map(|column| &column.values[rows.clone()]).collect())
+        })
+        .collect();
+    let largest =
+        frame.columns.iter().flat_map(|column| &column.values).fold(0.0_f64, |top, value| top.max(value.abs()));
+    let scaler = Scaler::fit(data.scaling, columns, &training);
+    match scaler {
+        Ok(scaler) if largest < f64::from(f32::MAX) => Ok(scaler),
+        _ => Err(LearnError::ValuesTooLarge(format!(
+            "the largest value, {largest:e}, is past what single precision holds (3e38): bring the data to a smaller unit"
+        ))),
+    }
+}
+
+fn seasonal_errors(frame: &Frame, parts: &[Parts], targets: usize, season: usize) -> Vec<f64> {
+    let mut errors = Vec::with_capacity(frame.series.len() * targets);
+    for (series, parts) in frame.series.iter().zip(parts) {
+        for column in frame.columns.iter().take(targets) {
+            let values = &column.values[series.rows.clone()][parts.training.clone()];
+            let pairs = values.iter().zip(values.iter().skip(season));
+            let count = values.len().saturating_sub(season) as f64;
+            let error = pairs.map(|(before, value)| (value - before).abs()).sum::<f64>() / count;
+            errors.push(if error > 0.0 && error.is_finite() { error } else { f64::NAN });
+        }
+    }
+    errors
+}
