@@ -1,0 +1,116 @@
+//! Which tensors a bundle holds, by PyTorch's names, and which of our numbers each one is.
+
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::order::Cell;
+use crate::nn::network::{Network, Parameter};
+
+/// One tensor of a bundle.
+#[derive(Debug)]
+pub(super) struct Tensor {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) holds: Holds,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Holds {
+    /// A part of the flat parameters.
+    Weights(Range<usize>),
+    /// PyTorch's second bias, where Keras and we have one: zeros. What was learnt in it elsewhere
+    /// is added to the bias at this place when read.
+    SecondBias(Range<usize>),
+    Mean,
+    Std,
+    /// The keys of the scaling's series: a JSON array of texts, as UTF-8 bytes.
+    SeriesKeys,
+}
+
+impl Holds {
+    /// As safetensors names it.
+    pub(super) fn dtype(&self) -> &'static str {
+        match self {
+            Self::Weights(_) | Self::SecondBias(_) => "F32",
+            Self::Mean | Self::Std => "F64",
+            Self::SeriesKeys => "U8",
+        }
+    }
+
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Self::Weights(_) | Self::SecondBias(_) => 4,
+            Self::Mean | Self::Std => 8,
+            Self::SeriesKeys => 1,
+        }
+    }
+}
+
+/// All tensors in the order of the file: the widest numbers first, so that each stands aligned.
+/// `rows` are the scaling's, `key_bytes` the length of its keys.
+pub(super) fn table(network: &Network, rows: usize, key_bytes: usize) -> Vec<Tensor> {
+    let scaling = |name: &str, holds| Tensor { name: name.to_owned(), shape: vec![rows, network.inputs], holds };
+    let mut tensors = vec![scaling("scaling.mean", Holds::Mean), scaling("scaling.std", Holds::Std)];
+    for parameter in network.parameters() {
+        push_parameter(network, &parameter, &mut tensors);
+    }
+    tensors.push(Tensor { name: "scaling.series".to_owned(), shape: vec![key_bytes], holds: Holds::SeriesKeys });
+    tensors
+}
+
+fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Tensor>) {
+    let (place, kind) = match parameter.layer {
+        Some(layer) => (format!("recurrent.{layer}"), parameter.name.trim_start_matches("recurrent.")),
+        None => ("head".to_owned(), parameter.name.trim_start_matches("head.")),
+    };
+    let kind = kind.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('.');
+    let whole = parameter.range();
+    let mut push = |name: String, shape: Vec<usize>, holds| tensors.push(Tensor { name, shape, holds });
+    match (kind, parameter.layer) {
+        ("bias", Some(_)) => {
+            let rows = parameter.shape.last().copied().unwrap_or_default();
+            let first = whole.start..whole.start + rows;
+            let second = match network.cell {
+                Cell::Gru => Holds::Weights(first.end..whole.end),
+                Cell::Lstm | Cell::SimpleRnn => Holds::SecondBias(first.clone()),
+            };
+            push(format!("{place}.bias_ih_l0"), vec![rows], Holds::Weights(first));
+            push(format!("{place}.bias_hh_l0"), vec![rows], second);
+        }
+        (kind, layer) => {
+            let name = match (kind, layer) {
+                ("kernel", Some(_)) => "weight_ih_l0".to_owned(),
+                ("kernel", None) => "weight".to_owned(),
+                ("recurrent_kernel", _) => "weight_hh_l0".to_owned(),
+                (norm, _) => norm.replace("gain", "weight").replace("offset", "bias"),
+            };
+            push(format!("{place}.{name}"), parameter.shape.clone(), Holds::Weights(whole));
+        }
+    }
+}
+
+/// Of the manifest's text and every tensor's bytes in the order of [`table`].
+#[derive(Debug)]
+pub(super) struct ContentDigest(Sha256);
+
+impl ContentDigest {
+    pub(super) fn new(manifest: &str) -> Self {
+        let mut digest = Sha256::new();
+        digest.update((manifest.len() as u64).to_le_bytes());
+        digest.update(manifest.as_bytes());
+        Self(digest)
+    }
+
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(super) fn finish(self) -> String {
+        hexadecimal(&self.0.finalize())
+    }
+}
+
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
