@@ -2,6 +2,7 @@
 
 mod api_server;
 mod architecture;
+mod bundle;
 mod golden;
 mod gradients;
 mod reference;
