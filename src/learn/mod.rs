@@ -12,6 +12,7 @@ pub mod evaluate;
 pub mod metrics;
 pub mod missing;
 pub mod prepare;
+pub mod progress;
 pub mod scaling;
 pub mod split;
 pub mod windows;
