@@ -36,7 +36,7 @@ bench: libtorch ## the benchmarks
 	cargo bench --locked
 
 openapi: build ## rewrites the API's document, which a test compares with the code
-	target/release/gatecast openapi > docs/openapi.json
+	target/release/gatecast openapi > target/openapi.json && mv target/openapi.json docs/openapi.json
 
 libtorch: tools ## fetches LibTorch once, into the user's cache
 	@scripts/libtorch
