@@ -1,6 +1,9 @@
 //! Builds the server's parts, starts them, and ends them in order.
 
-use std::io::Write;
+mod demo;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -8,50 +11,119 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::blobs::folder::FolderError;
+use crate::blobs::{BlobError, Blobs, DataFolder};
 use crate::config::Settings;
-use crate::http::{self, App};
+use crate::http::{self, App, AppState};
+use crate::jobs::{Pool, PoolConfig};
+use crate::store::{DatabaseUrl, Store, StoreError, UrlError};
 
 /// Why the server could not start; one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("cannot listen on {address}: {source}")]
-    Listen { address: std::net::SocketAddr, source: std::io::Error },
+    Listen { address: SocketAddr, source: io::Error },
     #[error("cannot wait for signals: {0}")]
-    Signals(std::io::Error),
+    Signals(io::Error),
+    #[error("cannot tell where this program lies: {0}")]
+    Program(io::Error),
     #[error("cannot write to standard output: {0}")]
-    Output(std::io::Error),
+    Output(io::Error),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error("{}", causes(.0))]
+    Blobs(#[from] BlobError),
+    #[error("setting `database`: {0}")]
+    Url(#[from] UrlError),
+    #[error("{}", causes(.0))]
+    Store(#[from] StoreError),
+}
+
+/// An error with all that lies behind it, in one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        told = format!("{told}: {cause}");
+        next = cause.source();
+    }
+    told
 }
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn serve(settings: Settings) -> Result<(), StartError> {
-    let stopping = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+    let folder = DataFolder::open(&settings.data)?;
     let address = settings.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
     let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
-    let tasks = TaskTracker::new();
-    let app = Arc::new(App { settings, stopping: stopping.clone(), tasks: tasks.clone() });
 
-    let server = tasks.spawn({
-        let (app, stopping) = (app.clone(), stopping.clone());
-        async move { http::server::serve(listener, http::router(app.clone()), &app.settings.limits, stopping).await }
-    });
-    writeln!(std::io::stdout(), "gatecast listens on http://{address}").map_err(StartError::Output)?;
+    let app = build(settings, &folder).await?;
+    let pool = start_pool(&app, &folder)?;
+    let server =
+        app.tasks.spawn({
+            let app = app.clone();
+            async move {
+                http::server::serve(listener, http::router(app.clone()), &app.settings.limits, &app.stopping).await
+            }
+        });
+    writeln!(io::stdout(), "gatecast listens on http://{address}").map_err(StartError::Output)?;
+    if app.settings.demo {
+        app.tasks.spawn(demo::set_up(app.clone(), address));
+    }
 
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     tracing::info!("shutting down");
-    stopping.cancel();
-    tasks.close();
-    tasks.wait().await;
-    drop(server);
+    app.stopping.cancel();
+    let (handed_back, _) = tokio::join!(pool.shutdown(), server);
+    if !handed_back {
+        tracing::warn!("not all jobs could be handed back in time: the next start takes them");
+    }
+    app.tasks.close();
+    app.tasks.wait().await;
+    app.store.close().await;
     Ok(())
 }
 
 /// Brings the database to this version's form.
-pub async fn migrate(_settings: Settings) -> Result<(), StartError> {
-    Ok(())
+pub async fn migrate(settings: Settings) -> Result<(), StartError> {
+    let folder = DataFolder::open(&settings.data)?;
+    let store = open_store(&settings, &folder).await?;
+    store.close().await;
+    writeln!(io::stdout(), "the database is up to date").map_err(StartError::Output)
+}
+
+async fn build(settings: Settings, folder: &DataFolder) -> Result<AppState, StartError> {
+    let store = open_store(&settings, folder).await?;
+    let blobs = Blobs::open(folder.blobs())?;
+    Ok(Arc::new(App {
+        settings,
+        store,
+        blobs,
+        scratch: folder.scratch(),
+        stopping: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    }))
+}
+
+async fn open_store(settings: &Settings, folder: &DataFolder) -> Result<Store, StartError> {
+    let url = match &settings.database {
+        Some(url) => url.parse()?,
+        None => DatabaseUrl::Sqlite(folder.database()),
+    };
+    Ok(Store::open(&url).await?)
+}
+
+fn start_pool(app: &App, folder: &DataFolder) -> Result<Pool, StartError> {
+    let program = std::env::current_exe().map_err(StartError::Program)?;
+    let config = PoolConfig {
+        workers: app.settings.jobs.workers(),
+        threads: app.settings.jobs.threads.get(),
+        ..PoolConfig::new(folder, program)
+    };
+    Ok(Pool::start(app.store.clone(), app.blobs.clone(), config))
 }

@@ -12,5 +12,6 @@ pub mod http;
 pub mod jobs;
 pub mod learn;
 pub mod nn;
+pub mod service;
 pub mod store;
 pub mod telemetry;

@@ -9,12 +9,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, HttpBody};
+use axum::extract::multipart::MultipartError;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use http_body_util::{LengthLimitError, Limited};
 use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -94,10 +96,7 @@ pub(super) struct Chunks {
 impl Chunks {
     /// Refuses at once what says itself that it is too long.
     pub(super) fn new(headers: &HeaderMap, body: Body, limit: ByteSize) -> Result<Self, Problem> {
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if length.is_some_and(|length| length > limit.0) {
-            return Err(too_large(limit));
-        }
+        announced(headers, limit)?;
         Ok(Self { stream: body.into_data_stream(), limit, seen: 0 })
     }
 
@@ -117,22 +116,47 @@ impl Chunks {
     }
 }
 
-pub(super) fn too_large(limit: ByteSize) -> Problem {
+fn announced(headers: &HeaderMap, limit: ByteSize) -> Result<(), Problem> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limit.0) { Err(too_large(limit)) } else { Ok(()) }
+}
+
+fn too_large(limit: ByteSize) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("the body is over the limit of {limit}"))
 }
 
+/// The request with a body that ends in an error past `limit`.
+pub(super) fn limited(request: Request, limit: ByteSize) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    announced(&parts.headers, limit)?;
+    let most = usize::try_from(limit.0).unwrap_or(usize::MAX);
+    Ok(Request::from_parts(parts, Body::new(Limited::new(body, most))))
+}
+
 /// The problem of a body that ended in an error.
-pub(super) fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+    known(error).unwrap_or_else(Problem::cut_off)
+}
+
+/// The problem of a form that cannot be read on.
+pub(super) fn broken_form(error: &MultipartError) -> Problem {
+    known(error).unwrap_or_else(|| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_form", "the form is malformed, or ended before its end")
+    })
+}
+
+fn known(error: &(dyn std::error::Error + 'static)) -> Option<Problem> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.is::<TooSlow>() {
-            return Problem::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "body_too_slow",
-                "the body came too slowly; the server stopped waiting for it",
-            );
+            let detail = "the body came too slowly; the server stopped waiting for it";
+            return Some(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail));
+        }
+        if error.is::<LengthLimitError>() {
+            let detail = "the body is over the limit; /v1/system says what it is";
+            return Some(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
         }
         cause = error.source();
     }
-    Problem::new(StatusCode::BAD_REQUEST, "body_cut_off", "the body ended before its announced end")
+    None
 }

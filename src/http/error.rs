@@ -1,1 +1,108 @@
 //! Every layer's errors as problems: the one place that gives them a status and a code.
+
+use axum::http::StatusCode;
+
+use super::problem::{FieldProblem, Problem, RowProblem};
+use crate::blobs::BlobError;
+use crate::data::{IngestError, ReadError, Refusal, RowError};
+use crate::service::{KeepError, OrderError};
+use crate::store::StoreError;
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full => disk_full(),
+            StoreError::Database(_)
+            | StoreError::Corrupt(_)
+            | StoreError::Url(_)
+            | StoreError::Open { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Migrate(_)
+            | StoreError::OldSqlite { .. } => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Full => disk_full(),
+            BlobError::NotFound(_) => Problem::not_found("it was deleted a moment ago"),
+            BlobError::NotAHash | BlobError::Io(_) | BlobError::Store(_) => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<KeepError> for Problem {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Blob(error) => error.into(),
+            KeepError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<OrderError> for Problem {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::NoDataset(id) => {
+                let detail = format!("there is no dataset {id}");
+                Problem::invalid_fields(vec![FieldProblem { pointer: "/dataset".to_owned(), detail }])
+            }
+            OrderError::Unfit(errors) => {
+                let problem = |error: crate::domain::resolve::FieldError| FieldProblem {
+                    pointer: error.pointer,
+                    detail: error.detail,
+                };
+                Problem::invalid_fields(errors.into_iter().map(problem).collect())
+            }
+            OrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Refused(refusal) => refused(StatusCode::UNPROCESSABLE_ENTITY, *refusal),
+            IngestError::TooLarge(refusal) => refused(StatusCode::PAYLOAD_TOO_LARGE, *refusal),
+            IngestError::Interrupted(_) => Problem::cut_off(),
+            IngestError::Machine(_) => Problem::internal(&error),
+        }
+    }
+}
+
+fn refused(status: StatusCode, refusal: Refusal) -> Problem {
+    let row = |RowError { line, column, code, detail }| RowProblem { line, column, code, detail };
+    Problem::new(status, refusal.code, refusal.detail).with_rows(refusal.rows.into_iter().map(row).collect())
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NoColumn(_) | ReadError::NotNumbers(_) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_column", error.to_string())
+            }
+            ReadError::NoSeries(_) => Problem::not_found(error.to_string()),
+            ReadError::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+                Problem::not_found("it was deleted a moment ago")
+            }
+            ReadError::Corrupt(_) | ReadError::Io(_) => Problem::internal(&error),
+        }
+    }
+}
+
+/// Writing an upload to the scratch folder failed.
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => disk_full(),
+            _ => Problem::internal(&error),
+        }
+    }
+}
+
+fn disk_full() -> Problem {
+    tracing::error!("the disk is full");
+    Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "the server's disk is full: nothing was kept")
+}

@@ -3,14 +3,16 @@
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path, Query};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::json::plain;
 use super::problem::Problem;
+use crate::domain::ids::JobId;
+use crate::store::Page;
 
 /// The `{id}` of the address.
 pub(super) struct Id<T>(pub T);
@@ -44,7 +46,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
-pub(super) fn params<T: DeserializeOwned>(uri: &axum::http::Uri) -> Result<T, Problem> {
+pub(super) fn params<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
     Query::try_from_uri(uri).map(|Query(params)| params).map_err(|rejection| {
         let told = rejection.body_text();
         let fault = told.split_once("query string: ").map_or(told.as_str(), |(_, fault)| fault);
@@ -56,15 +58,39 @@ pub(super) fn params<T: DeserializeOwned>(uri: &axum::http::Uri) -> Result<T, Pr
     })
 }
 
+/// The query parameters as they stand, one by one.
+pub(super) fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
+    params(uri)
+}
+
+pub(super) fn invalid_query(name: &str, fault: &str) -> Problem {
+    let shown: String = name.chars().take(60).collect();
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_query", format!("query parameter `{shown}`: {fault}"))
+}
+
 /// Which part of a list.
-#[derive(Debug, Clone, Copy, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Limit {
+pub(super) struct PageParams {
     /// At most so many items.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     pub limit: PageSize,
+    /// `next` of the page before.
+    pub after: Option<String>,
+}
+
+impl PageParams {
+    pub(super) fn page(&self) -> Result<Page, Problem> {
+        page(self.limit, self.after.as_deref())
+    }
+}
+
+/// The store's page; a cursor is the id of the last item seen.
+pub(super) fn page(limit: PageSize, after: Option<&str>) -> Result<Page, Problem> {
+    let cursor = |text: &str| text.parse::<JobId>().map(JobId::uuid).map_err(|_| forged_cursor());
+    Ok(Page { limit: limit.0, after: after.map(cursor).transpose()? })
 }
 
 /// From 1 to 200; 50 where left out.

@@ -19,5 +19,9 @@ pub(super) async fn ready(State(app): State<AppState>) -> Result<&'static str, P
     if app.stopping.is_cancelled() {
         return Err(unready("the server is shutting down"));
     }
+    app.store.ping().await.map_err(|error| {
+        tracing::warn!(%error, "the store does not answer");
+        unready("the store does not answer")
+    })?;
     Ok("ready\n")
 }

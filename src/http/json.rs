@@ -104,6 +104,14 @@ fn typed<'de, T: DeserializeOwned, D: serde::Deserializer<'de>>(from: D) -> Resu
 where
     D::Error: std::fmt::Display,
 {
+    fields(from).map_err(|fault| Problem::invalid_fields(vec![fault]))
+}
+
+/// Reads a type, or says which field of it cannot be taken.
+pub(super) fn fields<'de, T: DeserializeOwned, D: serde::Deserializer<'de>>(from: D) -> Result<T, FieldProblem>
+where
+    D::Error: std::fmt::Display,
+{
     serde_path_to_error::deserialize(from).map_err(|error| {
         let mut pointer = String::new();
         for segment in error.path() {
@@ -119,7 +127,7 @@ where
         {
             push_key(&mut pointer, name);
         }
-        field(pointer, fault.detail)
+        FieldProblem { pointer, detail: fault.detail }
     })
 }
 

@@ -5,20 +5,28 @@
 //! that knows no HTTP, and answer.
 
 mod body;
+mod datasets;
 mod error;
 mod extract;
 mod guard;
 mod health;
 mod home;
+mod jobs;
 mod json;
+mod models;
 mod observe;
 mod openapi;
+mod page;
 mod problem;
 pub mod server;
+mod stream;
 mod system;
+mod tasks;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
@@ -27,12 +35,18 @@ use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::blobs::Blobs;
 use crate::config::Settings;
+use crate::store::Store;
 
 /// What handlers work with.
 #[derive(Debug)]
 pub struct App {
     pub settings: Settings,
+    pub store: Store,
+    pub blobs: Blobs,
+    /// For uploads on their way in; on the blobs' disk.
+    pub scratch: PathBuf,
     /// Fires when the server is to end.
     pub stopping: CancellationToken,
     /// Tasks that outlive their request; waited for at shutdown.
@@ -44,10 +58,23 @@ pub type AppState = Arc<App>;
 /// Handlers that answer within the request time, and those that stream what takes long.
 fn routes() -> (OpenApiRouter<AppState>, OpenApiRouter<AppState>) {
     let prompt = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(datasets::list))
+        .routes(routes!(datasets::show, datasets::delete))
+        .routes(routes!(datasets::content))
+        .routes(routes!(datasets::series::list))
+        .routes(routes!(datasets::series::values))
+        .routes(routes!(jobs::list, jobs::create))
+        .routes(routes!(jobs::show, jobs::delete))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::metrics))
+        .routes(routes!(jobs::events::events))
+        .routes(routes!(models::list))
+        .routes(routes!(models::show, models::delete))
+        .routes(routes!(models::bundle))
         .routes(routes!(system::system))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready));
-    let streaming = OpenApiRouter::new();
+    let streaming = OpenApiRouter::new().routes(routes!(datasets::upload::upload));
     (prompt, streaming)
 }
 
@@ -60,6 +87,7 @@ pub fn router(app: AppState) -> Router {
     router
         .merge(openapi::pages(openapi::with_problems(api)))
         .merge(home::routes())
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(app.clone(), body::pace))
         .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
         .layer(middleware::from_fn(observe::observe))

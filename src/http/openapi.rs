@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::problem::{self, FieldProblem, Problem};
+use super::problem::{self, FieldProblem, Problem, RowProblem};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -15,7 +15,7 @@ use super::problem::{self, FieldProblem, Problem};
         description = "Upload time series, train recurrent networks on them as background jobs, and ask the stored models for forecasts.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem, FieldProblem)),
+    components(schemas(Problem, FieldProblem, RowProblem)),
     tags(
         (name = "datasets", description = "Series, uploaded and profiled."),
         (name = "jobs", description = "Trainings: ordered, watched, cancelled."),

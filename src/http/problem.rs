@@ -6,13 +6,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::resolve::FieldError;
-
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// What went wrong, for programs (`code`) and for people (`detail`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Problem {
+pub(super) struct Problem {
     /// `about:blank`: the status and the code say it all.
     #[schema(example = "about:blank")]
     r#type: &'static str,
@@ -31,17 +29,29 @@ pub struct Problem {
     /// What is wrong with which field of the body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldProblem>,
-    /// Headers the answer carries besides.
-    #[serde(skip)]
-    headers: Vec<(header::HeaderName, HeaderValue)>,
+    /// What is wrong with which row of an upload: the first such rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rows: Vec<RowProblem>,
 }
 
 /// One field's fault.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct FieldProblem {
+pub(super) struct FieldProblem {
     /// A JSON pointer into the body (RFC 6901).
     #[schema(example = "/model/layers/0")]
     pub pointer: String,
+    pub detail: String,
+}
+
+/// One row's fault.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct RowProblem {
+    /// From 1: the line of CSV and NDJSON (a CSV header is line 1), the row of JSON and Parquet.
+    pub line: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    #[schema(example = "not_a_number")]
+    pub code: &'static str,
     pub detail: String,
 }
 
@@ -55,7 +65,7 @@ impl Problem {
             detail: detail.into(),
             request_id: String::new(),
             errors: Vec::new(),
-            headers: Vec::new(),
+            rows: Vec::new(),
         }
     }
 
@@ -67,6 +77,14 @@ impl Problem {
             several => format!("{} fields cannot be taken; `errors` names each", several.len()),
         };
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail) }
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    pub(super) fn cut_off() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "body_cut_off", "the body ended before its announced end")
     }
 
     /// A fault of the server's: the log tells it, the client learns its request's id alone.
@@ -90,8 +108,8 @@ impl Problem {
         )
     }
 
-    pub(super) fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+    pub(super) fn with_rows(mut self, rows: Vec<RowProblem>) -> Self {
+        self.rows = rows;
         self
     }
 
@@ -104,7 +122,6 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(self.headers);
         response
     }
 }
@@ -115,13 +132,6 @@ impl IntoResponse for Problem {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
         response
-    }
-}
-
-impl From<Vec<FieldError>> for Problem {
-    fn from(errors: Vec<FieldError>) -> Self {
-        let problem = |error: FieldError| FieldProblem { pointer: error.pointer, detail: error.detail };
-        Self::invalid_fields(errors.into_iter().map(problem).collect())
     }
 }
 

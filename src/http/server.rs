@@ -21,7 +21,7 @@ use crate::config::Limits;
 const MAX_HEAD: usize = 64 * 1024;
 
 /// Answers until `stopping` fires and what was open then has ended, or its time is up.
-pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stopping: CancellationToken) {
+pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stopping: &CancellationToken) {
     let tracker = TaskTracker::new();
     let graceful = GracefulShutdown::new();
     let abandoned = CancellationToken::new();

@@ -14,6 +14,8 @@ pub(super) struct System {
     version: &'static str,
     /// What can run a network.
     engines: Vec<&'static str>,
+    /// `sqlite` or `postgres`.
+    database: &'static str,
     /// Trainings at a time, and threads of each.
     workers: usize,
     training_threads: usize,
@@ -38,6 +40,7 @@ pub(super) async fn system(State(app): State<AppState>) -> Result<Json<System>, 
     Ok(Json(System {
         version: env!("CARGO_PKG_VERSION"),
         engines: vec!["libtorch"],
+        database: app.store.backend(),
         workers: app.settings.jobs.workers(),
         training_threads: app.settings.jobs.threads.get(),
         limits: SystemLimits {

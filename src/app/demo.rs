@@ -1,0 +1,53 @@
+//! `--demo`: an empty store gets a sample of real data and a first training on it.
+
+use std::net::SocketAddr;
+
+use crate::data::{Encoding, UploadOptions, ingest};
+use crate::domain::dataset::Format;
+use crate::domain::ids::{DatasetId, JobId};
+use crate::domain::order::TrainOrder;
+use crate::http::AppState;
+use crate::service::{keep_dataset, order_training};
+
+/// Boardings on Chicago's buses and trains by day; `assets/samples/README.md` names the source.
+const SAMPLE: &[u8] = include_bytes!("../../assets/samples/cta_ridership.csv");
+const NAME: &str = "Chicago ridership";
+
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// Never touches a store that has anything in it; a failure is logged and ends nothing.
+pub(super) async fn set_up(app: AppState, address: SocketAddr) {
+    match fill(&app).await {
+        Ok(Some((dataset, job))) => {
+            tracing::info!("the sample is loaded: http://{address}/v1/datasets/{dataset}");
+            tracing::info!("a first model is being trained: http://{address}/v1/jobs/{job}");
+            tracing::info!("the API, to read and to try: http://{address}/docs");
+        }
+        Ok(None) => tracing::info!("the store has data: the demo leaves it alone"),
+        Err(error) => tracing::error!(%error, "the demo could not be set up"),
+    }
+}
+
+async fn fill(app: &AppState) -> Result<Option<(DatasetId, JobId)>, Fault> {
+    if !app.store.is_empty().await? {
+        return Ok(None);
+    }
+    let scratch = app.scratch.clone();
+    let options = UploadOptions { format: Some(Format::Csv), ..UploadOptions::default() };
+    let read = move || ingest(SAMPLE, Encoding::Identity, &options, &scratch);
+    let ingested = app.tasks.spawn_blocking(read).await??;
+    let dataset = keep_dataset(&app.store, &app.blobs, NAME.to_owned(), ingested).await?.id;
+    let job = order_training(&app.store, order(dataset)?).await?;
+    Ok(Some((dataset, job.id)))
+}
+
+/// One week ahead from eight weeks, as `curl` would order it.
+fn order(dataset: DatasetId) -> Result<TrainOrder, serde_json::Error> {
+    serde_json::from_value(serde_json::json!({
+        "name": "rail, one week ahead",
+        "dataset": dataset,
+        "data": {"targets": ["rail_boardings"], "covariates": {"past": ["bus"]}, "context": 56, "horizon": 7},
+        "model": {"cell": "lstm", "layers": [32]},
+        "training": {"epochs": 30, "early_stopping": {"patience": 8}},
+    }))
+}

@@ -1,0 +1,101 @@
+//! The bridge from a request's body to the blocking reader that ingests it.
+//!
+//! A bounded channel holds a few pieces, so memory stays flat and a slow disk slows the client.
+//! Only an explicit end is an end: where the handler goes (the client left, the body broke, the
+//! server stops), the reader meets an error, and what it had written goes with its folder.
+
+use std::io::{self, Read};
+
+use axum::extract::multipart::Field;
+use bytes::{Buf, Bytes};
+use tokio::sync::mpsc;
+
+use crate::data::{self, Encoding, Ingested, UploadOptions};
+use crate::http::body::{Chunks, broken_form};
+use crate::http::problem::Problem;
+use crate::http::{AppState, tasks};
+
+/// Pieces that may wait for the reader.
+const WAITING: usize = 16;
+
+/// Where the data comes from.
+pub(super) enum Pieces<'a> {
+    Body(Chunks),
+    /// The file of a form.
+    Part(Field<'a>),
+}
+
+impl Pieces<'_> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        match self {
+            Self::Body(chunks) => chunks.next().await,
+            Self::Part(part) => part.chunk().await.map_err(|error| broken_form(&error)),
+        }
+    }
+}
+
+/// Ingests the pieces as they come.
+pub(super) async fn ingest(
+    app: &AppState,
+    mut pieces: Pieces<'_>,
+    encoding: Encoding,
+    options: UploadOptions,
+) -> Result<Ingested, Problem> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let scratch = app.scratch.clone();
+    let reading = tasks::blocking(app, move || data::ingest(Incoming::new(receiver), encoding, &options, &scratch));
+    // Ends early where the reader has refused the data: its answer says why.
+    while let Some(piece) = pieces.next().await? {
+        if sender.send(Some(piece)).await.is_err() {
+            break;
+        }
+    }
+    // A reader that has ended needs no end.
+    let _ = sender.send(None).await;
+    let ingested = reading.await?;
+    if ingested.is_err() {
+        read_off(&mut pieces).await;
+    }
+    Ok(ingested?)
+}
+
+/// Reads on for a while after a refusal, since many clients look at the answer only once they have
+/// sent everything, and would otherwise see a broken connection instead.
+async fn read_off(pieces: &mut Pieces<'_>) {
+    const MOST: usize = 64 << 20;
+    let mut seen = 0;
+    while let Ok(Some(piece)) = pieces.next().await {
+        seen += piece.len();
+        if seen > MOST {
+            break;
+        }
+    }
+}
+
+/// The reader's end: `None` is the end of the data.
+struct Incoming {
+    receiver: mpsc::Receiver<Option<Bytes>>,
+    piece: Bytes,
+    ended: bool,
+}
+
+impl Incoming {
+    fn new(receiver: mpsc::Receiver<Option<Bytes>>) -> Self {
+        Self { receiver, piece: Bytes::new(), ended: false }
+    }
+}
+
+impl Read for Incoming {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() && !self.ended {
+            match self.receiver.blocking_recv() {
+                Some(Some(piece)) => self.piece = piece,
+                Some(None) => self.ended = true,
+                None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the upload was broken off")),
+            }
+        }
+        let length = self.piece.len().min(into.len());
+        self.piece.split_to(length).copy_to_slice(into.get_mut(..length).unwrap_or_default());
+        Ok(length)
+    }
+}

@@ -1,0 +1,85 @@
+//! Datasets: listed, shown, sent as the Parquet file they are, deleted.
+
+mod ingest;
+mod options;
+pub(super) mod series;
+pub(super) mod upload;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::AppState;
+use super::extract::{Id, PageParams, Params};
+use super::page::List;
+use super::problem::Problem;
+use super::stream::{self, Download};
+use crate::blobs::Key;
+use crate::domain::dataset::Dataset;
+use crate::domain::ids::DatasetId;
+use crate::store::{DatasetDeletion, Revision};
+
+/// All datasets, newest first.
+#[utoipa::path(get, path = "/v1/datasets", tag = "datasets", params(PageParams),
+    responses((status = 200, description = "A page of datasets", body = List<Dataset>)))]
+pub(super) async fn list(
+    State(app): State<AppState>,
+    Params(page): Params<PageParams>,
+) -> Result<Json<List<Dataset>>, Problem> {
+    Ok(Json(List::of(app.store.datasets(page.page()?).await?)))
+}
+
+/// One dataset with its profile.
+#[utoipa::path(get, path = "/v1/datasets/{id}", tag = "datasets", params(("id" = DatasetId, Path)),
+    responses((status = 200, description = "The dataset", body = Dataset)))]
+pub(super) async fn show(State(app): State<AppState>, Id(id): Id<DatasetId>) -> Result<Json<Dataset>, Problem> {
+    Ok(Json(find(&app, id).await?))
+}
+
+/// Delete a dataset. Its models stay; a queued or running job that needs it forbids it.
+#[utoipa::path(delete, path = "/v1/datasets/{id}", tag = "datasets", params(("id" = DatasetId, Path)),
+    responses((status = 204, description = "Deleted")))]
+pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<DatasetId>) -> Result<StatusCode, Problem> {
+    match app.store.delete_dataset(id).await? {
+        DatasetDeletion::Deleted(revisions) => {
+            for Revision { dataset, sha256, .. } in revisions {
+                app.blobs.delete(&Key::dataset_points(dataset, &sha256)?).await?;
+                app.blobs.delete(&Key::dataset_index(dataset, &sha256)?).await?;
+            }
+            Ok(StatusCode::NO_CONTENT)
+        }
+        DatasetDeletion::NotFound => Err(missing(id)),
+        DatasetDeletion::NeededBy(job) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "dataset_in_use",
+            format!("job {job} needs the dataset: wait for its end, or cancel it"),
+        )),
+    }
+}
+
+/// The stored points, as Parquet: series, time (where the data has times), value columns.
+#[utoipa::path(get, path = "/v1/datasets/{id}/content", tag = "datasets", params(("id" = DatasetId, Path)),
+    responses((status = 200, description = "The file", content_type = "application/vnd.apache.parquet")))]
+pub(super) async fn content(
+    State(app): State<AppState>,
+    Id(id): Id<DatasetId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let dataset = find(&app, id).await?;
+    let file = Download {
+        key: Key::dataset_points(id, &dataset.sha256)?,
+        content_type: "application/vnd.apache.parquet",
+        file_name: format!("{id}.parquet"),
+        sha256: dataset.sha256,
+    };
+    stream::send(&app, file, &headers).await
+}
+
+pub(super) async fn find(app: &AppState, id: DatasetId) -> Result<Dataset, Problem> {
+    app.store.dataset(id).await?.ok_or_else(|| missing(id))
+}
+
+fn missing(id: DatasetId) -> Problem {
+    Problem::not_found(format!("there is no dataset {id}"))
+}

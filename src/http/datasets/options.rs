@@ -1,0 +1,136 @@
+//! What an upload says about itself, in the address or in a form.
+
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::config::Limits;
+use crate::data::{DateOrder, Decimal, Delimiter, TimeFormat, UploadLimits, UploadOptions};
+use crate::domain::dataset::{DuplicatePolicy, Format, Layout};
+use crate::http::json;
+use crate::http::problem::Problem;
+
+const MAX_NAME: usize = 200;
+
+/// Options as they were given, each once.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Options {
+    given: Map<String, Value>,
+}
+
+/// How to read the upload; what is left out is recognised from the data.
+#[derive(Debug, Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    /// For people, 1 to 200 characters. Left out: the file's name.
+    name: Option<String>,
+    #[param(inline)]
+    format: Option<Format>,
+    #[param(inline)]
+    layout: Option<Layout>,
+    /// The column that holds the time.
+    time_column: Option<String>,
+    /// The column that holds the series id.
+    series_column: Option<String>,
+    #[param(inline)]
+    time_format: Option<TimeFormat>,
+    /// How to read dates such as 01/02/2001.
+    #[param(inline)]
+    date_order: Option<DateOrder>,
+    /// Of CSV.
+    #[param(inline)]
+    delimiter: Option<Delimiter>,
+    /// What stands before the fraction of a number.
+    #[param(inline)]
+    decimal: Option<Decimal>,
+    /// What to do with rows that give one series and time different values.
+    #[param(inline)]
+    duplicates: Option<DuplicatePolicy>,
+}
+
+/// An upload as a form: options first, the file last.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form for the OpenAPI document")]
+pub(in crate::http) struct Form {
+    #[schema(inline)]
+    #[serde(flatten)]
+    options: Known,
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+impl IntoParams for Options {
+    fn into_params(
+        within: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+    ) -> Vec<utoipa::openapi::path::Parameter> {
+        Known::into_params(within)
+    }
+}
+
+impl Options {
+    pub(super) fn with_all(self, given: Vec<(String, String)>) -> Result<Self, Problem> {
+        given.into_iter().try_fold(self, |options, (name, value)| options.with(name, value))
+    }
+
+    pub(super) fn with(mut self, name: String, value: String) -> Result<Self, Problem> {
+        match self.given.insert(name.clone(), Value::String(value)) {
+            None => Ok(self),
+            Some(_) => Err(invalid(format!("the option `{}` stands twice", shown(&name)))),
+        }
+    }
+
+    /// The dataset's name, and how to read it.
+    pub(super) fn settle(self, file_name: Option<&str>, limits: &Limits) -> Result<(String, UploadOptions), Problem> {
+        let known: Known = json::fields(Value::Object(self.given)).map_err(|fault| {
+            let name = fault.pointer.trim_start_matches('/');
+            invalid(format!("the option `{}`: {}", shown(name), fault.detail))
+        })?;
+        let name = match known.name {
+            Some(name) => checked(name)?,
+            None => file_name.and_then(readable).unwrap_or_else(|| "unnamed".to_owned()),
+        };
+        let options = UploadOptions {
+            format: known.format,
+            layout: known.layout,
+            time_column: known.time_column,
+            series_column: known.series_column,
+            time_format: known.time_format,
+            date_order: known.date_order,
+            delimiter: known.delimiter,
+            decimal: known.decimal.unwrap_or_default(),
+            duplicates: known.duplicates.unwrap_or_default(),
+            limits: UploadLimits {
+                bytes: limits.unpacked.0,
+                series: usize::try_from(limits.series).unwrap_or(usize::MAX),
+                ..UploadLimits::default()
+            },
+        };
+        Ok((name, options))
+    }
+}
+
+fn checked(name: String) -> Result<String, Problem> {
+    let length = name.chars().count();
+    if (1..=MAX_NAME).contains(&length) && !name.chars().any(char::is_control) {
+        Ok(name)
+    } else {
+        Err(invalid("the option `name`: expected 1 to 200 characters, none of them control characters".to_owned()))
+    }
+}
+
+/// The last part of a file's name, for people alone: no path is ever made of it.
+fn readable(file_name: &str) -> Option<String> {
+    let last = file_name.rsplit(['/', '\\']).next()?;
+    let name: String = last.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+    (!name.trim_matches(['.', ' ']).is_empty()).then_some(name)
+}
+
+fn shown(name: &str) -> String {
+    name.chars().take(60).collect()
+}
+
+fn invalid(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_option", detail)
+}

@@ -1,0 +1,132 @@
+//! `GET /v1/jobs/{id}/events`: what happened to a job, and what happens, as server-sent events.
+//!
+//! The store is the only source: a change's notice merely wakes the stream, which then reads all
+//! events past the last one it sent. So none is lost or doubled, over reconnects (`Last-Event-ID`)
+//! and restarts too. Interest is registered before the first read, and the stream polls besides,
+//! for changes that other servers make. It ends after the event that tells the job's end, at
+//! shutdown, and where the job is deleted.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use serde::Deserialize;
+use tokio::sync::broadcast::{self, error::RecvError};
+use utoipa::IntoParams;
+
+use super::find;
+use crate::domain::ids::JobId;
+use crate::domain::job::JobEvent;
+use crate::http::AppState;
+use crate::http::extract::{Id, Params, invalid_query};
+use crate::http::problem::Problem;
+use crate::store::StoreError;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Events read from the store at a time.
+const BATCH: u32 = 256;
+/// For changes that this process does not hear of.
+const POLL: Duration = Duration::from_secs(2);
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Where to go on.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct EventParams {
+    /// Send events with a higher sequence number alone; the header `Last-Event-ID` goes before.
+    after: Option<i64>,
+}
+
+/// The job's events as server-sent events, from the first one on, live until the job has ended.
+/// Each has its sequence number as `id`, its kind as `event` (`status`, `epoch`, `warning`) and a
+/// `JobEvent` as `data`.
+#[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs", params(("id" = JobId, Path), EventParams,
+        ("last-event-id" = Option<i64>, Header, description = "The last event seen")),
+    responses((status = 200, description = "Events", body = JobEvent, content_type = "text/event-stream")))]
+pub(in crate::http) async fn events(
+    State(app): State<AppState>,
+    Id(id): Id<JobId>,
+    Params(params): Params<EventParams>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let after = match headers.get(LAST_EVENT_ID) {
+        Some(last) => last.to_str().ok().and_then(|last| last.parse().ok()),
+        None => Some(params.after.unwrap_or(0)),
+    };
+    let after =
+        after.filter(|after| *after >= 0).ok_or_else(|| invalid_query("after", "expected a sequence number"))?;
+    let changes = app.store.changes();
+    find(&app, id).await?;
+    let follow = Follow { app, id, after, changes, read: VecDeque::new(), ended: false };
+    let events = Sse::new(stream::unfold(follow, Follow::next))
+        .keep_alive(KeepAlive::new().interval(HEARTBEAT).text("still here"));
+    Ok(([("x-accel-buffering", "no")], events).into_response())
+}
+
+/// One client's place in one job's events.
+struct Follow {
+    app: AppState,
+    id: JobId,
+    /// The last event sent.
+    after: i64,
+    changes: broadcast::Receiver<JobId>,
+    /// Read, not yet sent.
+    read: VecDeque<JobEvent>,
+    ended: bool,
+}
+
+impl Follow {
+    /// The next event; `None` ends the stream. On a fault of the store it ends too: the client's
+    /// next connection goes on where this one stopped.
+    async fn next(mut self) -> Option<(Result<Event, axum::Error>, Self)> {
+        while self.read.is_empty() {
+            if self.ended {
+                return None;
+            }
+            match self.refill().await {
+                Ok(()) if self.read.is_empty() && !self.ended => self.woken().await?,
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "an event stream ended early");
+                    return None;
+                }
+            }
+        }
+        let event = self.read.pop_front()?;
+        self.after = event.sequence;
+        let sent = Event::default().id(event.sequence.to_string()).event(event.kind.name()).json_data(&event);
+        Some((sent, self))
+    }
+
+    /// Reads what is new. The job is looked at first: an end seen there has its event below.
+    async fn refill(&mut self) -> Result<(), StoreError> {
+        let job = self.app.store.job(self.id).await?;
+        let events = self.app.store.events(self.id, self.after, BATCH).await?;
+        let over = job.is_none_or(|job| job.status.is_final());
+        self.ended = over && events.len() < BATCH as usize;
+        self.read.extend(events);
+        Ok(())
+    }
+
+    /// Returns when there may be news; `None` at shutdown.
+    async fn woken(&mut self) -> Option<()> {
+        let poll = tokio::time::sleep(POLL);
+        tokio::pin!(poll);
+        loop {
+            tokio::select! {
+                () = self.app.stopping.cancelled() => return None,
+                () = &mut poll => return Some(()),
+                changed = self.changes.recv() => match changed {
+                    Ok(job) if job != self.id => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => return Some(()),
+                    Err(RecvError::Closed) => return None,
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Jobs: ordered, listed, watched, cancelled, deleted.
+
+pub(super) mod events;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::AppState;
+use super::extract::{Id, PageSize, Params, page};
+use super::json::ValidJson;
+use super::page::List;
+use super::problem::Problem;
+use super::stream::{is_known, not_modified};
+use crate::domain::ids::{DatasetId, JobId};
+use crate::domain::job::{Job, JobKind, JobStatus};
+use crate::domain::metrics::EpochReport;
+use crate::domain::order::Order;
+use crate::service::order_training;
+use crate::store::{Cancellation, JobDeletion, JobFilter};
+
+/// Order a job. It is checked against its dataset, queued, and run in the background.
+#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = Order,
+    responses((status = 202, description = "Queued", body = Job,
+        headers(("location" = String, description = "The job's address")))))]
+pub(super) async fn create(
+    State(app): State<AppState>,
+    ValidJson(Order::Train(order)): ValidJson<Order>,
+) -> Result<Response, Problem> {
+    let job = order_training(&app.store, order).await?;
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{}", job.id))], Json(job)).into_response())
+}
+
+/// Which jobs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JobParams {
+    #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    limit: PageSize,
+    /// `next` of the page before.
+    after: Option<String>,
+    #[param(inline)]
+    status: Option<JobStatus>,
+    #[param(inline)]
+    kind: Option<JobKind>,
+    dataset: Option<DatasetId>,
+}
+
+/// All jobs, newest first.
+#[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(JobParams),
+    responses((status = 200, description = "A page of jobs", body = List<Job>)))]
+pub(super) async fn list(
+    State(app): State<AppState>,
+    Params(params): Params<JobParams>,
+) -> Result<Json<List<Job>>, Problem> {
+    let filter = JobFilter { status: params.status, kind: params.kind, dataset: params.dataset };
+    Ok(Json(List::of(app.store.jobs(filter, page(params.limit, params.after.as_deref())?).await?)))
+}
+
+/// One job. Its ETag changes whenever it does: send it back as `If-None-Match` to poll cheaply.
+#[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
+    responses((status = 200, description = "The job", body = Job), (status = 304, description = "Unchanged")))]
+pub(super) async fn show(
+    State(app): State<AppState>,
+    Id(id): Id<JobId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let job = find(&app, id).await?;
+    let tag = format!("\"{}\"", job.version);
+    if is_known(&headers, &tag) {
+        return Ok(not_modified(&tag));
+    }
+    Ok(([(header::ETAG, tag)], Json(job)).into_response())
+}
+
+/// Cancel a job. A queued one ends at once; a running one as soon as its worker hears of it (202).
+#[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = JobId, Path)),
+    responses((status = 200, description = "Cancelled", body = Job), (status = 202, description = "Being cancelled", body = Job)))]
+pub(super) async fn cancel(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<Response, Problem> {
+    match app.store.cancel_job(id).await? {
+        Cancellation::Cancelled(job) => Ok((StatusCode::OK, Json(job)).into_response()),
+        Cancellation::Requested(job) => Ok((StatusCode::ACCEPTED, Json(job)).into_response()),
+        Cancellation::AlreadyEnded(job) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "job_ended",
+            format!("the job has ended before: it {}", ended_as(job.status)),
+        )),
+        Cancellation::NotFound => Err(missing(id)),
+    }
+}
+
+fn ended_as(status: JobStatus) -> &'static str {
+    match status {
+        JobStatus::Succeeded => "succeeded",
+        JobStatus::Failed => "failed",
+        JobStatus::Cancelled => "was cancelled",
+        JobStatus::Queued | JobStatus::Running => "goes on",
+    }
+}
+
+/// Delete a job that has ended, with its history. Its model stays.
+#[utoipa::path(delete, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
+    responses((status = 204, description = "Deleted")))]
+pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<StatusCode, Problem> {
+    match app.store.delete_job(id).await? {
+        JobDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
+        JobDeletion::NotFound => Err(missing(id)),
+        JobDeletion::NotEnded(status) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "job_not_ended",
+            format!("the job is {}: cancel it first", status.name()),
+        )),
+    }
+}
+
+/// What each epoch brought.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct History {
+    epochs: Vec<EpochReport>,
+}
+
+/// The training's history, epoch by epoch.
+#[utoipa::path(get, path = "/v1/jobs/{id}/metrics", tag = "jobs", params(("id" = JobId, Path)),
+    responses((status = 200, description = "The history", body = History)))]
+pub(super) async fn metrics(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<Json<History>, Problem> {
+    let epochs = app.store.history(id).await?.ok_or_else(|| missing(id))?;
+    Ok(Json(History { epochs }))
+}
+
+async fn find(app: &AppState, id: JobId) -> Result<Job, Problem> {
+    app.store.job(id).await?.ok_or_else(|| missing(id))
+}
+
+fn missing(id: JobId) -> Problem {
+    Problem::not_found(format!("there is no job {id}"))
+}

@@ -1,0 +1,69 @@
+//! Models: listed, shown, moved out and in, deleted, asked for forecasts.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::AppState;
+use super::extract::{Id, PageParams, Params};
+use super::page::List;
+use super::problem::Problem;
+use super::stream::{self, Download};
+use crate::blobs::Key;
+use crate::domain::ids::ModelId;
+use crate::domain::model::Model;
+
+/// All models, newest first.
+#[utoipa::path(get, path = "/v1/models", tag = "models", params(PageParams),
+    responses((status = 200, description = "A page of models", body = List<Model>)))]
+pub(super) async fn list(
+    State(app): State<AppState>,
+    Params(page): Params<PageParams>,
+) -> Result<Json<List<Model>>, Problem> {
+    Ok(Json(List::of(app.store.models(page.page()?).await?)))
+}
+
+/// One model with its manifest.
+#[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = ModelId, Path)),
+    responses((status = 200, description = "The model", body = Model)))]
+pub(super) async fn show(State(app): State<AppState>, Id(id): Id<ModelId>) -> Result<Json<Model>, Problem> {
+    Ok(Json(find(&app, id).await?))
+}
+
+/// Delete a model.
+#[utoipa::path(delete, path = "/v1/models/{id}", tag = "models", params(("id" = ModelId, Path)),
+    responses((status = 204, description = "Deleted")))]
+pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<ModelId>) -> Result<StatusCode, Problem> {
+    if !app.store.delete_model(id).await? {
+        return Err(missing(id));
+    }
+    app.blobs.delete(&Key::model(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The model as one safetensors file, its manifest inside: what `POST /v1/models` takes.
+#[utoipa::path(get, path = "/v1/models/{id}/bundle", tag = "models", params(("id" = ModelId, Path)),
+    responses((status = 200, description = "The bundle", content_type = "application/octet-stream")))]
+pub(super) async fn bundle(
+    State(app): State<AppState>,
+    Id(id): Id<ModelId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let model = find(&app, id).await?;
+    let file = Download {
+        key: Key::model(id),
+        content_type: "application/octet-stream",
+        file_name: format!("{id}.safetensors"),
+        sha256: model.sha256,
+    };
+    stream::send(&app, file, &headers).await
+}
+
+pub(super) async fn find(app: &AppState, id: ModelId) -> Result<Model, Problem> {
+    app.store.model(id).await?.ok_or_else(|| missing(id))
+}
+
+fn missing(id: ModelId) -> Problem {
+    Problem::not_found(format!("there is no model {id}"))
+}

@@ -1,0 +1,24 @@
+//! Lists, a page at a time.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::store::Paged;
+
+/// A page of a list, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct List<T> {
+    items: Vec<T>,
+    /// To give as `after` for the next page; null on the last.
+    next: Option<String>,
+}
+
+impl<T> List<T> {
+    pub(super) fn new(items: Vec<T>, next: Option<String>) -> Self {
+        Self { items, next }
+    }
+
+    pub(super) fn of(page: Paged<T>) -> Self {
+        Self { items: page.items, next: page.next.map(|cursor| cursor.to_string()) }
+    }
+}
