@@ -7,6 +7,7 @@ pub mod blobs;
 pub mod config;
 pub mod data;
 pub mod domain;
+pub mod forecast;
 pub mod health;
 pub mod http;
 pub mod jobs;

@@ -19,5 +19,5 @@ pub use frame::Frame;
 pub use ingest::{Ingested, ingest};
 pub use options::{DateOrder, Decimal, Delimiter, Encoding, TimeFormat, UploadLimits, UploadOptions, format_hint};
 pub use series::{
-    Located, PointWindow, SeriesColumn, SeriesValues, ValuesQuery, find_series, series_page, series_values,
+    Located, PointWindow, SeriesColumn, SeriesValues, ValuesQuery, find_series, series_page, series_values, values_of,
 };

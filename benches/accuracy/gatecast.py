@@ -1,0 +1,43 @@
+"""A client of a running Gatecast for the accuracy scripts: Python's standard library alone."""
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+
+SERVER = os.environ.get("GATECAST_URL", "http://127.0.0.1:8080")
+
+
+def call(method, path, body=None, content_type="application/json"):
+    """The answer's JSON; ends the script with the server's own words on an error."""
+    if body is not None and not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    request = urllib.request.Request(SERVER + path, data=body, method=method)
+    if body is not None:
+        request.add_header("Content-Type", content_type)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        sys.exit(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}")
+    except urllib.error.URLError as error:
+        sys.exit(f"no Gatecast at {SERVER} ({error.reason}): start one with `make run`, or set GATECAST_URL")
+
+
+def upload(name, csv, **options):
+    """The id of a fresh dataset."""
+    query = "&".join(f"{key}={value}" for key, value in {"name": name, **options}.items())
+    return call("POST", f"/v1/datasets?{query}", csv, "text/csv")["id"]
+
+
+def train(order):
+    """The finished job of one order, and its history."""
+    job = call("POST", "/v1/jobs", {"kind": "train", **order})
+    while job["status"] in ("queued", "running"):
+        time.sleep(0.5)
+        job = call("GET", f"/v1/jobs/{job['id']}")
+    if job["status"] != "succeeded":
+        sys.exit(f"job {job['id']} {job['status']}: {job['error']}")
+    return job, call("GET", f"/v1/jobs/{job['id']}/metrics")["epochs"]

@@ -1,0 +1,163 @@
+//! From histories to forecasts: scale, compute in batches, feed back, and bring back.
+
+use std::sync::PoisonError;
+
+use jiff::Timestamp;
+
+use super::cache::Loaded;
+use super::error::ForecastError;
+use super::history::History;
+use crate::domain::forecast::Forecast;
+use crate::domain::model::Manifest;
+use crate::learn::scaling::{OwnScale, Scale, Scaler};
+use crate::nn::engine::{Inputs, Steps};
+
+/// Series computed together: enough to fill the machine, few enough to stop soon after a caller
+/// leaves.
+const BATCH: usize = 128;
+
+/// How far to forecast. Past the trained horizon the forecast is fed back as history, which needs
+/// every input to be a target.
+pub(super) fn horizon(manifest: &Manifest, asked: Option<usize>) -> Result<usize, ForecastError> {
+    let horizon = asked.unwrap_or(manifest.horizon);
+    if horizon > manifest.horizon && manifest.inputs.len() > manifest.targets.len() {
+        return Err(ForecastError::field(
+            "/horizon",
+            format!(
+                "this model reads past covariates, which nobody knows past its trained horizon of {}",
+                manifest.horizon
+            ),
+        ));
+    }
+    Ok(horizon)
+}
+
+/// One forecast a history and target, in order; `left` is asked between two batches.
+pub(super) fn run(
+    model: &Loaded,
+    histories: &[History],
+    horizon: usize,
+    left: impl Fn() -> bool,
+) -> Result<Vec<Forecast>, ForecastError> {
+    let mut forecasts = Vec::with_capacity(histories.len() * model.bundle.manifest.targets.len());
+    for batch in histories.chunks(BATCH) {
+        let own: Vec<OwnScale> =
+            batch.iter().map(|history| Scaler::of_context(history.columns.iter().map(Vec::as_slice))).collect();
+        let scales: Vec<Scale<'_>> = batch
+            .iter()
+            .zip(&own)
+            .map(|(history, own)| model.bundle.scaler.for_series(history.id.as_deref()).unwrap_or_else(|| own.get()))
+            .collect();
+        let scaled = roll(model, batch, &scales, horizon, &left)?;
+        for (at, (history, scale)) in batch.iter().zip(&scales).enumerate() {
+            forecasts.extend(answers(&model.bundle.manifest, history, scale, at, batch.len(), &scaled, horizon)?);
+        }
+    }
+    Ok(forecasts)
+}
+
+/// The scaled forecasts `[step, series, target]` of a batch, as many steps as asked or some more.
+fn roll(
+    model: &Loaded,
+    batch: &[History],
+    scales: &[Scale<'_>],
+    horizon: usize,
+    left: &impl Fn() -> bool,
+) -> Result<Vec<f32>, ForecastError> {
+    let manifest = &model.bundle.manifest;
+    let (context, inputs, targets) = (manifest.context, manifest.inputs.len(), manifest.targets.len());
+    let mut window = scaled_window(batch, scales, context, inputs);
+    let wanted = horizon * batch.len() * targets;
+    let mut forecast = Vec::with_capacity(wanted);
+    let mut block = Vec::new();
+    loop {
+        if left() {
+            return Err(ForecastError::Abandoned);
+        }
+        let read = Inputs { batch: batch.len(), steps: context, values: &window };
+        // An engine holds scratch memory alone, so one that panicked is as good as new.
+        let mut engine = model.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        engine.predict(&model.bundle.parameters, read, Steps::Last, &mut block).map_err(ForecastError::machine)?;
+        drop(engine);
+        for step in 0..manifest.horizon {
+            for series in block.chunks_exact(manifest.horizon * targets) {
+                forecast.extend_from_slice(&series[step * targets..(step + 1) * targets]);
+            }
+        }
+        if forecast.len() >= wanted {
+            return Ok(forecast);
+        }
+        let blocks = block.chunks_exact(manifest.horizon * targets);
+        window.chunks_exact_mut(context * inputs).zip(blocks).for_each(|(series, block)| feed_back(series, block));
+    }
+}
+
+/// `[series, step, input]`.
+fn scaled_window(batch: &[History], scales: &[Scale<'_>], context: usize, inputs: usize) -> Vec<f32> {
+    let mut window = vec![0.0; batch.len() * context * inputs];
+    for ((history, scale), series) in batch.iter().zip(scales).zip(window.chunks_exact_mut(context * inputs)) {
+        for (input, column) in history.columns.iter().enumerate() {
+            for (step, &value) in column.iter().enumerate() {
+                series[step * inputs + input] = scale.apply(input, value) as f32;
+            }
+        }
+    }
+    window
+}
+
+/// Moves the window on by the block's steps. Inputs are targets alone here: [`horizon`] has seen
+/// to that.
+fn feed_back(window: &mut [f32], block: &[f32]) {
+    let kept = window.len().saturating_sub(block.len());
+    window.copy_within(window.len() - kept.., 0);
+    let from = block.len() - (window.len() - kept);
+    window[kept..].copy_from_slice(&block[from..]);
+}
+
+fn answers(
+    manifest: &Manifest,
+    history: &History,
+    scale: &Scale<'_>,
+    at: usize,
+    batch: usize,
+    scaled: &[f32],
+    horizon: usize,
+) -> Result<Vec<Forecast>, ForecastError> {
+    let targets = manifest.targets.len();
+    let timestamps = timestamps(history, horizon)?;
+    manifest
+        .targets
+        .iter()
+        .enumerate()
+        .map(|(target, name)| {
+            let value = |step: usize| scale.undo(target, f64::from(scaled[(step * batch + at) * targets + target]));
+            let mean: Vec<f64> = (0..horizon).map(value).collect();
+            if !mean.iter().all(|value| value.is_finite()) {
+                let id = history.id.as_deref().map_or("a series".to_owned(), |id| format!("series `{id}`"));
+                return Err(ForecastError::NotFinite(id));
+            }
+            Ok(Forecast { series: history.id.clone(), target: name.clone(), timestamps: timestamps.clone(), mean })
+        })
+        .collect()
+}
+
+fn timestamps(history: &History, horizon: usize) -> Result<Option<Vec<Timestamp>>, ForecastError> {
+    let Some((last, frequency)) = history.last else { return Ok(None) };
+    let at = |step| frequency.add(last, step).and_then(|at| Timestamp::from_microsecond(at).ok());
+    let stamps: Option<Vec<Timestamp>> = (1..=horizon as i64).map(at).collect();
+    stamps.map(Some).ok_or_else(|| ForecastError::field("/horizon", "reaches past the calendar's end"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_moves_on_by_what_was_forecast() {
+        let mut window = [1.0, 2.0, 3.0, 4.0, 5.0];
+        feed_back(&mut window, &[6.0, 7.0]);
+        assert_eq!(window, [3.0, 4.0, 5.0, 6.0, 7.0]);
+        feed_back(&mut window, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        assert_eq!(window, [3.0, 4.0, 5.0, 6.0, 7.0], "a horizon longer than the context leaves its end");
+    }
+}
