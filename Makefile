@@ -18,6 +18,7 @@ build: libtorch ## target/release/gatecast
 	cargo build --release --locked
 
 test: libtorch ## every test; PostgreSQL's where it is installed, or at GATECAST_TEST_POSTGRES
+	python3 -B scripts/test_libtorch.py
 	cargo test --release --locked
 
 lint: format clippy deny ## formatting, clippy, and what the dependencies bring in
