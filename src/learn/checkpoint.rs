@@ -110,7 +110,11 @@ pub fn read(path: &Path, assignment: &Assignment, parameters: usize) -> Result<S
         parameters: weights("parameters")?.ok_or(Unusable::Foreign)?,
         best: weights("best")?.ok_or(Unusable::Foreign)?,
         optimizer: optimizer.map_err(|_| Unusable::Foreign)?,
-        history: f64s(data("history")?).chunks_exact(REPORT).zip(1..).map(|(row, epoch)| from_row(epoch, row)).collect(),
+        history: f64s(data("history")?)
+            .chunks_exact(REPORT)
+            .zip(1..)
+            .map(|(row, epoch)| from_row(epoch, row))
+            .collect(),
     })
 }
 

@@ -12,6 +12,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process;
 use std::thread;
 
+use rustix::process::{Signal, getpid, kill_process, nice};
+
 use super::error::LearnError;
 use super::train::train;
 use crate::domain::trainer::{Assignment, TrainerEvent};
@@ -22,13 +24,10 @@ const LONGEST_ASSIGNMENT: u64 = 16 << 20;
 /// How far this process stands back: below a server on the same machine that answers requests.
 const NICENESS: i32 = 10;
 
-/// The exit code of a process that nobody waits for any more.
-const ABANDONED: i32 = 3;
-
 /// Runs one training for the process that started this one.
 pub fn run() -> io::Result<()> {
     // Before any thread starts, for threads inherit it. Where it is refused, training is only less polite.
-    let _ = rustix::process::nice(NICENESS);
+    let _ = nice(NICENESS);
     let mut line = String::new();
     io::stdin().lock().take(LONGEST_ASSIGNMENT).read_line(&mut line)?;
     let assignment: Assignment =
@@ -50,8 +49,16 @@ pub fn run() -> io::Result<()> {
 fn end_with_parent() {
     let mut nothing = [0; 64];
     let mut input = io::stdin().lock();
-    while matches!(input.read(&mut nothing), Ok(1..)) {}
-    process::exit(ABANDONED);
+    loop {
+        match input.read(&mut nothing) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
+        }
+    }
+    // At once: an orderly exit would run the tensor library's destructors under its own threads.
+    let _ = kill_process(getpid(), Signal::KILL);
+    process::abort();
 }
 
 fn write(event: &TrainerEvent) -> io::Result<()> {

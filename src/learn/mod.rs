@@ -7,6 +7,9 @@
 
 pub mod baselines;
 pub mod bundle;
+pub mod checkpoint;
+pub mod child;
+pub mod durable;
 pub mod error;
 pub mod evaluate;
 pub mod metrics;
@@ -14,7 +17,13 @@ pub mod missing;
 pub mod prepare;
 pub mod progress;
 pub mod scaling;
+pub mod source;
 pub mod split;
+pub mod state;
+pub mod train;
 pub mod windows;
 
 pub use error::LearnError;
+
+#[cfg(test)]
+mod tests;

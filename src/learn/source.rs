@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::bundle::{self, Bundle, BundleError, Written};
 use super::checkpoint::hex;
 use super::error::LearnError;
 use crate::data::Frame;
@@ -42,4 +43,12 @@ impl io::Write for HashWriter<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Writes a bundle durably.
+pub fn write_bundle(path: &Path, bundle: &Bundle) -> Result<Written, LearnError> {
+    bundle::write(path, bundle).map_err(|error| match error {
+        BundleError::Io(error) => LearnError::storage("writing the model", &error),
+        other => LearnError::Broken(other.to_string()),
+    })
 }

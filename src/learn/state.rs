@@ -89,7 +89,13 @@ mod tests {
         for (at, &loss) in losses.iter().enumerate() {
             state.parameters.fill(at as f32 + 1.0);
             let training = TrainingMetrics { loss };
-            state.end_epoch(EpochReport { epoch: at as u32 + 1, seconds: 0.0, training, validation: None, best: false });
+            state.end_epoch(EpochReport {
+                epoch: at as u32 + 1,
+                seconds: 0.0,
+                training,
+                validation: None,
+                best: false,
+            });
         }
         state
     }

@@ -9,7 +9,7 @@
 use std::time::Instant;
 
 use super::baselines::Baseline;
-use super::bundle::{self, Bundle};
+use super::bundle::Bundle;
 use super::error::LearnError;
 use super::evaluate::Judge;
 use super::prepare::{Prepared, input_columns};
@@ -57,11 +57,9 @@ fn end(run: Result<TrainerEvent, Halt>, emit: &mut Emit<'_>) {
     let last = match run {
         Ok(finished) => finished,
         Err(Halt::Stopped) => return,
-        Err(Halt::Failed(error)) => TrainerEvent::Failed {
-            fault: error.fault(),
-            code: error.code().to_owned(),
-            detail: error.to_string(),
-        },
+        Err(Halt::Failed(error)) => {
+            TrainerEvent::Failed { fault: error.fault(), code: error.code().to_owned(), detail: error.to_string() }
+        }
     };
     // The last event: whether anyone still listens changes nothing.
     let _ = emit(last);
@@ -164,7 +162,8 @@ impl<'t> Trainer<'t> {
             },
         )?;
         if let Some(unusable) = unusable {
-            let detail = format!("the checkpoint of an earlier attempt was left aside and training begins again: {unusable}");
+            let detail =
+                format!("the checkpoint of an earlier attempt was left aside and training begins again: {unusable}");
             warn("checkpoint_unusable", detail, emit)?;
         }
         if state.epochs() == 0 {

@@ -5,5 +5,6 @@ mod architecture;
 mod bundle;
 mod golden;
 mod gradients;
+mod learn;
 mod reference;
 mod support;

@@ -1,0 +1,402 @@
+//! Training as a whole: from a frame in memory to a model's file, on the real engine.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use gatecast::data::Frame;
+use gatecast::data::frame::{FrameColumn, FrameSeries};
+use gatecast::domain::frequency::Frequency;
+use gatecast::domain::ids::{DatasetId, JobId};
+use gatecast::domain::metrics::{EpochReport, FinalMetrics};
+use gatecast::domain::order::{
+    Cell, DataSpec, EarlyStopping, Loss, ModelSpec, Optimizer, Output, Part, Scaling, Split, TimeRange, TrainOrder,
+    TrainingSpec,
+};
+use gatecast::domain::trainer::{Assignment, DatasetSource, Fault, TrainerEvent};
+use gatecast::learn::train::train_with;
+use gatecast::nn::engine::{self, Batch, Engine, EngineError, Inputs, Objective, Steps};
+use gatecast::nn::network::Network;
+
+/// Sines of several periods, with their keys.
+fn sines(series: usize, points: usize) -> Frame {
+    let wave = |at: usize, step: usize| (step as f64 / (3.0 + at as f64)).sin() * 10.0 + 50.0;
+    Frame {
+        series: (0..series)
+            .map(|at| FrameSeries { key: format!("s{at}"), rows: at * points..(at + 1) * points, frequency: None })
+            .collect(),
+        times: None,
+        columns: vec![FrameColumn {
+            name: "x".into(),
+            values: (0..series).flat_map(|at| (0..points).map(move |step| wave(at, step))).collect(),
+        }],
+    }
+}
+
+fn assignment(folder: &Path) -> Assignment {
+    let order = TrainOrder {
+        name: Some("sines".into()),
+        dataset: "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f".parse().unwrap(),
+        data: DataSpec {
+            targets: vec!["x".into()],
+            context: Some(12),
+            horizon: Some(3),
+            season: Some(1),
+            ..DataSpec::default()
+        },
+        model: ModelSpec { cell: Cell::Gru, layers: vec![6, 5], ..ModelSpec::default() },
+        training: TrainingSpec {
+            epochs: 5,
+            batch_size: 16,
+            optimizer: Optimizer::Adam { learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
+            ..TrainingSpec::default()
+        },
+    };
+    Assignment {
+        job: JobId::new(),
+        attempt: 1,
+        dataset: DatasetSource {
+            id: order.dataset,
+            name: "sines".into(),
+            revision: 1,
+            path: folder.join("none.parquet"),
+            sha256: "00".repeat(32),
+        },
+        order,
+        resume: None,
+        checkpoint: folder.join("checkpoint-1.safetensors"),
+        model: folder.join("model-1.safetensors"),
+        threads: 1,
+    }
+}
+
+fn libtorch(network: &Network, assignment: &Assignment) -> Result<Box<dyn Engine>, EngineError> {
+    let training = &assignment.order.training;
+    engine::build(network, Objective { loss: training.loss }, training.device, training.engine, assignment.threads)
+}
+
+/// All events of a training that nobody stops.
+fn events(frame: Frame, assignment: &Assignment) -> Vec<TrainerEvent> {
+    let mut events = Vec::new();
+    train_with(frame, assignment, &libtorch, &mut |event| {
+        events.push(event);
+        ControlFlow::Continue(())
+    });
+    events
+}
+
+fn finished(events: &[TrainerEvent]) -> FinalMetrics {
+    match events.last() {
+        Some(TrainerEvent::Finished { metrics, .. }) => *metrics,
+        other => panic!("the training did not finish: {other:?}"),
+    }
+}
+
+fn failed(events: &[TrainerEvent]) -> (Fault, &str, &str) {
+    match events.last() {
+        Some(TrainerEvent::Failed { fault, code, detail }) => (*fault, code, detail),
+        other => panic!("the training did not fail: {other:?}"),
+    }
+}
+
+/// The epochs told, whether from a checkpoint's history or as they ended; without their seconds.
+fn epochs(events: &[TrainerEvent]) -> Vec<EpochReport> {
+    let told = events.iter().flat_map(|event| match event {
+        TrainerEvent::Started { history, .. } => history.clone(),
+        TrainerEvent::Epoch { report } => vec![report.clone()],
+        _ => Vec::new(),
+    });
+    told.map(|report| EpochReport { seconds: 0.0, ..report }).collect()
+}
+
+fn warnings(events: &[TrainerEvent]) -> Vec<&str> {
+    let code = |event| match event {
+        &TrainerEvent::Warning { ref code, .. } => Some(code.as_str()),
+        _ => None,
+    };
+    events.iter().filter_map(code).collect()
+}
+
+/// An engine that dies after so many computations.
+struct Mortal {
+    inner: Box<dyn Engine>,
+    left: Arc<AtomicU32>,
+}
+
+impl Mortal {
+    fn breathe(&self) -> Result<(), EngineError> {
+        let left = self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| EngineError::Backend("died".into()))
+    }
+}
+
+impl Engine for Mortal {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn device(&self) -> String {
+        self.inner.device()
+    }
+
+    fn loss_and_gradient(&mut self, weights: &[f32], batch: Batch<'_>, to: &mut [f32]) -> Result<f32, EngineError> {
+        self.breathe()?;
+        self.inner.loss_and_gradient(weights, batch, to)
+    }
+
+    fn predict(
+        &mut self,
+        weights: &[f32],
+        inputs: Inputs<'_>,
+        steps: Steps,
+        predictions: &mut Vec<f32>,
+    ) -> Result<(), EngineError> {
+        self.breathe()?;
+        self.inner.predict(weights, inputs, steps, predictions)
+    }
+}
+
+/// Trains until the engine dies, after `computations`; how many it would have made.
+fn train_mortal(assignment: &Assignment, computations: u32) -> u32 {
+    let left = Arc::new(AtomicU32::new(computations));
+    let maker = |network: &Network, assignment: &Assignment| -> Result<Box<dyn Engine>, EngineError> {
+        Ok(Box::new(Mortal { inner: libtorch(network, assignment)?, left: left.clone() }))
+    };
+    train_with(sines(3, 60), assignment, &maker, &mut |_| ControlFlow::Continue(()));
+    computations - left.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_training_killed_anywhere_and_resumed_leaves_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = assignment(folder.path());
+    let uninterrupted = events(sines(3, 60), &whole);
+    let metrics = finished(&uninterrupted);
+    let bytes = fs::read(&whole.model).unwrap();
+    let computations = train_mortal(&whole, 1_000_000);
+    assert!(computations > 40, "{computations}");
+    for killed_after in (0..computations).step_by(3) {
+        let folder = tempfile::tempdir().unwrap();
+        let first = assignment(folder.path());
+        train_mortal(&first, killed_after);
+        assert!(!first.model.exists());
+        let second = Assignment {
+            attempt: 2,
+            resume: first.checkpoint.exists().then(|| first.checkpoint.clone()),
+            checkpoint: folder.path().join("checkpoint-2.safetensors"),
+            ..first
+        };
+        let resumed = events(sines(3, 60), &second);
+        assert_eq!(finished(&resumed), metrics, "killed after {killed_after}");
+        assert_eq!(epochs(&resumed), epochs(&uninterrupted), "killed after {killed_after}");
+        assert!(fs::read(&second.model).unwrap() == bytes, "killed after {killed_after}");
+    }
+}
+
+#[test]
+fn the_same_order_twice_gives_the_same_bytes_and_another_seed_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = assignment(folder.path());
+    finished(&events(sines(2, 60), &order));
+    let first = fs::read(&order.model).unwrap();
+    finished(&events(sines(2, 60), &order));
+    assert!(fs::read(&order.model).unwrap() == first);
+    order.order.training.seed += 1;
+    finished(&events(sines(2, 60), &order));
+    assert!(fs::read(&order.model).unwrap() != first);
+}
+
+#[test]
+fn a_checkpoint_that_is_damaged_or_of_another_order_is_left_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = assignment(folder.path());
+    finished(&events(sines(3, 60), &first));
+    let model = fs::read(&first.model).unwrap();
+    let good = fs::read(&first.checkpoint).unwrap();
+    let resume = folder.path().join("old.safetensors");
+    let again = Assignment { attempt: 2, resume: Some(resume.clone()), ..first };
+
+    let mut flipped = good.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let cut = |length: usize| good[..length].to_vec();
+    for bad in [flipped, cut(0), cut(7), cut(100), cut(good.len() / 2), cut(good.len() - 1), vec![0xff; 1_000]] {
+        fs::write(&resume, bad).unwrap();
+        let events = events(sines(3, 60), &again);
+        assert!(warnings(&events).contains(&"checkpoint_unusable"), "{events:?}");
+        assert!(matches!(&events[0], TrainerEvent::Started { resumed_after: None, .. }));
+        finished(&events);
+        assert!(fs::read(&again.model).unwrap() == model);
+    }
+
+    fs::write(&resume, good).unwrap();
+    assert!(matches!(&events(sines(3, 60), &again)[0], TrainerEvent::Started { resumed_after: Some(5), .. }));
+    let mut other = again;
+    other.order.training.batch_size = 8;
+    assert!(warnings(&events(sines(3, 60), &other)).contains(&"checkpoint_unusable"));
+}
+
+#[test]
+fn an_epoch_is_told_only_once_its_checkpoint_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = assignment(folder.path());
+    let mut seen = 0;
+    train_with(sines(3, 60), &order, &libtorch, &mut |event| {
+        if let TrainerEvent::Epoch { report } = event {
+            seen += 1;
+            let resumed = Assignment { resume: Some(order.checkpoint.clone()), ..order.clone() };
+            train_with(sines(3, 60), &resumed, &libtorch, &mut |event| {
+                let TrainerEvent::Started { resumed_after, .. } = event else { panic!("{event:?} came first") };
+                assert_eq!(resumed_after, Some(report.epoch));
+                ControlFlow::Break(())
+            });
+        }
+        ControlFlow::Continue(())
+    });
+    assert_eq!(seen, 5);
+}
+
+#[test]
+fn a_network_learns_sines() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = assignment(folder.path());
+    order.order.training.epochs = 30;
+    let events = events(sines(3, 200), &order);
+    let metrics = finished(&events);
+    let (model, naive) = (metrics.model.test.unwrap(), metrics.baselines.naive.test.unwrap());
+    assert!(model.mae < naive.mae / 8.0, "{} against the naive {}", model.mae, naive.mae);
+    assert!(model.mase.unwrap() < 0.5, "{:?}", model.mase);
+    // The kept epoch is the best, and it is judged once more to the same errors.
+    let told = epochs(&events);
+    let best = told.iter().rev().find(|report| report.best).unwrap();
+    assert_eq!(best.validation, metrics.model.validation);
+    let loss = |report: &EpochReport| report.validation.unwrap().loss.unwrap();
+    assert!(told.iter().all(|report| loss(best) <= loss(report)));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_fails_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = assignment(folder.path());
+    order.order.data.scaling = Scaling::None;
+    order.order.training.optimizer = Optimizer::Sgd { learning_rate: 10.0, momentum: 0.9, nesterov: false };
+    let mut huge = sines(3, 60);
+    huge.columns[0].values.iter_mut().for_each(|value| *value *= 1e17);
+    let events = events(huge, &order);
+    let (fault, code, detail) = failed(&events);
+    assert_eq!((fault, code), (Fault::Order, "diverged"));
+    assert!(detail.contains("epoch 1") && detail.contains("learning rate below 10"), "{detail}");
+    assert!(!order.model.exists());
+}
+
+#[test]
+fn series_too_short_and_parts_too_small_say_what_would_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = assignment(folder.path());
+    let short = events(sines(3, 14), &order);
+    let (fault, code, detail) = failed(&short);
+    assert_eq!((fault, code), (Fault::Order, "series_too_short"));
+    assert!(detail.contains("15 points") && detail.contains("the longest has 14"), "{detail}");
+
+    order.order.data.split =
+        Split::Time { training: None, validation: Some(Part::Fraction(0.5)), test: Some(Part::Fraction(0.4)) };
+    let (_, code, detail) = failed(&events(sines(3, 60), &order)).clone_owned();
+    assert_eq!(code, "no_training_windows");
+    assert!(detail.contains("at most 6 of a series"), "{detail}");
+}
+
+trait CloneOwned {
+    fn clone_owned(self) -> (Fault, String, String);
+}
+
+impl CloneOwned for (Fault, &str, &str) {
+    fn clone_owned(self) -> (Fault, String, String) {
+        (self.0, self.1.to_owned(), self.2.to_owned())
+    }
+}
+
+#[test]
+fn parts_without_windows_and_few_windows_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = assignment(folder.path());
+    order.order.training.epochs = 1;
+    order.order.data.split =
+        Split::Time { training: None, validation: Some(Part::Fraction(0.03)), test: Some(Part::Fraction(0.1)) };
+    let events = events(sines(1, 60), &order);
+    assert_eq!(warnings(&events), ["few_training_windows", "no_validation_windows"]);
+    assert!(finished(&events).model.validation.is_none());
+    assert!(finished(&events).model.test.is_some());
+    assert!(epochs(&events)[0].best, "without validation the training loss decides");
+}
+
+#[test]
+fn training_stops_early_and_keeps_the_best_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = assignment(folder.path());
+    order.order.training.epochs = 500;
+    order.order.training.early_stopping = Some(EarlyStopping { patience: 3, min_delta: 0.001 });
+    let events = events(sines(3, 60), &order);
+    let Some(TrainerEvent::Finished { epochs: run, best_epoch, .. }) = events.last() else { panic!() };
+    assert!(*run < 500, "{run}");
+    assert!(best_epoch <= run);
+}
+
+/// Rail boardings of the sample, one point a day.
+fn rail() -> Frame {
+    let text = fs::read_to_string("assets/samples/cta_ridership.csv").unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let [month, day, year] = cells[0].split('/').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let time: jiff::Timestamp = format!("{year}-{month}-{day}T00:00:00Z").parse().unwrap();
+        (time.as_microsecond(), cells[3].parse::<f64>().unwrap())
+    };
+    let points: std::collections::BTreeMap<i64, f64> = text.lines().skip(1).map(row).collect();
+    Frame {
+        series: vec![FrameSeries {
+            key: "series".into(),
+            rows: 0..points.len(),
+            frequency: Some(Frequency::Fixed(86_400_000_000)),
+        }],
+        times: Some(points.keys().copied().collect()),
+        columns: vec![FrameColumn { name: "rail".into(), values: points.into_values().collect() }],
+    }
+}
+
+fn rail_assignment(folder: &Path, validation: &str) -> Assignment {
+    let mut order = assignment(folder);
+    let part = |text: &str| -> Option<Part> { Some(Part::Range(serde_json::from_str::<TimeRange>(text).unwrap())) };
+    order.order.data = DataSpec {
+        targets: vec!["rail".into()],
+        context: Some(56),
+        horizon: Some(1),
+        season: Some(7),
+        split: Split::Time {
+            training: part(r#"{"from": "2016-01-01", "to": "2018-12-31"}"#),
+            validation: part(validation),
+            test: None,
+        },
+        ..DataSpec::default()
+    };
+    order.order.model =
+        ModelSpec { layers: vec![4], cell: Cell::SimpleRnn, output: Output::LastStep, ..ModelSpec::default() };
+    order.order.training.epochs = 1;
+    order
+}
+
+/// The windows are those of Géron's "Hands-On Machine Learning", chapter 15, where the book
+/// prints 42,143 for March to May 2019.
+#[test]
+fn the_seasonal_naive_forecast_of_the_rail_data_errs_as_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let judged = |range: &str| {
+        let events = events(rail(), &rail_assignment(folder.path(), range));
+        let TrainerEvent::Started { windows, .. } = &events[0] else { panic!("{events:?}") };
+        (*windows, finished(&events).baselines.seasonal_naive.validation.unwrap().mae)
+    };
+    let (_, mae) = judged(r#"{"from": "2019-03-01", "to": "2019-05-31"}"#);
+    assert!((mae - 42_143.271_739).abs() < 1e-5, "{mae}");
+    // January to May cut into windows of 56 and 1: the first target is 56 days in.
+    let (windows, _) = judged(r#"{"from": "2019-02-26", "to": "2019-05-31"}"#);
+    assert_eq!((windows.training, windows.validation), (1_096 - 56, 151 - 56));
+}
