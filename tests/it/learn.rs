@@ -35,7 +35,7 @@ fn sines(series: usize, points: usize) -> Frame {
     }
 }
 
-fn assignment(folder: &Path) -> Assignment {
+pub(crate) fn assignment(folder: &Path) -> Assignment {
     let order = TrainOrder {
         name: Some("sines".into()),
         dataset: "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f".parse().unwrap(),
@@ -72,7 +72,7 @@ fn assignment(folder: &Path) -> Assignment {
     }
 }
 
-fn libtorch(network: &Network, assignment: &Assignment) -> Result<Box<dyn Engine>, EngineError> {
+pub(crate) fn libtorch(network: &Network, assignment: &Assignment) -> Result<Box<dyn Engine>, EngineError> {
     let training = &assignment.order.training;
     engine::build(network, Objective { loss: training.loss }, training.device, training.engine, assignment.threads)
 }
@@ -343,7 +343,7 @@ fn training_stops_early_and_keeps_the_best_weights() {
 }
 
 /// Rail boardings of the sample, one point a day.
-fn rail() -> Frame {
+pub(crate) fn rail() -> Frame {
     let text = fs::read_to_string("assets/samples/cta_ridership.csv").unwrap();
     let row = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
@@ -363,7 +363,7 @@ fn rail() -> Frame {
     }
 }
 
-fn rail_assignment(folder: &Path, validation: &str) -> Assignment {
+pub(crate) fn rail_assignment(folder: &Path, validation: &str) -> Assignment {
     let mut order = assignment(folder);
     let part = |text: &str| -> Option<Part> { Some(Part::Range(serde_json::from_str::<TimeRange>(text).unwrap())) };
     order.order.data = DataSpec {

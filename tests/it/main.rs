@@ -6,5 +6,6 @@ mod bundle;
 mod golden;
 mod gradients;
 mod learn;
+mod learn_figures;
 mod reference;
 mod support;
