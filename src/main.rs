@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use gatecast::config::{self, DataFlags, ServeFlags, Settings};
-use gatecast::{app, health, http, telemetry};
+use gatecast::{app, health, http, learn, telemetry};
 
 /// Upload time series, train recurrent networks on them, and serve forecasts.
 #[derive(Debug, Parser)]
@@ -54,7 +54,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Openapi => Ok(writeln!(io::stdout(), "{}", http::document().to_pretty_json()?)?),
         Command::Config => Ok(write!(io::stdout(), "{}", config::DEFAULTS)?),
         Command::Health { url } => Ok(health::check(&url)?),
-        Command::Train => Ok(()),
+        Command::Train => Ok(learn::child::run()?),
     }
 }
 
