@@ -79,7 +79,9 @@ impl Network {
     /// Layer norms: the simple RNN has one (`norm`, gain and offset) over its whole
     /// pre-activation. LSTM and GRU normalise the input's and the recurrent product apart
     /// (`input_norm`, `recurrent_norm`: gains of `gates × units`; their offsets are the biases),
-    /// and the LSTM its cell state (`cell_norm`, gain and offset).
+    /// the LSTM over all four gates at once, the GRU over r and z together (the first two thirds of
+    /// the rows) and over the candidate alone. The LSTM normalises its cell state besides
+    /// (`cell_norm`, gain and offset).
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = List::default();
         let mut inputs = self.inputs;

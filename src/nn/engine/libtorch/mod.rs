@@ -144,3 +144,23 @@ impl From<TchError> for EngineError {
 fn zeros(shape: &[i64], like: &Tensor) -> Result<Tensor, TchError> {
     Tensor::f_zeros(shape, (Kind::Float, like.device()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_ran_out_is_told_apart() {
+        let error = |text: &str| EngineError::from(TchError::Torch(text.to_owned()));
+        let cpu = "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory\nframe #0: …";
+        assert!(matches!(error(cpu), EngineError::OutOfMemory(line) if !line.contains("frame")));
+        assert!(matches!(error("CUDA out of memory. Tried to allocate 2 GiB"), EngineError::OutOfMemory(_)));
+        assert!(matches!(error("size mismatch\nframe #0: …"), EngineError::Backend(line) if !line.contains("frame")));
+    }
+
+    #[test]
+    fn memory_that_cannot_be_had_is_an_error() {
+        let zeros = Tensor::f_zeros([1 << 50], (Kind::Float, tch::Device::Cpu)).map_err(EngineError::from);
+        assert!(matches!(zeros, Err(EngineError::OutOfMemory(_))), "{zeros:?}");
+    }
+}
