@@ -1,5 +1,6 @@
 //! The engines: functions from a flat parameter buffer and a batch to numbers.
 
+pub mod fused;
 mod libtorch;
 
 use super::network::Network;

@@ -1,0 +1,200 @@
+//! Weight gradients: `out[row, column] = Σ_step Σ_lane a[step, row, lane] · b[step, column, lane]`.
+//!
+//! Both factors have the lanes innermost, so a product of two vectors is 16 terms of the sum at
+//! once; a tile holds its sums as whole vectors over all steps, and only at the end is each added
+//! up across its lanes. Steps are the outermost loop of a tile, so this is one long product over
+//! steps × lanes, not one a step.
+
+use super::layout::BLOCK;
+use super::simd::{Kernel, Simd};
+
+/// Most columns of a tile.
+const COLUMNS: usize = 4;
+
+/// One factor: step t's rows begin at `data[t × stride]`, `lanes` apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Factor<'a> {
+    pub data: &'a [f32],
+    pub stride: usize,
+    pub rows: usize,
+}
+
+/// Writes `[a.rows, b.rows]`, row-major.
+pub(super) struct Correlate<'a> {
+    pub a: Factor<'a>,
+    pub b: Factor<'a>,
+    pub steps: usize,
+    pub lanes: usize,
+    pub out: &'a mut [f32],
+}
+
+impl Kernel for Correlate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Correlate { a, b, steps, lanes, out } = self;
+        let (rows, columns) = (a.rows, b.rows);
+        assert!(out.len() == rows * columns && lanes.is_multiple_of(BLOCK));
+        if steps == 0 {
+            out.fill(0.0);
+            return;
+        }
+        assert!(a.data.len() >= (steps - 1) * a.stride + rows * lanes);
+        assert!(b.data.len() >= (steps - 1) * b.stride + columns * lanes);
+        for row in (0..rows).step_by(S::CORRELATION_ROWS) {
+            let height = S::CORRELATION_ROWS.min(rows - row);
+            for column in (0..columns).step_by(COLUMNS) {
+                let width = COLUMNS.min(columns - column);
+                // SAFETY: rows below `row + height` and columns below `column + width` exist, and
+                // the asserts above keep both factors good for them at every step.
+                unsafe {
+                    let tile = Tile {
+                        a: a.data.as_ptr().add(row * lanes),
+                        a_stride: a.stride,
+                        b: b.data.as_ptr().add(column * lanes),
+                        b_stride: b.stride,
+                        steps,
+                        lanes,
+                        height,
+                        out: &mut out[row * columns + column..],
+                        out_stride: columns,
+                    };
+                    match (S::CORRELATION_ROWS, width) {
+                        (6, 4) => tile.sum::<S, 6, 4>(simd),
+                        (6, 3) => tile.sum::<S, 6, 3>(simd),
+                        (6, 2) => tile.sum::<S, 6, 2>(simd),
+                        (6, _) => tile.sum::<S, 6, 1>(simd),
+                        (3, 4) => tile.sum::<S, 3, 4>(simd),
+                        (3, 3) => tile.sum::<S, 3, 3>(simd),
+                        (3, 2) => tile.sum::<S, 3, 2>(simd),
+                        (3, _) => tile.sum::<S, 3, 1>(simd),
+                        (_, 4) => tile.sum::<S, 2, 4>(simd),
+                        (_, 3) => tile.sum::<S, 2, 3>(simd),
+                        (_, 2) => tile.sum::<S, 2, 2>(simd),
+                        _ => tile.sum::<S, 2, 1>(simd),
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Tile<'a> {
+    a: *const f32,
+    a_stride: usize,
+    b: *const f32,
+    b_stride: usize,
+    steps: usize,
+    lanes: usize,
+    /// Rows that exist, 1 to H: the tile computes the last of them again in place of the rest.
+    height: usize,
+    out: &'a mut [f32],
+    out_stride: usize,
+}
+
+impl Tile<'_> {
+    /// # Safety
+    /// At every step there must be `height` rows of `a` and W rows of `b`, `lanes` floats each.
+    #[inline(always)]
+    unsafe fn sum<S: Simd, const H: usize, const W: usize>(self, simd: S) {
+        let rows: [usize; H] = std::array::from_fn(|row| row.min(self.height - 1) * self.lanes);
+        let mut sums = [[simd.splat(0.0); W]; H];
+        for step in 0..self.steps {
+            for lane in (0..self.lanes).step_by(S::LANES) {
+                // SAFETY: the caller's promise; rows are under `height`, columns under W, and
+                // `lane` is a whole vector before the row's end, lanes being a multiple of it.
+                unsafe {
+                    let a = self.a.add(step * self.a_stride + lane);
+                    let b = self.b.add(step * self.b_stride + lane);
+                    let mut right = [simd.splat(0.0); W];
+                    for (column, right) in right.iter_mut().enumerate() {
+                        *right = simd.read(b.add(column * self.lanes));
+                    }
+                    for (sums, &row) in sums.iter_mut().zip(&rows) {
+                        let left = simd.read(a.add(row));
+                        for (sum, right) in sums.iter_mut().zip(right) {
+                            *sum = simd.mul_add(left, right, *sum);
+                        }
+                    }
+                }
+            }
+        }
+        for (row, sums) in sums.into_iter().take(self.height).enumerate() {
+            for (out, sum) in self.out[row * self.out_stride..].iter_mut().zip(sums) {
+                *out = simd.sum(sum);
+            }
+        }
+    }
+}
+
+/// `out[row] = Σ_step Σ_lane a[step, row, lane]`: a bias's gradient.
+pub(super) struct RowSums<'a> {
+    pub a: Factor<'a>,
+    pub steps: usize,
+    pub lanes: usize,
+    pub out: &'a mut [f32],
+}
+
+impl Kernel for RowSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let RowSums { a, steps, lanes, out } = self;
+        for (row, out) in out.iter_mut().take(a.rows).enumerate() {
+            let mut sum = simd.splat(0.0);
+            for step in 0..steps {
+                let values = &a.data[step * a.stride + row * lanes..][..lanes];
+                for lane in (0..lanes).step_by(S::LANES) {
+                    sum = simd.add(sum, simd.load(values, lane));
+                }
+            }
+            *out = simd.sum(sum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::reference::{close, numbers};
+    use super::super::simd::Level;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn equals_a_plain_loop(rows in 1_usize..20, columns in 1_usize..12, steps in 0_usize..9, blocks in 1_usize..3,
+            gap in 0_usize..3, seed: u64) {
+            let lanes = blocks * BLOCK;
+            let strides = ((rows + gap) * lanes, (columns + gap) * lanes);
+            let (a, b) = (numbers(seed, steps * strides.0), numbers(seed + 1, steps * strides.1));
+            let term = |data: &[f32], at: usize| f64::from(data[at]);
+            for level in Level::available() {
+                let mut out = vec![f32::NAN; rows * columns];
+                let mut sums = vec![f32::NAN; rows];
+                let factor = Factor { data: &a, stride: strides.0, rows };
+                let other = Factor { data: &b, stride: strides.1, rows: columns };
+                level.run(Correlate { a: factor, b: other, steps, lanes, out: &mut out });
+                level.run(RowSums { a: factor, steps, lanes, out: &mut sums });
+                for row in 0..rows {
+                    let mut sum = 0.0;
+                    for i in 0..steps * lanes {
+                        sum += term(&a, i / lanes * strides.0 + row * lanes + i % lanes);
+                    }
+                    prop_assert!(close(sums[row], sum, 1e-5));
+                    for column in 0..columns {
+                        let mut want = 0.0;
+                        for i in 0..steps * lanes {
+                            let (step, lane) = (i / lanes, i % lanes);
+                            want += term(&a, step * strides.0 + row * lanes + lane)
+                                * term(&b, step * strides.1 + column * lanes + lane);
+                        }
+                        prop_assert!(close(out[row * columns + column], want, 1e-5), "{}", level.name());
+                    }
+                }
+            }
+        }
+    }
+}

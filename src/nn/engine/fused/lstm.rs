@@ -1,0 +1,195 @@
+//! The LSTM's element-wise part: everything but the products and the layer norms.
+//!
+//! Gates lie i, f, g, o, a block of `n` numbers each (units × lanes, or the padded units of a
+//! single series: nothing here minds which). i, f, o = σ, g = tanh; c = f ⊙ c₋₁ + i ⊙ g;
+//! s = tanh(c), or tanh of the normalised cell; h = o ⊙ s.
+
+use super::math::{sigmoid, tanh};
+use super::simd::{Kernel, Simd};
+
+/// Activates the gates in place, and computes c, s and h.
+pub(super) struct Forward<'a> {
+    pub gates: &'a mut [f32],
+    pub before: &'a [f32],
+    pub cell: &'a mut [f32],
+    pub squashed: &'a mut [f32],
+    pub out: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let n = self.cell.len();
+        for at in (0..n).step_by(S::LANES) {
+            let cell = update(simd, self.gates, self.before, n, at);
+            simd.store(self.cell, at, cell);
+            let squashed = tanh(simd, cell);
+            simd.store(self.squashed, at, squashed);
+            let o = simd.load(self.gates, 3 * n + at);
+            simd.store(self.out, at, simd.mul(o, squashed));
+        }
+    }
+}
+
+/// Activates the gates in place and computes c: the first half, where c is normalised.
+pub(super) struct Update<'a> {
+    pub gates: &'a mut [f32],
+    pub before: &'a [f32],
+    pub cell: &'a mut [f32],
+}
+
+impl Kernel for Update<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let n = self.cell.len();
+        for at in (0..n).step_by(S::LANES) {
+            let cell = update(simd, self.gates, self.before, n, at);
+            simd.store(self.cell, at, cell);
+        }
+    }
+}
+
+/// The second half: `squashed` holds the normalised c and gets its tanh; h from that.
+pub(super) struct Emit<'a> {
+    pub gates: &'a [f32],
+    pub squashed: &'a mut [f32],
+    pub out: &'a mut [f32],
+}
+
+impl Kernel for Emit<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let n = self.out.len();
+        for at in (0..n).step_by(S::LANES) {
+            let squashed = tanh(simd, simd.load(self.squashed, at));
+            simd.store(self.squashed, at, squashed);
+            simd.store(self.out, at, simd.mul(simd.load(self.gates, 3 * n + at), squashed));
+        }
+    }
+}
+
+#[inline(always)]
+fn update<S: Simd>(simd: S, gates: &mut [f32], before: &[f32], n: usize, at: usize) -> S::Vector {
+    let i = sigmoid(simd, simd.load(gates, at));
+    let f = sigmoid(simd, simd.load(gates, n + at));
+    let g = tanh(simd, simd.load(gates, 2 * n + at));
+    let o = sigmoid(simd, simd.load(gates, 3 * n + at));
+    simd.store(gates, at, i);
+    simd.store(gates, n + at, f);
+    simd.store(gates, 2 * n + at, g);
+    simd.store(gates, 3 * n + at, o);
+    simd.mul_add(f, simd.load(before, at), simd.mul(i, g))
+}
+
+/// Turns the activated gates into the gradients by their pre-activations, and moves the gradient
+/// by c one step back.
+pub(super) struct Backward<'a> {
+    pub gates: &'a mut [f32],
+    pub before: &'a [f32],
+    pub squashed: &'a [f32],
+    /// The whole gradient by h.
+    pub d_out: &'a [f32],
+    /// In: by c, from later steps. Out: by c₋₁.
+    pub d_cell: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let n = self.d_cell.len();
+        for at in (0..n).step_by(S::LANES) {
+            let by_squashed = emit_backward(simd, self.gates, self.squashed, self.d_out, n, at);
+            let d_cell = simd.add(simd.load(self.d_cell, at), by_squashed);
+            let earlier = update_backward(simd, self.gates, self.before, d_cell, n, at);
+            simd.store(self.d_cell, at, earlier);
+        }
+    }
+}
+
+/// The second half's gradient: by o's pre-activation in its place, by the normalised c in
+/// `d_normalised`.
+pub(super) struct EmitBackward<'a> {
+    pub gates: &'a mut [f32],
+    pub squashed: &'a [f32],
+    pub d_out: &'a [f32],
+    pub d_normalised: &'a mut [f32],
+}
+
+impl Kernel for EmitBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let n = self.d_normalised.len();
+        for at in (0..n).step_by(S::LANES) {
+            let by_squashed = emit_backward(simd, self.gates, self.squashed, self.d_out, n, at);
+            simd.store(self.d_normalised, at, by_squashed);
+        }
+    }
+}
+
+/// The first half's: as [`Backward`], with the part of c's gradient that came through its norm.
+pub(super) struct UpdateBackward<'a> {
+    pub gates: &'a mut [f32],
+    pub before: &'a [f32],
+    pub through_norm: &'a [f32],
+    pub d_cell: &'a mut [f32],
+}
+
+impl Kernel for UpdateBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let n = self.d_cell.len();
+        for at in (0..n).step_by(S::LANES) {
+            let d_cell = simd.add(simd.load(self.d_cell, at), simd.load(self.through_norm, at));
+            let earlier = update_backward(simd, self.gates, self.before, d_cell, n, at);
+            simd.store(self.d_cell, at, earlier);
+        }
+    }
+}
+
+/// The gradient by what tanh was taken of; o's becomes the one by its pre-activation.
+#[inline(always)]
+fn emit_backward<S: Simd>(
+    simd: S,
+    gates: &mut [f32],
+    squashed: &[f32],
+    d_out: &[f32],
+    n: usize,
+    at: usize,
+) -> S::Vector {
+    let (o, s, d) = (simd.load(gates, 3 * n + at), simd.load(squashed, at), simd.load(d_out, at));
+    let slope = simd.neg_mul_add(o, o, o);
+    simd.store(gates, 3 * n + at, simd.mul(simd.mul(d, s), slope));
+    simd.mul(simd.mul(d, o), simd.neg_mul_add(s, s, simd.splat(1.0)))
+}
+
+/// i, f and g become the gradients by their pre-activations; answers the gradient by c₋₁.
+#[inline(always)]
+fn update_backward<S: Simd>(
+    simd: S,
+    gates: &mut [f32],
+    before: &[f32],
+    d_cell: S::Vector,
+    n: usize,
+    at: usize,
+) -> S::Vector {
+    let (i, f, g) = (simd.load(gates, at), simd.load(gates, n + at), simd.load(gates, 2 * n + at));
+    let by_i = simd.mul(simd.mul(d_cell, g), simd.neg_mul_add(i, i, i));
+    let by_f = simd.mul(simd.mul(d_cell, simd.load(before, at)), simd.neg_mul_add(f, f, f));
+    let by_g = simd.mul(simd.mul(d_cell, i), simd.neg_mul_add(g, g, simd.splat(1.0)));
+    simd.store(gates, at, by_i);
+    simd.store(gates, n + at, by_f);
+    simd.store(gates, 2 * n + at, by_g);
+    simd.mul(d_cell, f)
+}

@@ -1,0 +1,196 @@
+//! The engine against plain loops over `f64`, on every instruction set this processor has.
+
+use proptest::prelude::*;
+
+use super::engine::Fused;
+use super::reference::{close, gradient, loss, network, numbers, predict};
+use super::simd::Level;
+use crate::domain::order::{Cell, Loss, Output};
+use crate::nn::engine::{Batch, Engine, EngineError, Inputs, Objective, Steps};
+use crate::nn::network::{Network, Role};
+
+const CELLS: [Cell; 3] = [Cell::SimpleRnn, Cell::Lstm, Cell::Gru];
+
+/// Weights of a size as after initialising, so that no gate is stuck; gains about 1.
+fn parameters(network: &Network, seed: u64) -> Vec<f32> {
+    let mut values = numbers(seed, network.parameter_count());
+    for parameter in network.parameters() {
+        for value in &mut values[parameter.range()] {
+            *value = if parameter.role == Role::Gain { 1.0 + 0.3 * *value } else { 0.6 * *value };
+        }
+    }
+    values
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
+}
+
+fn cell() -> impl Strategy<Value = Cell> {
+    prop_oneof![Just(Cell::SimpleRnn), Just(Cell::Lstm), Just(Cell::Gru)]
+}
+
+fn output() -> impl Strategy<Value = Output> {
+    prop_oneof![Just(Output::EveryStep), Just(Output::LastStep)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn loss_and_gradient_equal_central_differences(cell in cell(), layer_norm: bool, output in output(),
+        mae: bool, inputs in 1_usize..4, layers in prop::collection::vec(1_usize..7, 1..4), outputs in 1_usize..4,
+        batch in 1_usize..40, steps in 1_usize..6, seed: u64) {
+        let network = Network { output, ..network(cell, layer_norm, inputs, &layers, outputs) };
+        let kind = if mae { Loss::Mae } else { Loss::Mse };
+        let parameters = parameters(&network, seed);
+        let values = numbers(seed + 1, batch * steps * inputs);
+        // Far from the predictions for MAE, whose slope jumps where they meet.
+        let targets: Vec<f32> = numbers(seed + 2, batch * network.output_steps(steps) * outputs)
+            .into_iter().map(|y| if mae { y + 9.0 * y.signum() } else { y }).collect();
+        let (p, x, y) = (wide(&parameters), wide(&values), wide(&targets));
+        let want_loss = loss(&network, kind, &p, &x, &y, batch);
+        let want = gradient(&network, kind, &p, &x, &y, batch);
+        // Float32 can be no better than the problem: layer norms over few units divide by little,
+        // and a stack of them can turn the last bit of a weight into a thousandth of a gradient.
+        // So allow what such a change of the weights does to the true gradient.
+        let nudged: Vec<f64> = p.iter().enumerate().map(|(i, p)| p * (1.0 + [1e-7, -0.7e-7][i % 2])).collect();
+        let slack = match layer_norm {
+            true => {
+                let nudged = gradient(&network, kind, &nudged, &x, &y, batch);
+                want.iter().zip(nudged).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+            }
+            false => 0.0,
+        };
+        let tolerance = 1e-5 + 10.0 * slack;
+        for level in Level::available() {
+            let mut engine = Fused::with_level(&network, Objective { loss: kind }, 1, level).unwrap();
+            let mut got = vec![f32::NAN; parameters.len()];
+            let batch = Batch { inputs: Inputs { batch, steps, values: &values }, targets: &targets };
+            let got_loss = engine.loss_and_gradient(&parameters, batch, &mut got).unwrap();
+            prop_assert!(close(got_loss, want_loss, 2e-6), "{}: loss {got_loss} for {want_loss}", level.name());
+            for parameter in network.parameters() {
+                for i in parameter.range() {
+                    prop_assert!(close(got[i], want[i], tolerance),
+                        "{} {}: {} for {}", level.name(), parameter.name, got[i], want[i]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn predictions_equal_plain_loops(cell in cell(), layer_norm: bool, output in output(), last: bool,
+        inputs in 1_usize..4, layers in prop::collection::vec(1_usize..40, 1..3), outputs in 1_usize..20,
+        batch in 1_usize..70, steps in 1_usize..6, seed: u64) {
+        let network = Network { output, ..network(cell, layer_norm, inputs, &layers, outputs) };
+        let parameters = parameters(&network, seed);
+        let values = numbers(seed + 1, batch * steps * inputs);
+        let wanted = if last { Steps::Last } else { Steps::Trained };
+        let mut want = Vec::new();
+        for row in values.chunks(steps * inputs) {
+            let all = predict(&network, &wide(&parameters), &wide(row));
+            want.extend_from_slice(if last { &all[all.len() - outputs..] } else { &all });
+        }
+        for level in Level::available() {
+            let mut engine = Fused::with_level(&network, Objective { loss: Loss::Mse }, 1, level).unwrap();
+            let mut got = Vec::new();
+            engine.predict(&parameters, Inputs { batch, steps, values: &values }, wanted, &mut got).unwrap();
+            prop_assert_eq!(got.len(), want.len());
+            for (&got, &want) in got.iter().zip(&want) {
+                prop_assert!(close(got, want, 1e-5), "{}: {got} for {want}", level.name());
+            }
+        }
+    }
+}
+
+/// One engine, used over and over with other sizes: nothing of one call is left in the next.
+#[test]
+fn scratch_memory_leaves_no_trace() {
+    for cell in CELLS {
+        for layer_norm in [false, true] {
+            let network = network(cell, layer_norm, 2, &[6, 9], 3);
+            let parameters = parameters(&network, 1);
+            let objective = Objective { loss: Loss::Mse };
+            let mut used = Fused::new(&network, objective, 1).unwrap();
+            for (batch, steps) in [(70, 9), (3, 4), (33, 5), (1, 1), (16, 9), (70, 2)] {
+                let values = numbers(2, batch * steps * 2);
+                let targets = numbers(3, batch * steps * 3);
+                let batch = Batch { inputs: Inputs { batch, steps, values: &values }, targets: &targets };
+                let run = |engine: &mut Fused| {
+                    let mut gradient = vec![0.0; parameters.len()];
+                    let loss = engine.loss_and_gradient(&parameters, batch, &mut gradient).unwrap();
+                    let mut predictions = Vec::new();
+                    engine.predict(&parameters, batch.inputs, Steps::Trained, &mut predictions).unwrap();
+                    (loss, gradient, predictions)
+                };
+                assert_eq!(run(&mut used), run(&mut Fused::new(&network, objective, 1).unwrap()), "{cell:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    for cell in CELLS {
+        let network = network(cell, cell == Cell::Gru, 1, &[20, 20], 10);
+        let parameters = parameters(&network, 4);
+        for batch in [1, 16, 17, 32, 40, 130] {
+            let values = numbers(5, batch * 12);
+            let targets = numbers(6, batch * 120);
+            let batch = Batch { inputs: Inputs { batch, steps: 12, values: &values }, targets: &targets };
+            let runs = [1, 2, 3].map(|threads| {
+                let mut engine = Fused::new(&network, Objective { loss: Loss::Mse }, threads).unwrap();
+                let mut gradient = vec![0.0; parameters.len()];
+                let loss = engine.loss_and_gradient(&parameters, batch, &mut gradient).unwrap();
+                let mut predictions = Vec::new();
+                engine.predict(&parameters, batch.inputs, Steps::Trained, &mut predictions).unwrap();
+                let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+                (loss.to_bits(), bits(gradient), bits(predictions))
+            });
+            assert!(runs[0] == runs[1] && runs[0] == runs[2], "{cell:?}");
+        }
+    }
+}
+
+/// A weight or an input that is not a number must not look like a fine result.
+#[test]
+fn what_is_not_finite_shows_in_the_loss() {
+    for cell in CELLS {
+        for layer_norm in [false, true] {
+            let network = network(cell, layer_norm, 1, &[5], 2);
+            let clean = parameters(&network, 4);
+            let targets = numbers(6, 3 * 4 * 2);
+            for poison in [f32::NAN, f32::INFINITY] {
+                let mut values = numbers(5, 3 * 4);
+                let mut engine = Fused::new(&network, Objective { loss: Loss::Mae }, 1).unwrap();
+                let mut gradient = vec![0.0; clean.len()];
+                let mut poisoned = clean.clone();
+                poisoned[clean.len() - 1] = poison;
+                let batch = Batch { inputs: Inputs { batch: 3, steps: 4, values: &values }, targets: &targets };
+                assert!(!engine.loss_and_gradient(&poisoned, batch, &mut gradient).unwrap().is_finite());
+                values[4] = f32::NAN;
+                let batch = Batch { inputs: Inputs { batch: 3, steps: 4, values: &values }, targets: &targets };
+                assert!(engine.loss_and_gradient(&clean, batch, &mut gradient).unwrap().is_nan(), "{cell:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_refused() {
+    let network = network(Cell::Lstm, false, 1, &[5], 2);
+    let parameters = parameters(&network, 4);
+    let mut engine = Fused::new(&network, Objective { loss: Loss::Mse }, 1).unwrap();
+    let (values, targets) = (numbers(5, 12), numbers(6, 24));
+    let inputs = Inputs { batch: 3, steps: 4, values: &values };
+    let mut gradient = vec![0.0; parameters.len()];
+    let mut fails = |parameters: &[f32], batch: Batch<'_>, gradient: &mut [f32]| {
+        matches!(engine.loss_and_gradient(parameters, batch, gradient), Err(EngineError::Shape { .. }))
+    };
+    assert!(fails(&parameters[1..], Batch { inputs, targets: &targets }, &mut gradient));
+    assert!(fails(&parameters, Batch { inputs: Inputs { steps: 5, ..inputs }, targets: &targets }, &mut gradient));
+    assert!(fails(&parameters, Batch { inputs, targets: &targets[1..] }, &mut gradient));
+    assert!(fails(&parameters, Batch { inputs, targets: &targets }, &mut gradient[1..]));
+    let huge = Inputs { batch: usize::MAX, steps: 2, values: &values };
+    assert!(engine.predict(&parameters, huge, Steps::Last, &mut Vec::new()).is_err());
+}

@@ -1,0 +1,83 @@
+//! The parameters as the products read them: packed once a call, shared by all shards.
+
+use super::plan::{LayerPlan, Plan};
+use super::product::{Matrix, Packed};
+use super::simd::Level;
+
+#[derive(Debug, Default)]
+pub(super) struct LayerWeights {
+    pub input: Packed,
+    pub recurrent: Packed,
+    /// For the gradient by the input and by the state before.
+    pub input_turned: Packed,
+    pub recurrent_turned: Packed,
+    /// What each gate row begins with: its biases, added up.
+    pub start: Vec<f32>,
+    /// Gains of the input's norm in the order of the gate rows.
+    pub input_gain: Vec<f32>,
+}
+
+impl LayerWeights {
+    fn pack(&mut self, level: Level, plan: &LayerPlan, parameters: &[f32], training: bool) {
+        let kernel = &parameters[plan.kernel.clone()];
+        let input = Matrix { data: kernel, rows: plan.input_rows().len(), columns: plan.inputs, rotate: plan.rotate() };
+        let recurrent = Matrix {
+            data: &parameters[plan.recurrent_kernel.clone()],
+            rows: plan.recurrent_rows().len(),
+            columns: plan.units,
+            rotate: 0,
+        };
+        self.input.pack(level, input);
+        self.recurrent.pack(level, recurrent);
+        if training {
+            self.input_turned.pack_turned(level, input);
+            self.recurrent_turned.pack_turned(level, recurrent);
+        }
+        self.start = gate_starts(plan, parameters);
+        self.input_gain = input_gains(plan, parameters);
+    }
+}
+
+/// What each gate row begins with: its biases, added up.
+pub(super) fn gate_starts(plan: &LayerPlan, parameters: &[f32]) -> Vec<f32> {
+    let mut starts = vec![0.0; plan.gate_rows()];
+    let bias = &parameters[plan.bias.clone()];
+    for (rows, first) in plan.bias_map() {
+        for (start, bias) in starts[rows].iter_mut().zip(&bias[first..]) {
+            *start += bias;
+        }
+    }
+    starts
+}
+
+/// Gains of the input's norm in the order of the gate rows; none where there is no such norm.
+pub(super) fn input_gains(plan: &LayerPlan, parameters: &[f32]) -> Vec<f32> {
+    let mut gains = parameters[plan.input_gain.clone()].to_vec();
+    let turn = plan.rotate().min(gains.len());
+    gains.rotate_left(turn);
+    gains
+}
+
+/// Every layer's, and the head's.
+#[derive(Debug, Default)]
+pub(super) struct Weights {
+    pub layers: Vec<LayerWeights>,
+    pub head: Packed,
+    pub head_turned: Packed,
+}
+
+impl Weights {
+    /// Takes up new parameters; the turned ones only for training.
+    pub(super) fn pack(&mut self, level: Level, plan: &Plan, parameters: &[f32], training: bool) {
+        self.layers.resize_with(plan.layers.len(), LayerWeights::default);
+        for (weights, plan) in self.layers.iter_mut().zip(&plan.layers) {
+            weights.pack(level, plan, parameters, training);
+        }
+        let data = &parameters[plan.head.kernel.clone()];
+        let head = Matrix { data, rows: plan.head.outputs, columns: plan.head.units, rotate: 0 };
+        self.head.pack(level, head);
+        if training {
+            self.head_turned.pack_turned(level, head);
+        }
+    }
+}
