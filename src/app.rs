@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::blobs::folder::FolderError;
 use crate::blobs::{BlobError, Blobs, DataFolder};
 use crate::config::Settings;
+use crate::forecast::Forecaster;
 use crate::http::{self, App, AppState};
 use crate::jobs::{Pool, PoolConfig};
 use crate::store::{DatabaseUrl, Store, StoreError, UrlError};
@@ -100,10 +101,13 @@ pub async fn migrate(settings: Settings) -> Result<(), StartError> {
 async fn build(settings: Settings, folder: &DataFolder) -> Result<AppState, StartError> {
     let store = open_store(&settings, folder).await?;
     let blobs = Blobs::open(folder.blobs())?;
+    let memory = settings.forecast.cache.0;
+    let forecaster = Forecaster::new(store.clone(), blobs.clone(), memory, settings.forecast.threads.get());
     Ok(Arc::new(App {
         settings,
         store,
         blobs,
+        forecaster,
         scratch: folder.scratch(),
         stopping: CancellationToken::new(),
         tasks: TaskTracker::new(),

@@ -77,7 +77,7 @@ impl JobSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ForecastSettings {
-    pub cached_models: u64,
+    pub cache: ByteSize,
     pub threads: NonZeroUsize,
 }
 

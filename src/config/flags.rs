@@ -51,12 +51,12 @@ pub struct ServeFlags {
     /// Threads of one training [default: 1].
     #[arg(long, env = "GATECAST_TRAINING_THREADS", value_name = "N")]
     pub training_threads: Option<u32>,
-    /// Threads that compute forecasts [default: 1].
+    /// Forecasts computed at once [default: 1].
     #[arg(long, env = "GATECAST_FORECAST_THREADS", value_name = "N")]
     pub forecast_threads: Option<u32>,
-    /// Models kept in memory [default: 64].
-    #[arg(long, env = "GATECAST_CACHED_MODELS", value_name = "N")]
-    pub cached_models: Option<u32>,
+    /// Memory for the weights of loaded models [default: 512 MiB].
+    #[arg(long, env = "GATECAST_MODEL_CACHE", value_name = "SIZE")]
+    pub model_cache: Option<ByteSize>,
     /// The largest upload, as sent [default: 4 GiB].
     #[arg(long, env = "GATECAST_UPLOAD_LIMIT", value_name = "SIZE")]
     pub upload_limit: Option<ByteSize>,
@@ -111,7 +111,7 @@ impl ServeFlags {
             ("jobs.workers", number(self.workers)),
             ("jobs.threads", number(self.training_threads)),
             ("forecast.threads", number(self.forecast_threads)),
-            ("forecast.cached_models", number(self.cached_models)),
+            ("forecast.cache", size(self.model_cache)),
             ("limits.upload", size(self.upload_limit)),
             ("limits.unpacked", size(self.unpacked_limit)),
             ("limits.series", number(self.series_limit)),

@@ -22,9 +22,10 @@ use crate::blobs::Blobs;
 use crate::domain::forecast::{Forecast, ForecastRequest, ForecastResponse};
 use crate::domain::ids::ModelId;
 use crate::domain::model::Manifest;
-use crate::learn::bundle::{self, BundleError};
+use crate::learn::bundle;
 use crate::store::Store;
 
+pub use crate::learn::bundle::BundleError;
 pub use error::ForecastError;
 
 use cache::{Loaded, Models};

@@ -5,6 +5,9 @@ use axum::http::StatusCode;
 use super::problem::{FieldProblem, Problem, RowProblem};
 use crate::blobs::BlobError;
 use crate::data::{IngestError, ReadError, Refusal, RowError};
+use crate::domain::ids::DatasetId;
+use crate::domain::resolve::FieldError;
+use crate::forecast::{BundleError, ForecastError};
 use crate::service::{KeepError, OrderError};
 use crate::store::StoreError;
 
@@ -45,18 +48,55 @@ impl From<KeepError> for Problem {
 impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
         match error {
-            OrderError::NoDataset(id) => {
-                let detail = format!("there is no dataset {id}");
-                Problem::invalid_fields(vec![FieldProblem { pointer: "/dataset".to_owned(), detail }])
-            }
-            OrderError::Unfit(errors) => {
-                let problem = |error: crate::domain::resolve::FieldError| FieldProblem {
-                    pointer: error.pointer,
-                    detail: error.detail,
-                };
-                Problem::invalid_fields(errors.into_iter().map(problem).collect())
-            }
+            OrderError::NoDataset(id) => no_dataset(id),
+            OrderError::Unfit(errors) => unfit(errors),
             OrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// A dataset that a body names and the store does not have.
+fn no_dataset(id: DatasetId) -> Problem {
+    unfit(vec![FieldError::new("/dataset", format!("there is no dataset {id}"))])
+}
+
+fn unfit(errors: Vec<FieldError>) -> Problem {
+    let problem = |error: FieldError| FieldProblem { pointer: error.pointer, detail: error.detail };
+    Problem::invalid_fields(errors.into_iter().map(problem).collect())
+}
+
+impl From<ForecastError> for Problem {
+    fn from(error: ForecastError) -> Self {
+        match error {
+            ForecastError::NoModel(_) => Problem::not_found(error.to_string()),
+            ForecastError::NoDataset(id) => no_dataset(id),
+            ForecastError::Invalid(errors) => unfit(errors),
+            ForecastError::NotFinite(_) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string())
+            }
+            ForecastError::Store(error) => error.into(),
+            ForecastError::Abandoned | ForecastError::Machine(_) | ForecastError::Load(_) => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<BundleError> for Problem {
+    fn from(error: BundleError) -> Self {
+        match error {
+            BundleError::Io(cause) => cause.into(),
+            BundleError::NotSafetensors(_)
+            | BundleError::Truncated(_)
+            | BundleError::Header(_)
+            | BundleError::Places(_)
+            | BundleError::Newer { .. }
+            | BundleError::Manifest(_)
+            | BundleError::MissingTensor(_)
+            | BundleError::UnknownTensor(_)
+            | BundleError::WrongDtype { .. }
+            | BundleError::WrongShape { .. }
+            | BundleError::NotFinite(_)
+            | BundleError::Scaling(_)
+            | BundleError::Digest => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string()),
         }
     }
 }

@@ -37,6 +37,7 @@ use utoipa_axum::routes;
 
 use crate::blobs::Blobs;
 use crate::config::Settings;
+use crate::forecast::Forecaster;
 use crate::store::Store;
 
 /// What handlers work with.
@@ -45,6 +46,7 @@ pub struct App {
     pub settings: Settings,
     pub store: Store,
     pub blobs: Blobs,
+    pub forecaster: Forecaster,
     /// For uploads on their way in; on the blobs' disk.
     pub scratch: PathBuf,
     /// Fires when the server is to end.
@@ -71,10 +73,12 @@ fn routes() -> (OpenApiRouter<AppState>, OpenApiRouter<AppState>) {
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::delete))
         .routes(routes!(models::bundle))
+        .routes(routes!(models::forecast::forecast))
         .routes(routes!(system::system))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready));
-    let streaming = OpenApiRouter::new().routes(routes!(datasets::upload::upload));
+    let streaming =
+        OpenApiRouter::new().routes(routes!(datasets::upload::upload)).routes(routes!(models::import::import));
     (prompt, streaming)
 }
 

@@ -15,7 +15,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("telemetry", &["config"]),
     ("health", &[]),
-    ("http", &["domain", "store", "blobs", "data", "forecast", "jobs", "config"]),
+    ("service", &["domain", "store", "blobs", "data"]),
+    ("http", &["domain", "store", "blobs", "data", "forecast", "jobs", "config", "service"]),
 ];
 
 /// Words that belong to one place, and the places that may hold them.

@@ -1,5 +1,8 @@
 //! Models: listed, shown, moved out and in, deleted, asked for forecasts.
 
+pub(super) mod forecast;
+pub(super) mod import;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};

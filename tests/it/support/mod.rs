@@ -1,5 +1,7 @@
 //! What the tests of the running program share.
 
+mod data;
 mod server;
 
+pub(crate) use data::{daily, eventually};
 pub(crate) use server::{Answer, TestServer, program};

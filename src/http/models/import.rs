@@ -1,0 +1,88 @@
+//! `POST /v1/models`: a bundle from elsewhere, checked through and through before it is kept.
+
+use std::path::PathBuf;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+use utoipa::IntoParams;
+
+use crate::blobs::Key;
+use crate::domain::ids::ModelId;
+use crate::domain::model::Model;
+use crate::forecast::check_bundle;
+use crate::http::body::Chunks;
+use crate::http::extract::{Params, invalid_query};
+use crate::http::problem::Problem;
+use crate::http::{AppState, tasks};
+use crate::store::NewModel;
+
+/// What the bundle does not say.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ImportParams {
+    /// For people, 1 to 200 characters. Left out: the name of the order that trained the model.
+    name: Option<String>,
+}
+
+/// Import a bundle, as `GET /v1/models/{id}/bundle` answers it.
+#[utoipa::path(post, path = "/v1/models", tag = "models", params(ImportParams),
+    request_body(content_type = "application/octet-stream", description = "The bundle", content = Vec<u8>),
+    responses((status = 201, description = "The model", body = Model,
+        headers(("location" = String, description = "The model's address")))))]
+pub(in crate::http) async fn import(
+    State(app): State<AppState>,
+    Params(params): Params<ImportParams>,
+    request: Request,
+) -> Result<Response, Problem> {
+    if params.name.as_ref().is_some_and(|name| !(1..=200).contains(&name.chars().count())) {
+        return Err(invalid_query("name", "expected 1 to 200 characters"));
+    }
+    let id = ModelId::new();
+    let file = Scratch(app.scratch.join(format!("model-{id}")));
+    let (sha256, bytes) = receive(&app, request, &file).await?;
+    let path = file.0.clone();
+    let manifest = tasks::blocking(&app, move || check_bundle(&path)).await??;
+    let name = params.name.or_else(|| manifest.order.name.clone()).unwrap_or_else(|| "imported".to_owned());
+    let new = NewModel { id, name, sha256, bytes, manifest };
+    let model = tasks::to_the_end(&app, keep(app.clone(), file, new)).await??;
+    let location = format!("/v1/models/{}", model.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(model)).into_response())
+}
+
+/// Writes the body to the file; its hash and length.
+async fn receive(app: &AppState, request: Request, file: &Scratch) -> Result<(String, u64), Problem> {
+    let (parts, body) = request.into_parts();
+    let mut chunks = Chunks::new(&parts.headers, body, app.settings.limits.upload)?;
+    let mut written = File::create(&file.0).await?;
+    let (mut hash, mut bytes) = (Sha256::new(), 0);
+    while let Some(chunk) = chunks.next().await? {
+        hash.update(&chunk);
+        bytes += chunk.len() as u64;
+        written.write_all(&chunk).await?;
+    }
+    written.flush().await?;
+    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((sha256, bytes))
+}
+
+async fn keep(app: AppState, file: Scratch, new: NewModel) -> Result<Model, Problem> {
+    app.blobs.put_file(&Key::model(new.id), &file.0).await?;
+    Ok(app.store.insert_model(new).await?)
+}
+
+/// A file that goes with its request, unless it was moved away before.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Not there is as good; what stays for another reason goes at the next start.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
