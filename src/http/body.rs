@@ -3,6 +3,9 @@
 //! [`Paced`] grants a client a span of waiting for each 16 KiB (or for the rest, where that is
 //! less): one byte a second ends, a slow line does not, and the server's own slowness in reading
 //! does not count against the client, since time runs only while the body has nothing to give.
+//!
+//! A body that its handler did not want is read off for a while: many clients look at the answer
+//! only once they have sent everything, and would see a broken connection instead of a refusal.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -25,6 +28,9 @@ use super::problem::Problem;
 use crate::config::ByteSize;
 
 const GRANT: usize = 16 * 1024;
+/// Of an unwanted body, how much is read off, and for how long.
+const READ_OFF: usize = 64 << 20;
+const READ_OFF_TIME: Duration = Duration::from_secs(5);
 
 /// The client sent too little for too long.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +39,8 @@ struct TooSlow;
 
 struct Paced {
     inner: Body,
+    ended: bool,
+    app: AppState,
     allowance: Duration,
     left: Duration,
     since_grant: usize,
@@ -52,6 +60,7 @@ impl HttpBody for Paced {
             if let Some((since, _)) = self.waiting.take() {
                 self.left = self.left.saturating_sub(since.elapsed());
             }
+            self.ended = !matches!(frame, Some(Ok(_)));
             if let Some(Ok(frame)) = &frame {
                 self.since_grant += frame.data_ref().map_or(0, Bytes::len);
                 if self.since_grant >= GRANT {
@@ -67,6 +76,7 @@ impl HttpBody for Paced {
             (now, Box::pin(sleep_until(now + left)))
         });
         ready!(deadline.as_mut().poll(cx));
+        self.ended = true;
         Poll::Ready(Some(Err(TooSlow.into())))
     }
 
@@ -79,10 +89,37 @@ impl HttpBody for Paced {
     }
 }
 
+impl Drop for Paced {
+    fn drop(&mut self) {
+        if self.ended || self.inner.is_end_stream() {
+            return;
+        }
+        let mut rest = std::mem::take(&mut self.inner).into_data_stream();
+        let stopping = self.app.stopping.clone();
+        self.app.tasks.spawn(async move {
+            let read_off = async {
+                let mut seen = 0;
+                while let Some(Ok(piece)) = rest.next().await
+                    && seen < READ_OFF
+                {
+                    seen += piece.len();
+                }
+            };
+            tokio::select! {
+                _ = tokio::time::timeout(READ_OFF_TIME, read_off) => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+    }
+}
+
 /// Paces every request's body.
 pub(super) async fn pace(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let allowance = app.settings.limits.body_time();
-    let paced = |inner| Body::new(Paced { inner, allowance, left: allowance, since_grant: 0, waiting: None });
+    let paced = |inner| {
+        let app = app.clone();
+        Body::new(Paced { inner, ended: false, app, allowance, left: allowance, since_grant: 0, waiting: None })
+    };
     next.run(request.map(paced)).await
 }
 

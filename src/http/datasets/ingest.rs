@@ -52,24 +52,7 @@ pub(super) async fn ingest(
     }
     // A reader that has ended needs no end.
     let _ = sender.send(None).await;
-    let ingested = reading.await?;
-    if ingested.is_err() {
-        read_off(&mut pieces).await;
-    }
-    Ok(ingested?)
-}
-
-/// Reads on for a while after a refusal, since many clients look at the answer only once they have
-/// sent everything, and would otherwise see a broken connection instead.
-async fn read_off(pieces: &mut Pieces<'_>) {
-    const MOST: usize = 64 << 20;
-    let mut seen = 0;
-    while let Ok(Some(piece)) = pieces.next().await {
-        seen += piece.len();
-        if seen > MOST {
-            break;
-        }
-    }
+    Ok(reading.await??)
 }
 
 /// The reader's end: `None` is the end of the data.
