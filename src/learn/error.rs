@@ -117,6 +117,10 @@ impl From<EngineError> for LearnError {
 
 impl From<ReadError> for LearnError {
     fn from(error: ReadError) -> Self {
-        Self::DatasetCorrupt(error.to_string())
+        match error {
+            ReadError::Io(cause) if cause.kind() == io::ErrorKind::NotFound => Self::DatasetGone,
+            ReadError::Io(cause) => Self::storage("reading the dataset", &cause),
+            other => Self::DatasetCorrupt(other.to_string()),
+        }
     }
 }

@@ -87,7 +87,7 @@ fn events(frame: Frame, assignment: &Assignment) -> Vec<TrainerEvent> {
     events
 }
 
-fn finished(events: &[TrainerEvent]) -> FinalMetrics {
+pub(crate) fn finished(events: &[TrainerEvent]) -> FinalMetrics {
     match events.last() {
         Some(TrainerEvent::Finished { metrics, .. }) => *metrics,
         other => panic!("the training did not finish: {other:?}"),
@@ -102,7 +102,7 @@ fn failed(events: &[TrainerEvent]) -> (Fault, &str, &str) {
 }
 
 /// The epochs told, whether from a checkpoint's history or as they ended; without their seconds.
-fn epochs(events: &[TrainerEvent]) -> Vec<EpochReport> {
+pub(crate) fn epochs(events: &[TrainerEvent]) -> Vec<EpochReport> {
     let told = events.iter().flat_map(|event| match event {
         TrainerEvent::Started { history, .. } => history.clone(),
         TrainerEvent::Epoch { report } => vec![report.clone()],
@@ -176,7 +176,7 @@ fn a_training_killed_anywhere_and_resumed_leaves_the_same_bytes() {
     let metrics = finished(&uninterrupted);
     let bytes = fs::read(&whole.model).unwrap();
     let computations = train_mortal(&whole, 1_000_000);
-    assert!(computations > 40, "{computations}");
+    assert!(computations > 30, "{computations}");
     for killed_after in (0..computations).step_by(3) {
         let folder = tempfile::tempdir().unwrap();
         let first = assignment(folder.path());
@@ -301,19 +301,10 @@ fn series_too_short_and_parts_too_small_say_what_would_fit() {
 
     order.order.data.split =
         Split::Time { training: None, validation: Some(Part::Fraction(0.5)), test: Some(Part::Fraction(0.4)) };
-    let (_, code, detail) = failed(&events(sines(3, 60), &order)).clone_owned();
+    let small = events(sines(3, 60), &order);
+    let (_, code, detail) = failed(&small);
     assert_eq!(code, "no_training_windows");
     assert!(detail.contains("at most 6 of a series"), "{detail}");
-}
-
-trait CloneOwned {
-    fn clone_owned(self) -> (Fault, String, String);
-}
-
-impl CloneOwned for (Fault, &str, &str) {
-    fn clone_owned(self) -> (Fault, String, String) {
-        (self.0, self.1.to_owned(), self.2.to_owned())
-    }
 }
 
 #[test]

@@ -11,3 +11,4 @@ mod learn;
 mod learn_figures;
 mod reference;
 mod support;
+mod trainer;

@@ -1,0 +1,118 @@
+//! The trainer's process: an assignment in on its standard input, events out, files by path.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use gatecast::data::{Encoding, UploadOptions, ingest};
+use gatecast::domain::trainer::{Assignment, Fault, TrainerEvent};
+use gatecast::learn::bundle;
+use gatecast::learn::train::train;
+
+use crate::learn::{assignment, epochs, finished};
+
+/// An assignment to train on a stored dataset of two sines.
+fn stored(folder: &Path) -> Assignment {
+    let mut csv = "series,time,x\n".to_owned();
+    for series in 0..2 {
+        for day in 0..90 {
+            let value = 50.0 + (f64::from(day) / (3.0 + f64::from(series))).sin();
+            let date = jiff::civil::date(2024, 1, 1).checked_add(jiff::Span::new().days(day)).unwrap();
+            csv += &format!("s{series},{date},{value}\n");
+        }
+    }
+    let ingested = ingest(csv.as_bytes(), Encoding::Identity, &UploadOptions::default(), folder).unwrap();
+    let mut assignment = assignment(folder);
+    assignment.dataset.path = folder.join(format!("{}.parquet", ingested.sha256));
+    fs::rename(&ingested.points, &assignment.dataset.path).unwrap();
+    fs::rename(&ingested.index, assignment.dataset.path.with_extension("index.parquet")).unwrap();
+    assignment.dataset.sha256 = ingested.sha256.clone();
+    assignment
+}
+
+fn start(assignment: &Assignment) -> Child {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gatecast"))
+        .arg("train")
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let line = serde_json::to_string(assignment).unwrap() + "\n";
+    child.stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
+    child
+}
+
+fn events(child: &mut Child) -> impl Iterator<Item = TrainerEvent> + use<> {
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+}
+
+#[test]
+fn the_process_trains_as_the_library_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut here = stored(folder.path());
+    let mut child = start(&here);
+    let told: Vec<_> = events(&mut child).collect();
+    assert!(child.wait().unwrap().success());
+    let metrics = finished(&told);
+    assert_eq!(epochs(&told).len(), 5);
+    let model = bundle::read(&here.model).unwrap();
+    assert_eq!(model.manifest.metrics, metrics);
+    assert_eq!(model.manifest.frequency, Some("P1D".parse().unwrap()));
+    assert_eq!(model.scaler.keys(), ["s0", "s1"]);
+
+    let bytes = fs::read(&here.model).unwrap();
+    here.model = folder.path().join("model-2.safetensors");
+    train(&here, &mut |_| ControlFlow::Continue(()));
+    assert!(fs::read(&here.model).unwrap() == bytes);
+}
+
+#[test]
+fn the_process_ends_once_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut endless = stored(folder.path());
+    endless.order.training.epochs = 100_000;
+    let mut child = start(&endless);
+    let mut told = events(&mut child);
+    assert!(told.any(|event| matches!(event, TrainerEvent::Epoch { .. })));
+    drop(child.stdin.take());
+    assert!(told.all(|event| !matches!(event, TrainerEvent::Finished { .. } | TrainerEvent::Failed { .. })));
+    assert!(!child.wait().unwrap().success());
+    assert!(!endless.model.exists());
+}
+
+#[test]
+fn a_dataset_that_is_gone_or_damaged_fails_the_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let damaged = stored(folder.path());
+    let mut bytes = fs::read(&damaged.dataset.path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&damaged.dataset.path, bytes).unwrap();
+    for expected in ["dataset_corrupt", "dataset_deleted"] {
+        let mut child = start(&damaged);
+        let told: Vec<_> = events(&mut child).collect();
+        let [TrainerEvent::Failed { fault: Fault::Order, code, detail }] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(code, expected);
+        assert!(!detail.contains('/'), "no path belongs in {detail}");
+        assert!(child.wait().unwrap().success());
+        let _ = fs::remove_file(&damaged.dataset.path);
+    }
+}
+
+#[test]
+fn a_line_that_is_no_assignment_is_refused() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gatecast"))
+        .arg("train")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"{}\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty());
+}
