@@ -11,7 +11,7 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Postgres, SqlSafeStr, Sqlite};
+use sqlx::{Postgres, SqlSafeStr, Sqlite, SqlitePool};
 
 use super::db::Db;
 use super::error::{StoreError, corrupt};
@@ -53,10 +53,22 @@ async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
     let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(opened)?;
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
     check_sqlite(&version)?;
-    let migrations = MIGRATIONS.iter().map(|&(number, name, sqlite, _)| (number, name, sqlite));
-    migrate(&mut *writer.acquire().await?, migrations).await?;
+    migrate_sqlite(&writer).await?;
     let readers = pool().max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await.map_err(opened)?;
     Ok(Db::Sqlite { writer, readers })
+}
+
+/// SQLite has no lock to migrate under: of two processes that begin at once, the slower finds a
+/// migration done that it was about to do. It looks again, and goes on from there.
+async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
+    let mut left = MIGRATIONS.len();
+    loop {
+        let migrations = MIGRATIONS.iter().map(|&(number, name, sqlite, _)| (number, name, sqlite));
+        match migrate(&mut *writer.acquire().await?, migrations).await {
+            Err(StoreError::Migrate(MigrateError::ExecuteMigration(..))) if left > 0 => left -= 1,
+            done => return done,
+        }
+    }
 }
 
 async fn open_postgres(options: &PgConnectOptions) -> Result<Db, StoreError> {

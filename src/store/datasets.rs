@@ -114,6 +114,7 @@ impl Store {
         }
         let job = sql("SELECT id FROM jobs WHERE dataset_id = $1 AND claimable_at IS NOT NULL ORDER BY id LIMIT 1");
         if let Some(row) = tx.fetch_optional(job.bind(id.uuid())).await? {
+            tx.rollback().await?;
             return Ok(DatasetDeletion::NeededBy(row.id("id")?));
         }
         let revisions = sql("SELECT dataset_id, revision, sha256 FROM dataset_revisions WHERE dataset_id = $1");

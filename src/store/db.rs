@@ -206,6 +206,16 @@ impl Tx {
         Ok(())
     }
 
+    /// Gives the transaction up, and its locks at once. One that is merely dropped holds them until
+    /// its connection is cleared, a little later.
+    pub(super) async fn rollback(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.rollback().await?,
+            Self::Postgres(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+
     /// Ends a SELECT whose row must stay as it is until the commit.
     pub(super) fn lock(&self) -> &'static str {
         match self {

@@ -64,6 +64,7 @@ impl Store {
             .bind(dataset)
             .bind(new.dataset_revision);
         if tx.fetch_optional(held).await?.is_none() || tx.fetch_optional(there).await?.is_none() {
+            tx.rollback().await?;
             return Ok(None);
         }
         let now = tx.now().await?;
@@ -127,8 +128,12 @@ impl Store {
                 let ask = sql("UPDATE jobs SET cancel_requested_at = $2, version = version + 1 WHERE id = $1");
                 tx.execute(ask.bind(id.uuid()).bind(now)).await?;
             }
-            JobStatus::Running => return Ok(Cancellation::Requested(found)),
+            JobStatus::Running => {
+                tx.rollback().await?;
+                return Ok(Cancellation::Requested(found));
+            }
             JobStatus::Succeeded | JobStatus::Failed | JobStatus::Cancelled => {
+                tx.rollback().await?;
                 return Ok(Cancellation::AlreadyEnded(found));
             }
         }
@@ -152,6 +157,7 @@ impl Store {
         let Some(row) = tx.fetch_optional(found).await? else { return Ok(JobDeletion::NotFound) };
         let status: JobStatus = row.word("status")?;
         if !status.is_final() {
+            tx.rollback().await?;
             return Ok(JobDeletion::NotEnded(status));
         }
         tx.execute(sql("DELETE FROM jobs WHERE id = $1").bind(id.uuid())).await?;

@@ -59,6 +59,7 @@ impl Store {
             tx.execute(sql("UPDATE jobs SET version = version + 1 WHERE id = $1").bind(job.uuid())).await?;
         }
         if tx.execute(sql("DELETE FROM models WHERE id = $1").bind(id.uuid())).await? == 0 {
+            tx.rollback().await?;
             return Ok(false);
         }
         tx.commit().await?;

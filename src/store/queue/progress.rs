@@ -64,8 +64,9 @@ impl Store {
             return Ok(Fenced::Lost);
         }
         let now = tx.now().await?;
-        if add_epoch(&mut tx, lease, now, report).await? {
-            tx.commit().await?;
+        let new = add_epoch(&mut tx, lease, now, report).await?;
+        tx.commit().await?;
+        if new {
             self.changed(lease.job);
         }
         Ok(Fenced::Done)

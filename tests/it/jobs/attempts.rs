@@ -1,0 +1,119 @@
+//! From one attempt to the next: resuming, handing back, losing a lease.
+
+use gatecast::domain::job::JobStatus;
+use gatecast::store::queue::Beat;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::task::JoinSet;
+
+use super::{Server, gone};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_trainer_goes_on_from_its_checkpoint() {
+    let server = Server::new("started; if [ $attempt = 1 ]; then epoch 1; hang; else epoch 2; finished; fi").await;
+    let job = server.job().await;
+    let pool = server.start();
+    let pid = server.training(&job, 1).await;
+    server.until(&job, |job| job.version > 0).await;
+    while server.store.history(job.id).await.unwrap().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
+
+    let ended = server.ended(&job).await;
+    assert_eq!((ended.status, ended.attempt), (JobStatus::Succeeded, 2));
+    let checkpoint = server.work_folder(job.id).join("checkpoint-1.safetensors");
+    assert_eq!(server.order(2)["resume"], checkpoint.display().to_string());
+    assert_ne!(server.order(2)["checkpoint"], server.order(1)["checkpoint"]);
+    assert_eq!(server.store.history(job.id).await.unwrap().unwrap().len(), 2);
+    assert!(pool.shutdown().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_hands_the_job_back_for_another_to_take_at_once() {
+    let server = Server::new("started; epoch $attempt; if [ $attempt = 1 ]; then hang; else finished; fi").await;
+    let (job, queued) = (server.job().await, server.job().await);
+    let pool = server.start();
+    let pid = server.training(&job, 1).await;
+    assert!(pool.shutdown().await);
+    gone(pid).await;
+    let back = server.store.job(job.id).await.unwrap().unwrap();
+    assert_eq!((back.status, back.error), (JobStatus::Queued, None));
+    assert_eq!(server.store.job(queued.id).await.unwrap().unwrap().attempt, 0, "nothing was claimed at the end");
+
+    let second = server.start();
+    let ended = server.ended(&job).await;
+    assert_eq!((ended.status, ended.attempt), (JobStatus::Succeeded, 2));
+    assert!(server.order(2)["resume"].is_string());
+    assert!(second.shutdown().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_lost_its_lease_stops_and_writes_nothing() {
+    let server = Server::new("started; hang").await;
+    let job = server.job().await;
+    let pool = server.start();
+    let pid = server.training(&job, 1).await;
+    // Another server believes this one dead.
+    server.store.take_back(server.config.owner).await.unwrap();
+    let taken = server.store.claim(uuid::Uuid::now_v7(), &server.config.terms).await.unwrap();
+    let lease = taken.expect("the pool has no free worker to take it first").lease;
+    gone(pid).await;
+    assert!(pool.shutdown().await);
+    let shown = server.store.job(job.id).await.unwrap().unwrap();
+    assert_eq!((shown.status, shown.attempt), (JobStatus::Running, 2));
+    assert!(server.work_folder(job.id).exists(), "the other's files are left alone");
+    let beat = server.store.heartbeat(lease, &server.config.terms, 0.1, None).await.unwrap();
+    assert_eq!(beat, Beat::Continue);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_worker_has_a_job_and_no_job_two() {
+    let mut server = Server::new("started; hang").await;
+    server.config.workers = 3;
+    let mut jobs = Vec::new();
+    for _ in 0..5 {
+        jobs.push(server.job().await);
+    }
+    let pool = server.start();
+    for job in &jobs[..3] {
+        server.until(job, |job| job.engine.is_some()).await;
+    }
+    for job in &jobs[3..] {
+        assert_eq!(server.store.job(job.id).await.unwrap().unwrap().status, JobStatus::Queued);
+    }
+    // A freed worker takes the next in line.
+    let _ = server.store.cancel_job(jobs[1].id).await.unwrap();
+    server.until(&jobs[3], |job| job.engine.is_some()).await;
+    assert_eq!(server.store.job(jobs[4].id).await.unwrap().unwrap().status, JobStatus::Queued);
+    assert!(pool.shutdown().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trainers_give_way_to_the_server() {
+    let server = Server::new("started; hang").await;
+    let job = server.job().await;
+    let pool = server.start();
+    let pid = server.training(&job, 1).await;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let niceness: i32 = stat.rsplit(')').next().unwrap().split_whitespace().nth(16).unwrap().parse().unwrap();
+    assert_eq!(niceness, 10);
+    assert_eq!(std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap().trim(), "500");
+    assert!(pool.shutdown().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_come_while_nobody_works_are_not_slept_over() {
+    let mut server = Server::new("started; finished").await;
+    // Notices alone must do.
+    server.config.poll = super::PATIENCE * 10;
+    let pool = server.start();
+    let mut orders = JoinSet::new();
+    for _ in 0..5 {
+        let job = server.job().await;
+        orders.spawn(async move { job });
+    }
+    for job in orders.join_all().await {
+        assert_eq!(server.ended(&job).await.status, JobStatus::Succeeded);
+    }
+    assert!(pool.shutdown().await);
+}

@@ -1,0 +1,56 @@
+//! Models, and what they and their jobs know of each other.
+
+use gatecast::domain::ids::ModelId;
+use gatecast::domain::metrics::FinalMetrics;
+use gatecast::store::queue::Fenced;
+use gatecast::store::{JobDeletion, Page};
+
+use super::{Bed, new_model, on_both, owner, terms};
+
+on_both!(a_model_comes_back_as_it_was_kept, a_job_shows_its_model_until_that_is_deleted, a_model_outlives_its_job,);
+
+async fn a_model_comes_back_as_it_was_kept(bed: Bed) {
+    let first = new_model(bed.dataset().await);
+    let kept = bed.store.insert_model(first.clone()).await.unwrap();
+    assert_eq!((kept.id, kept.job, kept.bytes), (first.id, None, first.bytes));
+    assert_eq!((&kept.name, &kept.sha256, &kept.manifest), (&first.name, &first.sha256, &first.manifest));
+    assert_eq!(bed.store.model(first.id).await.unwrap(), Some(kept.clone()));
+
+    let second = bed.store.insert_model(new_model(bed.dataset().await)).await.unwrap();
+    let page = bed.store.models(Page { limit: 1, after: None }).await.unwrap();
+    assert_eq!((page.items, page.next), (vec![second.clone()], Some(second.id.uuid())));
+    let page = bed.store.models(Page { limit: 1, after: page.next }).await.unwrap();
+    assert_eq!((page.items, page.next), (vec![kept], None));
+
+    assert!(bed.store.delete_model(first.id).await.unwrap());
+    assert!(!bed.store.delete_model(first.id).await.unwrap());
+    assert_eq!(bed.store.model(ModelId::new()).await.unwrap(), None);
+}
+
+async fn a_job_shows_its_model_until_that_is_deleted(bed: Bed) {
+    let job = bed.job().await;
+    let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
+    let model = new_model(job.dataset);
+    let done = bed.store.succeed(claim.lease, &FinalMetrics::default(), &model).await.unwrap();
+    assert_eq!(done, Fenced::Done);
+    let ended = bed.store.job(job.id).await.unwrap().unwrap();
+    assert_eq!((ended.model, ended.progress), (Some(model.id), 1.0));
+    assert_eq!(ended.metrics, Some(FinalMetrics::default()));
+    assert_eq!(bed.store.model(model.id).await.unwrap().unwrap().job, Some(job.id));
+    let events = bed.store.events(job.id, 2, 10).await.unwrap();
+    assert_eq!(events[0].data["model"], model.id.to_string());
+
+    assert!(bed.store.delete_model(model.id).await.unwrap());
+    let after = bed.store.job(job.id).await.unwrap().unwrap();
+    assert!(after.model.is_none() && after.version > ended.version, "its tag changes with what it shows");
+}
+
+async fn a_model_outlives_its_job(bed: Bed) {
+    let job = bed.job().await;
+    let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
+    let model = new_model(job.dataset);
+    let _ = bed.store.succeed(claim.lease, &FinalMetrics::default(), &model).await.unwrap();
+    assert_eq!(bed.store.delete_job(job.id).await.unwrap(), JobDeletion::Deleted);
+    let kept = bed.store.model(model.id).await.unwrap().unwrap();
+    assert_eq!((kept.job, kept.manifest), (None, model.manifest));
+}

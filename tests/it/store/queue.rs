@@ -1,0 +1,251 @@
+//! The queue: claims, leases, fences, faults and ends.
+
+use std::time::{Duration, Instant};
+
+use gatecast::domain::job::{Job, JobError, JobStatus};
+use gatecast::domain::metrics::FinalMetrics;
+use gatecast::store::queue::{Beat, Claim, Fenced, HandBack, Terms};
+use gatecast::store::{Cancellation, Store};
+
+use super::{Bed, epoch, new_model, no_lease, on_both, owner, status, terms};
+
+on_both!(
+    a_claim_makes_a_job_the_workers_own,
+    a_heartbeat_keeps_the_lease_and_hears_of_a_cancel,
+    a_late_attempt_changes_nothing,
+    an_epoch_counts_once_however_often_it_is_told,
+    a_fault_sends_the_job_back_for_a_while,
+    faults_without_progress_end_the_job,
+    an_epoch_forgives_the_faults_before_it,
+    a_shutdown_is_no_fault_and_no_wait,
+    a_dead_workers_job_is_claimed_again,
+    a_restarted_server_takes_its_own_jobs_back,
+    a_cancel_outlives_the_worker_that_should_have_heard_it,
+    ten_thousand_jobs_are_claimed_in_order,
+);
+
+pub(super) async fn claim(store: &Store) -> Claim {
+    store.claim(owner(), &terms()).await.unwrap().expect("a job that is due")
+}
+
+/// Waits for a job to become due.
+async fn claim_soon(store: &Store) -> Claim {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(claim) = store.claim(owner(), &terms()).await.unwrap() {
+            return claim;
+        }
+        assert!(Instant::now() < deadline, "no job became due");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn fault(code: &str) -> HandBack {
+    HandBack::Fault(JobError { code: code.to_owned(), detail: "it broke".to_owned() })
+}
+
+async fn a_claim_makes_a_job_the_workers_own(bed: Bed) {
+    assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None);
+    let job = bed.job().await;
+    let claim = claim(&bed.store).await;
+    assert_eq!((claim.job.id, claim.lease.attempt, claim.job.attempt), (job.id, 1, 1));
+    let shown = bed.store.job(job.id).await.unwrap().unwrap();
+    assert!(shown.status == JobStatus::Running && shown.started_at.is_some() && shown.version > job.version);
+    assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "nobody else's");
+
+    assert_eq!(bed.store.started(claim.lease, "fused", &[]).await.unwrap(), Fenced::Done);
+    assert_eq!(bed.store.job(job.id).await.unwrap().unwrap().engine.as_deref(), Some("fused"));
+    assert_eq!(bed.events(&job).await, ["queued", "running"]);
+}
+
+async fn a_heartbeat_keeps_the_lease_and_hears_of_a_cancel(bed: Bed) {
+    let job = bed.job().await;
+    let claim = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap();
+    // The lease has run out, but nobody has claimed the job since: the worker may go on.
+    let beat = bed.store.heartbeat(claim.lease, &terms(), 0.25, Some(12.5)).await.unwrap();
+    assert_eq!(beat, Beat::Continue);
+    assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "renewed");
+    let shown = bed.store.job(job.id).await.unwrap().unwrap();
+    assert_eq!((shown.progress, shown.eta_seconds), (0.25, Some(12.5)));
+
+    let _ = bed.store.heartbeat(claim.lease, &terms(), 0.25, Some(12.5)).await.unwrap();
+    assert_eq!(bed.store.job(job.id).await.unwrap().unwrap().version, shown.version, "nothing new to show");
+    let _ = bed.store.heartbeat(claim.lease, &terms(), 0.25, None).await.unwrap();
+    assert!(bed.store.job(job.id).await.unwrap().unwrap().version > shown.version);
+
+    assert!(matches!(bed.store.cancel_job(job.id).await.unwrap(), Cancellation::Requested(_)));
+    assert_eq!(bed.store.heartbeat(claim.lease, &terms(), 0.5, None).await.unwrap(), Beat::Cancel);
+}
+
+async fn a_late_attempt_changes_nothing(bed: Bed) {
+    let job = bed.job().await;
+    let late = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap().lease;
+    let now = claim(&bed.store).await;
+    assert_eq!((now.job.id, now.lease.attempt), (job.id, 2));
+
+    let all_lost = async || {
+        let before = (bed.store.job(job.id).await.unwrap(), bed.events(&job).await);
+        let error = JobError { code: "late".to_owned(), detail: String::new() };
+        let model = new_model(job.dataset);
+        assert_eq!(bed.store.heartbeat(late, &terms(), 0.9, None).await.unwrap(), Beat::Lost);
+        assert_eq!(bed.store.started(late, "late", &[epoch(1)]).await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.epoch(late, &epoch(1)).await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.warning(late, "late", "").await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.succeed(late, &FinalMetrics::default(), &model).await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.fail(late, &error).await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.cancelled(late).await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.hand_back(late, &terms(), &HandBack::Shutdown).await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.hand_back(late, &terms(), &fault("late")).await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.model(model.id).await.unwrap(), None);
+        assert_eq!(bed.store.history(job.id).await.unwrap(), Some(vec![]));
+        assert_eq!((bed.store.job(job.id).await.unwrap(), bed.events(&job).await), before);
+    };
+    all_lost().await;
+    let _ = bed.store.succeed(now.lease, &FinalMetrics::default(), &new_model(job.dataset)).await.unwrap();
+    all_lost().await;
+    let again = bed.store.succeed(now.lease, &FinalMetrics::default(), &new_model(job.dataset)).await.unwrap();
+    assert_eq!(again, Fenced::Lost, "an ended job does not end again");
+}
+
+async fn an_epoch_counts_once_however_often_it_is_told(bed: Bed) {
+    let job = bed.job().await;
+    let first = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap().lease;
+    for number in [1, 2, 2, 1] {
+        assert_eq!(bed.store.epoch(first, &epoch(number)).await.unwrap(), Fenced::Done);
+    }
+    // The next attempt's checkpoint is further than what the store was told.
+    let second = claim(&bed.store).await.lease;
+    let history = [epoch(1), epoch(2), epoch(3)];
+    assert_eq!(bed.store.started(second, "libtorch", &history).await.unwrap(), Fenced::Done);
+    assert_eq!(bed.store.epoch(second, &epoch(4)).await.unwrap(), Fenced::Done);
+    let expected: Vec<_> = (1..=4).map(epoch).collect();
+    assert_eq!(bed.store.history(job.id).await.unwrap(), Some(expected));
+    let events = bed.events(&job).await;
+    assert_eq!(events, ["queued", "running", "epoch", "epoch", "running", "epoch", "epoch"]);
+}
+
+async fn a_fault_sends_the_job_back_for_a_while(bed: Bed) {
+    let long = Terms { first_delay: Duration::from_secs(3600), longest_delay: Duration::from_secs(3600), ..terms() };
+    let waiting = bed.job().await;
+    let lease = claim(&bed.store).await.lease;
+    assert_eq!(bed.store.hand_back(lease, &long, &fault("oom")).await.unwrap(), Fenced::Done);
+    let shown = bed.store.job(waiting.id).await.unwrap().unwrap();
+    assert_eq!(shown.status, JobStatus::Queued);
+    assert_eq!(shown.error.as_ref().map(|error| error.code.as_str()), Some("oom"), "the last fault is shown");
+    assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "not yet");
+
+    // It does not keep others waiting.
+    let other = bed.job().await;
+    let lease = claim(&bed.store).await.lease;
+    assert_eq!(lease.job, other.id);
+    let _ = bed.store.hand_back(lease, &terms(), &fault("oom")).await.unwrap();
+    let again = claim_soon(&bed.store).await;
+    assert_eq!((again.job.id, again.lease.attempt), (other.id, 2));
+    let model = new_model(other.dataset);
+    let _ = bed.store.succeed(again.lease, &FinalMetrics::default(), &model).await.unwrap();
+    assert_eq!(bed.store.job(other.id).await.unwrap().unwrap().error, None, "forgotten once all is well");
+}
+
+async fn faults_without_progress_end_the_job(bed: Bed) {
+    let job = bed.job().await;
+    for code in ["first", "second", "third"] {
+        assert_eq!(status(&bed.store, &job).await, JobStatus::Queued);
+        let lease = claim_soon(&bed.store).await.lease;
+        let _ = bed.store.hand_back(lease, &terms(), &fault(code)).await.unwrap();
+    }
+    assert_attempts_exhausted(&bed.store, &job, "third: it broke").await;
+}
+
+async fn assert_attempts_exhausted(store: &Store, job: &Job, last: &str) {
+    let ended = store.job(job.id).await.unwrap().unwrap();
+    assert_eq!(ended.status, JobStatus::Failed);
+    let error = ended.error.unwrap();
+    assert_eq!(error.code, "attempts_exhausted");
+    assert!(error.detail.contains(last), "{}", error.detail);
+}
+
+async fn an_epoch_forgives_the_faults_before_it(bed: Bed) {
+    let job = bed.job().await;
+    for number in 1..=6 {
+        let lease = claim_soon(&bed.store).await.lease;
+        let _ = bed.store.epoch(lease, &epoch(number / 2)).await.unwrap();
+        let _ = bed.store.hand_back(lease, &terms(), &fault("crash")).await.unwrap();
+        assert_eq!(status(&bed.store, &job).await, JobStatus::Queued);
+    }
+}
+
+async fn a_shutdown_is_no_fault_and_no_wait(bed: Bed) {
+    let job = bed.job().await;
+    for attempt in 1..=10 {
+        let lease = claim(&bed.store).await.lease;
+        assert_eq!(lease.attempt, attempt);
+        let _ = bed.store.hand_back(lease, &terms(), &HandBack::Shutdown).await.unwrap();
+    }
+    let shown = bed.store.job(job.id).await.unwrap().unwrap();
+    assert_eq!((shown.status, shown.error), (JobStatus::Queued, None));
+}
+
+async fn a_dead_workers_job_is_claimed_again(bed: Bed) {
+    let job = bed.job().await;
+    for attempt in 1..=3 {
+        let claim = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap();
+        assert_eq!(claim.lease.attempt, attempt);
+    }
+    assert_eq!(bed.store.claim(owner(), &no_lease()).await.unwrap(), None, "the third death was one too many");
+    assert_attempts_exhausted(&bed.store, &job, "worker_lost").await;
+    assert_eq!(bed.events(&job).await, ["queued", "running", "running", "running", "failed"]);
+}
+
+async fn a_restarted_server_takes_its_own_jobs_back(bed: Bed) {
+    let (mine, others) = (owner(), owner());
+    bed.job().await;
+    let lost = bed.store.claim(mine, &terms()).await.unwrap().unwrap();
+    bed.job().await;
+    let kept = bed.store.claim(others, &terms()).await.unwrap().unwrap();
+
+    let restarted = bed.another().await;
+    assert_eq!(restarted.take_back(mine).await.unwrap(), 1);
+    let again = claim(&restarted).await;
+    assert_eq!((again.job.id, again.lease.attempt), (lost.job.id, 2));
+    assert_eq!(bed.store.heartbeat(lost.lease, &terms(), 0.5, None).await.unwrap(), Beat::Lost);
+    assert_eq!(bed.store.heartbeat(kept.lease, &terms(), 0.5, None).await.unwrap(), Beat::Continue);
+    assert_eq!(restarted.take_back(mine).await.unwrap(), 0);
+}
+
+async fn a_cancel_outlives_the_worker_that_should_have_heard_it(bed: Bed) {
+    for dies in [true, false] {
+        let job = bed.job().await;
+        let claim = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap();
+        assert!(matches!(bed.store.cancel_job(job.id).await.unwrap(), Cancellation::Requested(_)));
+        if !dies {
+            let _ = bed.store.hand_back(claim.lease, &terms(), &HandBack::Shutdown).await.unwrap();
+        }
+        assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None);
+        assert_eq!(status(&bed.store, &job).await, JobStatus::Cancelled);
+        assert_eq!(bed.events(&job).await, ["queued", "running", "cancelled"]);
+    }
+}
+
+async fn ten_thousand_jobs_are_claimed_in_order(bed: Bed) {
+    const JOBS: usize = 10_000;
+    let dataset = bed.dataset().await;
+    let mut inserts = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let store = bed.store.clone();
+        inserts.spawn(async move {
+            let mut ids = Vec::new();
+            for _ in 0..JOBS / 8 {
+                ids.push(store.insert_job(super::new_job(dataset)).await.unwrap().unwrap().id);
+            }
+            ids
+        });
+    }
+    let mut ids = inserts.join_all().await.concat();
+    ids.sort();
+    let owner = owner();
+    for id in ids {
+        let claim = bed.store.claim(owner, &terms()).await.unwrap().unwrap();
+        assert_eq!(claim.job.id, id);
+    }
+    assert_eq!(bed.store.claim(owner, &terms()).await.unwrap(), None);
+}

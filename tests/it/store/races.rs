@@ -1,0 +1,145 @@
+//! What must hold when things happen at once. Each race is run many times over, from connections
+//! of their own where the database allows it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use gatecast::domain::job::JobStatus;
+use gatecast::domain::metrics::FinalMetrics;
+use gatecast::store::DatasetDeletion;
+use gatecast::store::queue::{Beat, Fenced};
+use tokio::task::JoinSet;
+
+use super::{Bed, epoch, new_job, new_model, on_both, owner, status, terms};
+
+on_both!(
+    many_workers_never_share_a_job,
+    a_cancel_and_an_end_at_once_make_one_end,
+    a_dataset_and_its_job_never_miss_each_other,
+    events_have_no_holes_however_many_write,
+);
+
+async fn many_workers_never_share_a_job(bed: Bed) {
+    const JOBS: usize = 200;
+    let dataset = bed.dataset().await;
+    for _ in 0..JOBS {
+        bed.store.insert_job(new_job(dataset)).await.unwrap().unwrap();
+    }
+    let mut workers = JoinSet::new();
+    for worker in 0..12 {
+        // Three servers, four workers each.
+        let store = if worker % 4 == 0 { bed.another().await } else { bed.store.clone() };
+        workers.spawn(async move {
+            let owner = owner();
+            let mut claimed = Vec::new();
+            while let Some(claim) = store.claim(owner, &terms()).await.unwrap() {
+                assert_eq!(claim.lease.attempt, 1);
+                claimed.push(claim.job.id);
+            }
+            claimed
+        });
+    }
+    let claimed = workers.join_all().await.concat();
+    assert_eq!(claimed.len(), JOBS);
+    assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), JOBS);
+}
+
+async fn a_cancel_and_an_end_at_once_make_one_end(bed: Bed) {
+    let other = bed.another().await;
+    let mut succeeded = 0;
+    for round in 0..40 {
+        let job = bed.job().await;
+        let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
+        let model = new_model(job.dataset);
+        let metrics = FinalMetrics::default();
+        let finish = bed.store.succeed(claim.lease, &metrics, &model);
+        let cancel = other.cancel_job(job.id);
+        // A worker that hears of the cancel while the end is being written.
+        let hear = async {
+            match other.heartbeat(claim.lease, &terms(), 0.9, None).await.unwrap() {
+                Beat::Cancel => other.cancelled(claim.lease).await.unwrap(),
+                Beat::Continue | Beat::Lost => Fenced::Lost,
+            }
+        };
+        let finished = if round % 2 == 0 {
+            let (finished, _, _) = tokio::join!(finish, cancel, hear);
+            finished.unwrap()
+        } else {
+            let (_, _, finished) = tokio::join!(cancel, hear, finish);
+            finished.unwrap()
+        };
+        let ended = status(&bed.store, &job).await;
+        let kept = bed.store.model(model.id).await.unwrap().is_some();
+        assert_eq!((ended == JobStatus::Succeeded, kept), (finished == Fenced::Done, finished == Fenced::Done));
+        let events = bed.events(&job).await;
+        assert_eq!(events.len(), 3, "{events:?}");
+        assert_eq!(events[2], ended.name());
+        assert!(ended.is_final());
+        succeeded += u32::from(ended == JobStatus::Succeeded);
+    }
+    assert!(succeeded > 0, "the race was always lost by the worker");
+}
+
+async fn a_dataset_and_its_job_never_miss_each_other(bed: Bed) {
+    let other = bed.another().await;
+    let (mut ordered, mut deleted) = (0, 0);
+    for round in 0..40 {
+        let dataset = bed.dataset().await;
+        let order = bed.store.insert_job(new_job(dataset));
+        let delete = other.delete_dataset(dataset);
+        let (job, deletion) = if round % 2 == 0 {
+            tokio::join!(order, delete)
+        } else {
+            let (deletion, job) = tokio::join!(delete, order);
+            (job, deletion)
+        };
+        match (job.unwrap(), deletion.unwrap()) {
+            (Some(job), DatasetDeletion::NeededBy(needs)) => {
+                assert_eq!(needs, job.id);
+                ordered += 1;
+            }
+            (None, DatasetDeletion::Deleted(_)) => deleted += 1,
+            both => panic!("{both:?}"),
+        }
+    }
+    assert_eq!(ordered + deleted, 40);
+}
+
+async fn events_have_no_holes_however_many_write(bed: Bed) {
+    let job = bed.job().await;
+    let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
+    let done = Arc::new(AtomicBool::new(false));
+    let reader = {
+        let (store, done) = (bed.another().await, Arc::clone(&done));
+        JoinSet::from_iter([async move {
+            let mut last = 0;
+            loop {
+                let ended = done.load(Ordering::SeqCst);
+                for event in store.events(lease.job, last, 1000).await.unwrap() {
+                    assert_eq!(event.sequence, last + 1, "a reader never sees a later event first");
+                    last = event.sequence;
+                }
+                if ended {
+                    return last;
+                }
+            }
+        }])
+    };
+    let mut writers = JoinSet::new();
+    for writer in 0..6_u32 {
+        let store = if writer % 2 == 0 { bed.another().await } else { bed.store.clone() };
+        writers.spawn(async move {
+            for number in 0..20 {
+                let _ = store.epoch(lease, &epoch(1 + number)).await.unwrap();
+                let _ = store.warning(lease, "w", "").await.unwrap();
+                let _ = store.heartbeat(lease, &terms(), f64::from(number) / 20.0, None).await.unwrap();
+            }
+        });
+    }
+    writers.join_all().await;
+    done.store(true, Ordering::SeqCst);
+    assert_eq!(reader.join_all().await, [2 + 20 + 6 * 20]);
+    assert_eq!(bed.events(&job).await.len(), 2 + 20 + 6 * 20);
+    assert_eq!(bed.store.history(job.id).await.unwrap().unwrap().len(), 20);
+}
