@@ -5,6 +5,7 @@ mod api_jobs;
 mod api_server;
 mod architecture;
 mod bundle;
+mod data;
 mod golden;
 mod gradients;
 mod jobs;

@@ -1,0 +1,73 @@
+//! Uploads into datasets, and datasets read back.
+
+mod forms;
+mod reading;
+mod refusals;
+mod sorting;
+
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use gatecast::data::{Encoding, Frame, IngestError, Ingested, UploadOptions, ingest};
+use tempfile::TempDir;
+
+/// One upload in a scratch folder of its own.
+struct Upload {
+    scratch: TempDir,
+    options: UploadOptions,
+    encoding: Encoding,
+}
+
+impl Upload {
+    fn new() -> Self {
+        Self::with(UploadOptions::default())
+    }
+
+    fn with(options: UploadOptions) -> Self {
+        Self { scratch: tempfile::tempdir().unwrap(), options, encoding: Encoding::Identity }
+    }
+
+    fn encoded(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    fn send(&self, content: impl AsRef<[u8]> + Sync) -> Result<Ingested, IngestError> {
+        self.stream(Cursor::new(content.as_ref()))
+    }
+
+    /// Sends and checks that a refusal leaves nothing in the scratch folder.
+    fn stream(&self, content: impl Read + Send) -> Result<Ingested, IngestError> {
+        let found = ingest(content, self.encoding, &self.options, self.scratch.path());
+        if found.is_err() {
+            assert!(is_empty(self.scratch.path()), "a refused upload left files behind");
+        }
+        found
+    }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).unwrap().next().is_none()
+}
+
+/// All number columns of what was stored.
+fn frame(found: &Ingested) -> Frame {
+    let numbers = found.profile.columns.iter().filter(|column| column.numbers.is_some());
+    let names: Vec<String> = numbers.map(|column| column.name.clone()).collect();
+    Frame::read(&found.points, &found.index, &names).unwrap()
+}
+
+fn micros(text: &str) -> i64 {
+    text.parse::<jiff::Timestamp>().unwrap().as_microsecond()
+}
+
+fn warnings(found: &Ingested) -> Vec<&str> {
+    found.profile.warnings.iter().map(|warning| warning.code.as_str()).collect()
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap()
+}

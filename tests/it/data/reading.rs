@@ -1,0 +1,143 @@
+//! Stored datasets, read by series and as a whole.
+
+use std::path::Path;
+
+use gatecast::data::{
+    Frame, Ingested, PointWindow, ReadError, SeriesColumn, ValuesQuery, find_series, series_page, series_values,
+};
+
+use super::{Upload, micros};
+
+/// Five series of a hundred hours; `value` counts all points, one spike aside.
+fn dataset() -> (Upload, Ingested) {
+    let mut text = "id,time,value,kind\n".to_owned();
+    for series in 0..5 {
+        for hour in 0..100 {
+            let value = if (series, hour) == (3, 57) { 9_999 } else { series * 100 + hour };
+            text.push_str(&format!(
+                "s{series},2001-01-{:02}T{:02}:00:00Z,{value},{}\n",
+                hour / 24 + 1,
+                hour % 24,
+                if hour % 2 == 0 { "even" } else { "" }
+            ));
+        }
+    }
+    let upload = Upload::new();
+    let found = upload.send(text).unwrap();
+    (upload, found)
+}
+
+fn query(key: &str, window: PointWindow, thin: Option<usize>) -> ValuesQuery<'_> {
+    ValuesQuery { key, columns: &[], window, thin }
+}
+
+fn numbers(column: &SeriesColumn) -> &[f64] {
+    match column {
+        SeriesColumn::Numbers { values, .. } => values,
+        SeriesColumn::Categories { name, .. } => panic!("{name} holds categories"),
+    }
+}
+
+#[test]
+fn series_are_listed_by_pages() {
+    let (_upload, found) = dataset();
+    let (page, next) = series_page(&found.index, None, 3).unwrap();
+    let keys: Vec<&str> = page.iter().map(|series| series.summary.key.as_str()).collect();
+    assert_eq!((keys, next), (vec!["s0", "s1", "s2"], Some(2)));
+    assert_eq!((page[1].first_row, page[1].summary.points, page[1].summary.gaps), (100, 100, 0));
+    assert_eq!(page[1].summary.frequency.unwrap().to_string(), "PT1H");
+    let (page, next) = series_page(&found.index, next, 3).unwrap();
+    assert_eq!((page.len(), page[0].position, next), (2, 3, None));
+    assert_eq!(series_page(&found.index, Some(99), 3).unwrap(), (Vec::new(), None));
+    assert_eq!(series_page(&found.index, Some(u64::MAX), 3).unwrap(), (Vec::new(), None));
+}
+
+#[test]
+fn series_are_found_by_key() {
+    let (_upload, found) = dataset();
+    let located = find_series(&found.index, &["s4", "none", "s1", "s4"]).unwrap();
+    let positions: Vec<Option<u64>> =
+        located.iter().map(|series| series.as_ref().map(|series| series.position)).collect();
+    assert_eq!(positions, [Some(4), None, Some(1), Some(4)]);
+    assert_eq!(located[2].as_ref().unwrap().summary.key, "s1");
+}
+
+#[test]
+fn values_come_whole_by_window_and_at_the_end() {
+    let (_upload, found) = dataset();
+    let read = |window| series_values(&found.points, &found.index, &query("s2", window, None)).unwrap();
+    let all = read(PointWindow::All);
+    assert_eq!(numbers(&all.columns[0]), (200..300).map(f64::from).collect::<Vec<_>>());
+    let SeriesColumn::Categories { values, .. } = &all.columns[1] else { panic!("kind is a category") };
+    assert_eq!(values[..2], [Some("even".to_owned()), None]);
+    let some = read(PointWindow::From { offset: 10, limit: 2 });
+    assert_eq!((numbers(&some.columns[0]), &some.positions[..]), (&[210.0, 211.0][..], &[10, 11][..]));
+    assert_eq!(some.times.unwrap()[0], micros("2001-01-01T10:00:00Z"));
+    let last = read(PointWindow::Last(3));
+    assert_eq!(numbers(&last.columns[0]), [297.0, 298.0, 299.0]);
+    assert!(read(PointWindow::From { offset: 1_000, limit: u64::MAX }).positions.is_empty());
+    assert_eq!(read(PointWindow::Last(1_000)).positions.len(), 100);
+
+    let columns = ["kind".to_owned(), "value".to_owned()];
+    let asked = ValuesQuery { columns: &columns, ..query("s0", PointWindow::Last(1), None) };
+    let named = series_values(&found.points, &found.index, &asked).unwrap();
+    assert_eq!(numbers(&named.columns[1]), [99.0], "columns stand in the order asked for");
+}
+
+#[test]
+fn thinned_values_keep_ends_and_spikes() {
+    let (_upload, found) = dataset();
+    let thin = series_values(&found.points, &found.index, &query("s3", PointWindow::All, Some(12))).unwrap();
+    assert!(thin.positions.len() <= 12, "{:?}", thin.positions);
+    assert!(thin.positions.is_sorted());
+    assert_eq!((thin.positions.first(), thin.positions.last()), (Some(&0), Some(&99)));
+    assert!(numbers(&thin.columns[0]).contains(&9_999.0));
+    assert_eq!(thin.times.unwrap().len(), thin.positions.len());
+    let whole = series_values(&found.points, &found.index, &query("s3", PointWindow::All, Some(100))).unwrap();
+    assert_eq!(whole.positions.len(), 100);
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let (_upload, found) = dataset();
+    let missing = series_values(&found.points, &found.index, &query("s9", PointWindow::All, None));
+    assert!(matches!(missing, Err(ReadError::NoSeries(key)) if key == "s9"));
+    let read = |name: &str| Frame::read(&found.points, &found.index, &[name.to_owned()]);
+    assert!(matches!(read("velue"), Err(ReadError::NoColumn(_))));
+    assert!(matches!(read("series"), Err(ReadError::NoColumn(_))));
+    assert!(matches!(read("kind"), Err(ReadError::NotNumbers(_))));
+    assert!(matches!(Frame::read(Path::new("nowhere"), &found.index, &[]), Err(ReadError::Io(_))));
+}
+
+#[test]
+fn columns_of_a_frame_come_in_the_order_asked_for() {
+    let upload = Upload::new();
+    let found = upload.send("time,a,b,series\n2001-01-01,1,2,3\n2001-01-02,4,5,6\n").unwrap();
+    let names = ["b".to_owned(), "a".to_owned(), "b".to_owned()];
+    let frame = Frame::read(&found.points, &found.index, &names).unwrap();
+    let values: Vec<&[f64]> = frame.columns.iter().map(|column| &column.values[..]).collect();
+    assert_eq!(values, [&[2.0, 5.0][..], &[1.0, 4.0], &[2.0, 5.0]]);
+}
+
+#[test]
+fn damaged_files_are_errors_never_panics() {
+    let (upload, found) = dataset();
+    let names = ["value".to_owned()];
+    let good = Frame::read(&found.points, &found.index, &names).unwrap();
+    let bad_path = upload.scratch.path().join("bad.parquet");
+    for (file, is_points) in [(&found.points, true), (&found.index, false)] {
+        let bytes = std::fs::read(file).unwrap();
+        for at in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 0x55;
+            std::fs::write(&bad_path, &bad).unwrap();
+            let (points, index) = if is_points { (&bad_path, &found.index) } else { (&found.points, &bad_path) };
+            let _ = Frame::read(points, index, &names);
+            let _ = series_values(points, index, &query("s1", PointWindow::All, Some(5)));
+        }
+        std::fs::write(&bad_path, &bytes[..bytes.len() / 2]).unwrap();
+        let (points, index) = if is_points { (&bad_path, &found.index) } else { (&found.points, &bad_path) };
+        assert!(matches!(Frame::read(points, index, &names), Err(ReadError::Corrupt(_))));
+    }
+    assert_eq!(Frame::read(&found.points, &found.index, &names).unwrap(), good);
+}
