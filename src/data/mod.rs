@@ -8,6 +8,7 @@
 
 mod error;
 pub mod frame;
+mod guard;
 pub mod ingest;
 mod options;
 pub mod series;

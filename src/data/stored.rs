@@ -10,12 +10,11 @@ use std::path::Path;
 
 use arrow_schema::{DataType, Schema};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::error::ReadError;
+use super::guard::{Batches, guarded};
 
 pub(crate) const SERIES: &str = "series";
 pub(crate) const TIME: &str = "time";
@@ -32,7 +31,9 @@ pub(crate) struct Stored {
 impl Stored {
     pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
         let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(File::open(path)?, options)?;
+        let file = File::open(path)?;
+        let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(file, options))
+            .ok_or_else(|| corrupt("its footer does not make sense"))??;
         Ok(Self { builder })
     }
 
@@ -62,22 +63,21 @@ impl Stored {
     }
 
     /// The given rows of the given columns. Row groups and pages outside of `rows` are not read.
-    pub(crate) fn read(self, columns: &[usize], rows: Range<u64>) -> Result<ParquetRecordBatchReader, ReadError> {
+    pub(crate) fn read(self, columns: &[usize], rows: Range<u64>) -> Result<Batches, ReadError> {
         let (groups, skipped) = self.groups(&rows);
         let mask = ProjectionMask::roots(self.builder.parquet_schema(), columns.iter().copied());
-        let reader = self
+        let builder = self
             .builder
             .with_projection(mask)
             .with_row_groups(groups)
             .with_batch_size(8192)
             .with_offset(to_usize(rows.start - skipped)?)
-            .with_limit(to_usize(rows.end - rows.start)?)
-            .build()?;
-        Ok(reader)
+            .with_limit(to_usize(rows.end - rows.start)?);
+        build(builder)
     }
 
     /// The given rows, in ascending order, of the given columns.
-    pub(crate) fn pick(self, columns: &[usize], rows: &[u64]) -> Result<ParquetRecordBatchReader, ReadError> {
+    pub(crate) fn pick(self, columns: &[usize], rows: &[u64]) -> Result<Batches, ReadError> {
         let span = rows.first().copied().unwrap_or(0)..rows.last().map_or(0, |last| last + 1);
         let (groups, skipped) = self.groups(&span);
         let mask = ProjectionMask::roots(self.builder.parquet_schema(), columns.iter().copied());
@@ -88,7 +88,7 @@ impl Stored {
         }
         let total = groups.iter().map(|&group| self.group_rows(group)).sum::<u64>();
         let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), to_usize(total)?);
-        Ok(self.builder.with_projection(mask).with_row_groups(groups).with_row_selection(selection).build()?)
+        build(self.builder.with_projection(mask).with_row_groups(groups).with_row_selection(selection))
     }
 
     fn group_rows(&self, group: usize) -> u64 {
@@ -110,6 +110,11 @@ impl Stored {
         }
         (groups, skipped)
     }
+}
+
+fn build(builder: ParquetRecordBatchReaderBuilder<File>) -> Result<Batches, ReadError> {
+    let reader = guarded(|| builder.build()).ok_or_else(|| corrupt("its row groups do not make sense"))??;
+    Ok(Batches::new(reader))
 }
 
 fn to_usize(rows: u64) -> Result<usize, ReadError> {

@@ -79,9 +79,10 @@ impl Shape {
         self.filled == self.numbers
     }
 
-    /// Nine in ten are: the others are then mistakes to be named, not another kind of column.
+    /// Nine in ten are, or all but one: the others are then mistakes to be named, not another kind
+    /// of column.
     pub(super) fn mostly(&self, count: usize) -> bool {
-        self.filled > 0 && count * 10 >= self.filled * 9
+        count > 0 && (count * 10 >= self.filled * 9 || self.filled - count <= 1)
     }
 
     /// All are whole numbers.

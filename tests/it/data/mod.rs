@@ -7,13 +7,14 @@ mod sorting;
 
 use std::io::{Cursor, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use gatecast::data::{Encoding, Frame, IngestError, Ingested, UploadOptions, ingest};
 use tempfile::TempDir;
 
-/// One upload in a scratch folder of its own.
+/// A way to upload, with a scratch folder of its own.
 struct Upload {
-    scratch: TempDir,
+    scratch: Arc<TempDir>,
     options: UploadOptions,
     encoding: Encoding,
 }
@@ -24,7 +25,7 @@ impl Upload {
     }
 
     fn with(options: UploadOptions) -> Self {
-        Self { scratch: tempfile::tempdir().unwrap(), options, encoding: Encoding::Identity }
+        Self { scratch: Arc::new(tempfile::tempdir().unwrap()), options, encoding: Encoding::Identity }
     }
 
     fn encoded(mut self, encoding: Encoding) -> Self {
@@ -32,17 +33,32 @@ impl Upload {
         self
     }
 
-    fn send(&self, content: impl AsRef<[u8]> + Sync) -> Result<Ingested, IngestError> {
+    fn send(&self, content: impl AsRef<[u8]> + Sync) -> Result<Taken, IngestError> {
         self.stream(Cursor::new(content.as_ref()))
     }
 
     /// Sends and checks that a refusal leaves nothing in the scratch folder.
-    fn stream(&self, content: impl Read + Send) -> Result<Ingested, IngestError> {
+    fn stream(&self, content: impl Read + Send) -> Result<Taken, IngestError> {
         let found = ingest(content, self.encoding, &self.options, self.scratch.path());
         if found.is_err() {
             assert!(is_empty(self.scratch.path()), "a refused upload left files behind");
         }
-        found
+        found.map(|found| Taken { found, _scratch: Arc::clone(&self.scratch) })
+    }
+}
+
+/// What an upload became; its files stay as long as this does.
+#[derive(Debug)]
+struct Taken {
+    found: Ingested,
+    _scratch: Arc<TempDir>,
+}
+
+impl std::ops::Deref for Taken {
+    type Target = Ingested;
+
+    fn deref(&self) -> &Ingested {
+        &self.found
     }
 }
 

@@ -33,7 +33,7 @@ fn options(run_bytes: usize, duplicates: DuplicatePolicy) -> UploadOptions {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 
     #[test]
     fn any_order_of_rows_gives_the_same_points(
@@ -77,7 +77,7 @@ proptest! {
 
 #[test]
 fn the_same_upload_gives_the_same_bytes() {
-    let rows: Vec<Row> = (0..200_u8).map(|at| (at % 7, at / 8, at)).collect();
+    let rows: Vec<Row> = (0..200_u8).map(|at| (at % 8, at / 8, at)).collect();
     let upload = Upload::new();
     let (one, two) = (upload.send(text(&rows)).unwrap(), upload.send(text(&rows)).unwrap());
     assert_eq!(one.sha256, two.sha256);

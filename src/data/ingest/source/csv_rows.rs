@@ -34,11 +34,44 @@ pub(super) fn read(
     let names: Result<Vec<String>, _> =
         row.iter().map(|name| std::str::from_utf8(name).map(|name| name.trim().to_owned())).collect();
     intake.header(names.map_err(|_| IngestError::refuse("invalid_utf8", "the names of the columns are not UTF-8"))?)?;
+    let ends = LineEnds::of(head);
+    let mut count = 1;
     while next(&mut reader, &mut row)? {
-        let line = row.position().map_or(0, csv::Position::line);
-        intake.row(line, &row)?;
+        count += 1;
+        intake.row(ends.line(&reader, &row, count), &row)?;
     }
     Ok(())
+}
+
+/// What ends the lines of an upload, as its head shows: the reader counts line feeds, of which it
+/// has seen one too many, or just enough, when it gives a row.
+#[derive(Clone, Copy)]
+enum LineEnds {
+    Feed,
+    ReturnAndFeed,
+    /// No line feeds at all: rows are counted instead.
+    Return,
+}
+
+impl LineEnds {
+    fn of(head: &[u8]) -> Self {
+        match head.iter().position(|&byte| byte == b'\n') {
+            Some(at) if at > 0 && head.get(at - 1) == Some(&b'\r') => Self::ReturnAndFeed,
+            None if head.contains(&b'\r') => Self::Return,
+            _ => Self::Feed,
+        }
+    }
+
+    /// The line that the row just read begins on; exact unless line ends are mixed.
+    fn line<R: Read>(self, reader: &Reader<LineBound<R>>, row: &ByteRecord, count: u64) -> u64 {
+        let within = row.as_slice().iter().filter(|&&byte| byte == b'\n').count() as u64;
+        let after = reader.position().line();
+        match self {
+            Self::Feed => after.saturating_sub(within + 1),
+            Self::ReturnAndFeed => after.saturating_sub(within),
+            Self::Return => count,
+        }
+    }
 }
 
 /// The next row; false at the end of the upload.

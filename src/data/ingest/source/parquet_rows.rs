@@ -16,6 +16,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use super::super::decode;
 use super::super::intake::Intake;
 use crate::data::error::IngestError;
+use crate::data::guard::{Batches, guarded};
 use crate::data::options::UploadOptions;
 
 /// Cells decoded at a time.
@@ -34,7 +35,8 @@ pub(super) fn read(
     drop(file);
 
     let file = File::open(&path).map_err(IngestError::machine)?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(corrupt)?;
+    let broken = || corrupt("the reader broke off");
+    let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new(file)).ok_or_else(broken)?.map_err(corrupt)?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(u64::MAX);
     if rows > options.limits.points {
         let detail = format!("the file claims {rows} rows; at most {} are taken", options.limits.points);
@@ -53,7 +55,9 @@ pub(super) fn read(
     let mut line = 0;
     let mut given = 0;
     let (mut row, mut text) = (ByteRecord::new(), String::new());
-    for batch in builder.with_batch_size(batch_rows).build().map_err(corrupt)? {
+    let builder = builder.with_batch_size(batch_rows);
+    let reader = guarded(|| builder.build()).ok_or_else(broken)?.map_err(corrupt)?;
+    for batch in Batches::new(reader) {
         let batch = zones_in_utc(&batch.map_err(corrupt)?).map_err(corrupt)?;
         let format = FormatOptions::new().with_display_error(false);
         let columns: Result<Vec<_>, _> =
