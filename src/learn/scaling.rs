@@ -92,7 +92,7 @@ impl Scaler {
         std: Vec<f64>,
     ) -> Result<Self, ScalerError> {
         let rows = if kind == Scaling::Standard { keys.len() } else { 1 };
-        let expected = rows.checked_mul(columns.len()).unwrap_or(usize::MAX);
+        let expected = rows.saturating_mul(columns.len());
         if mean.len() != expected || std.len() != expected || (kind != Scaling::Standard && !keys.is_empty()) {
             return Err(ScalerError::Shape { expected, means: mean.len(), deviations: std.len() });
         }

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use gatecast::data::Frame;
 use gatecast::data::frame::{FrameColumn, FrameSeries};
 use gatecast::domain::frequency::Frequency;
-use gatecast::domain::ids::{DatasetId, JobId};
+use gatecast::domain::ids::JobId;
 use gatecast::domain::metrics::{EpochReport, FinalMetrics};
 use gatecast::domain::order::{
-    Cell, DataSpec, EarlyStopping, Loss, ModelSpec, Optimizer, Output, Part, Scaling, Split, TimeRange, TrainOrder,
+    Cell, DataSpec, EarlyStopping, ModelSpec, Optimizer, Output, Part, Scaling, Split, TimeRange, TrainOrder,
     TrainingSpec,
 };
 use gatecast::domain::trainer::{Assignment, DatasetSource, Fault, TrainerEvent};
@@ -111,9 +111,9 @@ pub(crate) fn epochs(events: &[TrainerEvent]) -> Vec<EpochReport> {
     told.map(|report| EpochReport { seconds: 0.0, ..report }).collect()
 }
 
-fn warnings(events: &[TrainerEvent]) -> Vec<&str> {
-    let code = |event| match event {
-        &TrainerEvent::Warning { ref code, .. } => Some(code.as_str()),
+fn warnings<'e>(events: &'e [TrainerEvent]) -> Vec<&'e str> {
+    let code = |event: &'e TrainerEvent| match event {
+        TrainerEvent::Warning { code, .. } => Some(code.as_str()),
         _ => None,
     };
     events.iter().filter_map(code).collect()
