@@ -55,8 +55,15 @@ impl Forecaster {
             self.models.forget(id).await;
             return Err(ForecastError::NoModel(id));
         }
-        let model = self.models.get(id).await?;
+        let model = match self.models.get(id).await {
+            // Deleted between the question above and the load.
+            Err(ForecastError::Load(_)) if self.store.model(id).await?.is_none() => {
+                return Err(ForecastError::NoModel(id));
+            }
+            found => found?,
+        };
         let horizon = predict::horizon(&model.bundle.manifest, request.horizon)?;
+        predict::check_size(&model.bundle.manifest, request.series.len(), horizon)?;
         let histories = match request.dataset {
             None => history::from_request(&model.bundle.manifest, request.series)?,
             Some(dataset) => {

@@ -16,6 +16,9 @@ use crate::nn::engine::{Inputs, Steps};
 /// leaves.
 const BATCH: usize = 128;
 
+/// In one answer: some 100 MB as JSON.
+const MOST_NUMBERS: usize = 5_000_000;
+
 /// How far to forecast. Past the trained horizon the forecast is fed back as history, which needs
 /// every input to be a target.
 pub(super) fn horizon(manifest: &Manifest, asked: Option<usize>) -> Result<usize, ForecastError> {
@@ -30,6 +33,18 @@ pub(super) fn horizon(manifest: &Manifest, asked: Option<usize>) -> Result<usize
         ));
     }
     Ok(horizon)
+}
+
+/// Refuses an answer of more numbers than a server should hold at once.
+pub(super) fn check_size(manifest: &Manifest, series: usize, horizon: usize) -> Result<(), ForecastError> {
+    let numbers = series.saturating_mul(manifest.targets.len()).saturating_mul(horizon);
+    if numbers <= MOST_NUMBERS {
+        return Ok(());
+    }
+    Err(ForecastError::field(
+        "/series",
+        format!("the answer would hold {numbers} numbers; at most {MOST_NUMBERS} are given at once: ask in parts"),
+    ))
 }
 
 /// One forecast a history and target, in order; `left` is asked between two batches.

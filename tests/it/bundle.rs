@@ -19,14 +19,21 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 
 /// Two layers over one target and one past covariate, for two series.
-pub(crate) fn sample(cell: Cell, layer_norm: bool) -> Bundle {
+fn sample(cell: Cell, layer_norm: bool) -> Bundle {
+    model(cell, layer_norm, &["load"], &["temperature"])
+}
+
+/// Two layers over the columns named, that read 6 hours and forecast 3; it knows the scale of two
+/// series.
+pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str]) -> Bundle {
+    let inputs = [targets, past].concat();
     let text = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<String>>();
     let order = TrainOrder {
         name: Some("A small one".to_owned()),
         dataset: DatasetId::new(),
         data: DataSpec {
-            targets: text(&["load"]),
-            covariates: Covariates { past: text(&["temperature"]) },
+            targets: text(targets),
+            covariates: Covariates { past: text(past) },
             context: Some(6),
             horizon: Some(3),
             season: Some(2),
@@ -41,8 +48,8 @@ pub(crate) fn sample(cell: Cell, layer_norm: bool) -> Bundle {
         format: 1,
         version: "0.1.0".to_owned(),
         trained_on: TrainedOn { dataset: order.dataset, name: "grid".to_owned(), revision: 1, sha256: "00".repeat(32) },
-        inputs: text(&["load", "temperature"]),
-        targets: text(&["load"]),
+        inputs: text(&inputs),
+        targets: text(targets),
         context: 6,
         horizon: 3,
         season: 2,
@@ -66,8 +73,8 @@ pub(crate) fn sample(cell: Cell, layer_norm: bool) -> Bundle {
         Scaling::Standard,
         manifest.inputs.clone(),
         text(&["Süd \"1\"", "north"]),
-        vec![100.5, 20.0, 1e9, -3.0],
-        vec![10.0, 5.0, 2e8, 0.5],
+        [100.5, 20.0, 1e9, -3.0][..2 * inputs.len()].to_vec(),
+        [10.0, 5.0, 2e8, 0.5][..2 * inputs.len()].to_vec(),
     );
     Bundle { manifest, network, parameters, scaler: scaler.unwrap() }
 }

@@ -6,6 +6,7 @@ mod api_server;
 mod architecture;
 mod bundle;
 mod data;
+mod forecast;
 mod golden;
 mod gradients;
 mod jobs;
