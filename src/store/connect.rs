@@ -11,7 +11,7 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Postgres, SqlSafeStr, Sqlite, SqlitePool};
+use sqlx::{Connection, Postgres, SqlSafeStr, Sqlite, SqlitePool};
 
 use super::db::Db;
 use super::error::{StoreError, corrupt};
@@ -50,7 +50,14 @@ async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
         .synchronous(SqliteSynchronous::Full);
     let pool = || PoolOptions::<Sqlite>::new().test_before_acquire(false).idle_timeout(None).max_lifetime(None);
     let opened = |source| StoreError::Open { path: path.to_owned(), source };
-    let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(opened)?;
+    // Some failures, a full disk above all, make SQLite roll a transaction back by itself; sqlx
+    // then believes it open for ever. Such a connection is replaced.
+    let writer = pool()
+        .max_connections(1)
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+        .connect_with(options.clone())
+        .await
+        .map_err(opened)?;
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
     check_sqlite(&version)?;
     migrate_sqlite(&writer).await?;

@@ -2,7 +2,6 @@
 
 use gatecast::domain::metrics::FinalMetrics;
 use gatecast::store::{JobFilter, Store, StoreError};
-use sqlx::{Connection, PgConnection, SqliteConnection};
 use tokio::task::JoinSet;
 
 use super::{Bed, all, epoch, new_model, on_both, owner, terms};
@@ -39,7 +38,7 @@ async fn what_was_kept_is_there_after_a_restart(bed: Bed) {
 async fn servers_that_start_together_migrate_once(bed: Bed) {
     // Back to before the first migration, which is a new database.
     for table in ["job_events", "job_epochs", "models", "jobs", "dataset_revisions", "datasets", "_sqlx_migrations"] {
-        execute(&bed.url, format!("DROP TABLE {table}")).await;
+        bed.execute(format!("DROP TABLE {table}")).await;
     }
     let mut servers = JoinSet::new();
     for _ in 0..4 {
@@ -54,21 +53,9 @@ async fn servers_that_start_together_migrate_once(bed: Bed) {
 async fn a_database_of_a_newer_program_is_refused(bed: Bed) {
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
                  SELECT 99, 'from the future', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
-    execute(&bed.url, newer.to_owned()).await;
+    bed.execute(newer.to_owned()).await;
     match Store::open(&bed.address()).await {
         Err(StoreError::Newer { found: 99, .. }) => {}
         other => panic!("{other:?}"),
-    }
-}
-
-async fn execute(url: &str, sql: String) {
-    let sql = sqlx::AssertSqlSafe(sql);
-    if url.starts_with("sqlite:") {
-        let mut connection = SqliteConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-    } else {
-        let mut connection = PgConnection::connect(url).await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! The store, on SQLite and on PostgreSQL: every test runs on both.
 
 mod datasets;
+mod failures;
 mod jobs;
 mod migrations;
 mod models;
@@ -18,6 +19,7 @@ use gatecast::domain::order::TrainOrder;
 use gatecast::store::queue::Terms;
 use gatecast::store::{DatabaseUrl, NewDataset, NewJob, NewModel, Page, Store};
 use serde_json::json;
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -63,6 +65,18 @@ impl Bed {
 
     pub(crate) fn address(&self) -> DatabaseUrl {
         self.url.parse().unwrap()
+    }
+
+    /// Runs SQL of the test's own, past the store.
+    pub(crate) async fn execute(&self, sql: String) {
+        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+        if self.url.starts_with("sqlite:") {
+            let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
+            sql.execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        } else {
+            sql.execute(&mut PgConnection::connect(&self.url).await.unwrap()).await.unwrap();
+        }
     }
 
     pub(crate) async fn dataset(&self) -> DatasetId {

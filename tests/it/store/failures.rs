@@ -1,0 +1,20 @@
+//! The database fails, and is well again.
+
+use super::{Bed, new_dataset, new_model, on_sqlite};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_sqlite_gave_up_by_itself_is_not_the_last_one() {
+    on_sqlite(async |bed: Bed| {
+        let dataset = bed.dataset().await;
+        // What SQLite does when the disk is full: the whole transaction is gone, unasked.
+        let full = "CREATE TRIGGER full BEFORE INSERT ON models BEGIN SELECT RAISE(ROLLBACK, 'full'); END";
+        bed.execute(full.to_owned()).await;
+        for _ in 0..3 {
+            bed.store.insert_model(new_model(dataset)).await.unwrap_err();
+        }
+        bed.store.insert_dataset(new_dataset("after")).await.unwrap();
+        bed.execute("DROP TRIGGER full".to_owned()).await;
+        bed.store.insert_model(new_model(dataset)).await.unwrap();
+    })
+    .await;
+}
