@@ -1,5 +1,13 @@
 //! The integration tests: one program, one module an area.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail by panicking and tell figures by printing, in their helpers too"
+)]
+
 mod api_datasets;
 mod api_jobs;
 mod api_server;
