@@ -13,6 +13,7 @@ mod api_jobs;
 mod api_server;
 mod architecture;
 mod bundle;
+#[cfg(test)]
 mod data;
 mod forecast;
 mod golden;

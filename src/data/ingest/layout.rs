@@ -196,7 +196,7 @@ impl Sample<'_> {
 
     fn looks_like_rows(&self) -> bool {
         let others = 1..self.names.len();
-        let numbers = others.len() > 0
+        let numbers = !others.is_empty()
             && others
                 .clone()
                 .all(|column| self.shape(column).is_some_and(|shape| shape.filled == 0 || shape.mostly(shape.numbers)));
