@@ -146,9 +146,9 @@ impl Settings {
             });
         }
         if let Some(url) = &self.database
-            && !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+            && !["postgres://", "postgresql://", "sqlite:"].iter().any(|scheme| url.starts_with(scheme))
         {
-            return invalid("database", "expected a URL that begins with postgres://");
+            return invalid("database", "expected a URL that begins with postgres:// or sqlite:");
         }
         if self.data.as_os_str().is_empty() {
             return invalid("data", "names no folder");

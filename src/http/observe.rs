@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -22,16 +22,40 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("-".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", id);
     async move {
-        let start = Instant::now();
+        let line = Line { method, path, start: Instant::now(), status: None };
         let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         let response = answered.unwrap_or_else(|_| Problem::unexplained().into_response());
         let response = finish(response, &id);
-        let ms = start.elapsed().as_secs_f64() * 1e3;
-        tracing::info!(%method, path, status = response.status().as_u16(), ms, "answered");
+        line.answered(response.status());
         response
     }
     .instrument(span)
     .await
+}
+
+/// The request's line in the log, written even where the client left before the answer.
+struct Line {
+    method: Method,
+    path: String,
+    start: Instant,
+    status: Option<StatusCode>,
+}
+
+impl Line {
+    fn answered(mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let Self { method, path, start, status } = self;
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        match status {
+            Some(status) => tracing::info!(%method, path, status = status.as_u16(), ms, "answered"),
+            None => tracing::info!(%method, path, ms, "the client left"),
+        }
+    }
 }
 
 /// The client's own id, where it is one that logs can carry, else a fresh one.

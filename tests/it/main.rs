@@ -10,6 +10,7 @@
 
 mod api_datasets;
 mod api_jobs;
+mod api_models;
 mod api_server;
 mod architecture;
 mod bundle;

@@ -35,7 +35,7 @@ pub(in crate::http) async fn upload(State(app): State<AppState>, request: Reques
     let options = Options::default().with_all(pairs(request.uri())?)?;
     let encoding = encoding(request.headers())?;
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let content_type = content_type.unwrap_or_default().to_owned();
+    let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
     let (name, ingested) = if content_type.starts_with("multipart/form-data") {
         from_form(&app, request, encoding, options).await?
     } else {
