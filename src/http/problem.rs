@@ -23,15 +23,19 @@ pub(super) struct Problem {
     #[schema(example = "not_found")]
     code: &'static str,
     /// A sentence a person can act on.
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// Under which the server's log tells the rest.
-    request_id: String,
+    #[schema(value_type = String)]
+    request_id: Box<str>,
     /// What is wrong with which field of the body.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldProblem>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<FieldProblem>)]
+    errors: Box<[FieldProblem]>,
     /// What is wrong with which row of an upload: the first such rows.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    rows: Vec<RowProblem>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<RowProblem>)]
+    rows: Box<[RowProblem]>,
 }
 
 /// One field's fault.
@@ -62,10 +66,10 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             status,
             code,
-            detail: detail.into(),
-            request_id: String::new(),
-            errors: Vec::new(),
-            rows: Vec::new(),
+            detail: detail.into().into_boxed_str(),
+            request_id: Box::default(),
+            errors: Box::default(),
+            rows: Box::default(),
         }
     }
 
@@ -76,7 +80,7 @@ impl Problem {
             [only] => format!("{}: {}", only.pointer, only.detail),
             several => format!("{} fields cannot be taken; `errors` names each", several.len()),
         };
-        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail) }
+        Self { errors: errors.into(), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail) }
     }
 
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
@@ -109,13 +113,13 @@ impl Problem {
     }
 
     pub(super) fn with_rows(mut self, rows: Vec<RowProblem>) -> Self {
-        self.rows = rows;
+        self.rows = rows.into();
         self
     }
 
     /// The answer, once the request's id is known.
     pub(super) fn render(mut self, request_id: &str) -> Response {
-        self.request_id = request_id.to_owned();
+        self.request_id = request_id.into();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;

@@ -22,7 +22,7 @@ const WAITING: usize = 16;
 pub(super) enum Pieces<'a> {
     Body(Chunks),
     /// The file of a form.
-    Part(Field<'a>),
+    Part(Box<Field<'a>>),
 }
 
 impl Pieces<'_> {

@@ -75,7 +75,7 @@ async fn from_form(
             let hint = format_hint(part.content_type(), file_name.as_deref());
             let (name, mut options) = options.settle(file_name.as_deref(), &app.settings.limits)?;
             options.format = options.format.or(hint);
-            let ingested = ingest(app, Pieces::Part(part), encoding, options).await?;
+            let ingested = ingest(app, Pieces::Part(Box::new(part)), encoding, options).await?;
             let further = form.next_field().await.map_err(|error| body::broken_form(&error))?;
             return if further.is_none() {
                 Ok((name, ingested))
