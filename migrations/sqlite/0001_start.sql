@@ -55,8 +55,8 @@ CREATE TABLE jobs (
     CHECK ((finished_at IS NULL) = (status IN ('queued', 'running')))
 ) STRICT;
 
--- The queue, in the order of its claiming.
-CREATE INDEX jobs_open ON jobs (id) WHERE claimable_at IS NOT NULL;
+-- The queue, in the order of its claiming; those not due yet are passed over in the index alone.
+CREATE INDEX jobs_open ON jobs (id, claimable_at) WHERE claimable_at IS NOT NULL;
 CREATE INDEX jobs_by_status ON jobs (status, id);
 CREATE INDEX jobs_by_dataset ON jobs (dataset_id, id);
 CREATE INDEX jobs_by_parent ON jobs (parent_id, id);

@@ -70,7 +70,7 @@ pub enum TrainerEvent {
     /// Something a person would want to know; training goes on.
     Warning { code: String, detail: String },
     /// The model's file is whole and synced.
-    Finished { metrics: FinalMetrics, best_epoch: u32, epochs: u32, sha256: String, bytes: u64 },
+    Finished { metrics: Box<FinalMetrics>, best_epoch: u32, epochs: u32, sha256: String, bytes: u64 },
     /// The training ended without a model.
     Failed { fault: Fault, code: String, detail: String },
 }

@@ -169,7 +169,7 @@ impl Attempt<'_> {
                 self.keeper.write(async |store, lease| store.warning(lease, &code, &detail).await).await
             }
             TrainerEvent::Finished { metrics, sha256, bytes, .. } => {
-                return Some(Outcome::Finished { metrics: Box::new(metrics), sha256, bytes });
+                return Some(Outcome::Finished { metrics, sha256, bytes });
             }
             TrainerEvent::Failed { fault: Fault::Order, code, detail } => {
                 return Some(Outcome::Failed(JobError { code, detail }));

@@ -294,7 +294,13 @@ impl<'t> Trainer<'t> {
         let bundle =
             Bundle { manifest, network: self.network, parameters: state.best.clone(), scaler: self.prepared.scaler };
         let written = source::write_bundle(&self.assignment.model, &bundle)?;
-        Ok(TrainerEvent::Finished { metrics, best_epoch, epochs, sha256: written.sha256, bytes: written.bytes })
+        Ok(TrainerEvent::Finished {
+            metrics: Box::new(metrics),
+            best_epoch,
+            epochs,
+            sha256: written.sha256,
+            bytes: written.bytes,
+        })
     }
 
     fn manifest(&self, state: &State, metrics: FinalMetrics) -> Manifest {

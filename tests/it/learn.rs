@@ -89,7 +89,7 @@ fn events(frame: Frame, assignment: &Assignment) -> Vec<TrainerEvent> {
 
 pub(crate) fn finished(events: &[TrainerEvent]) -> FinalMetrics {
     match events.last() {
-        Some(TrainerEvent::Finished { metrics, .. }) => *metrics,
+        Some(TrainerEvent::Finished { metrics, .. }) => **metrics,
         other => panic!("the training did not finish: {other:?}"),
     }
 }

@@ -28,7 +28,7 @@ fn run(frame: Frame, assignment: &Assignment) -> (FinalMetrics, f64, u32) {
     });
     let Some(TrainerEvent::Finished { metrics, best_epoch, .. }) = last else { panic!("{last:?}") };
     seconds.sort_by(f64::total_cmp);
-    (metrics, seconds[seconds.len() / 2], best_epoch)
+    (*metrics, seconds[seconds.len() / 2], best_epoch)
 }
 
 /// The lesson's 10,000 series: two sines and noise.

@@ -73,7 +73,8 @@ async fn start() -> Option<Server> {
     let Some(programs) = programs() else {
         // Not `eprintln!`, which the test harness swallows where tests pass.
         let said = "the PostgreSQL tests are skipped: set GATECAST_TEST_POSTGRES to a URL, or install PostgreSQL";
-        writeln!(std::io::stderr(), "{said}").unwrap();
+        let mut output = std::io::stderr();
+        writeln!(output, "{said}").unwrap();
         return None;
     };
     let folder = tempfile::Builder::new().prefix("gatecast-postgres-").tempdir().unwrap().keep();

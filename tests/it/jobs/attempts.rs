@@ -13,10 +13,7 @@ async fn a_killed_trainer_goes_on_from_its_checkpoint() {
     let job = server.job().await;
     let pool = server.start();
     let pid = server.training(&job, 1).await;
-    server.until(&job, |job| job.version > 0).await;
-    while server.store.history(job.id).await.unwrap().unwrap().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    server.first_epoch(&job).await;
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
 
     let ended = server.ended(&job).await;
@@ -34,6 +31,7 @@ async fn a_shutdown_hands_the_job_back_for_another_to_take_at_once() {
     let (job, queued) = (server.job().await, server.job().await);
     let pool = server.start();
     let pid = server.training(&job, 1).await;
+    server.first_epoch(&job).await;
     assert!(pool.shutdown().await);
     gone(pid).await;
     let back = server.store.job(job.id).await.unwrap().unwrap();
@@ -53,10 +51,13 @@ async fn a_worker_that_lost_its_lease_stops_and_writes_nothing() {
     let job = server.job().await;
     let pool = server.start();
     let pid = server.training(&job, 1).await;
-    // Another server believes this one dead.
-    server.store.take_back(server.config.owner).await.unwrap();
-    let taken = server.store.claim(uuid::Uuid::now_v7(), &server.config.terms).await.unwrap();
-    let lease = taken.expect("the pool has no free worker to take it first").lease;
+    // Another server believes this one dead. A heartbeat may come between, and it tries again.
+    let lease = loop {
+        server.store.take_back(server.config.owner).await.unwrap();
+        if let Some(taken) = server.store.claim(uuid::Uuid::now_v7(), &server.config.terms).await.unwrap() {
+            break taken.lease;
+        }
+    };
     gone(pid).await;
     assert!(pool.shutdown().await);
     let shown = server.store.job(job.id).await.unwrap().unwrap();

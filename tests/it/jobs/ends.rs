@@ -80,7 +80,8 @@ async fn a_program_that_is_not_there_is_a_fault_of_the_machine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_kills_the_trainer_and_what_it_started() {
     // A trainer that does not care for its input's end, with a child of its own.
-    let server = Server::new("started; sleep 1000 & echo $! >\"$here/child\"; epoch 1; wait").await;
+    let server =
+        Server::new("started; sleep 1000 & echo $! >\"$here/part\"; mv \"$here/part\" \"$here/child\"; wait").await;
     let job = server.job().await;
     let pool = server.start();
     let pid = server.training(&job, 1).await;

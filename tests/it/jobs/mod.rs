@@ -105,6 +105,15 @@ impl Server {
         std::fs::read_to_string(path).unwrap().trim().parse().unwrap()
     }
 
+    /// Waits until an epoch, and so a checkpoint, is safe.
+    pub(crate) async fn first_epoch(&self, job: &Job) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.store.history(job.id).await.unwrap().unwrap().is_empty() {
+            assert!(Instant::now() < deadline, "no epoch ended");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The order that an attempt was given.
     pub(crate) fn order(&self, attempt: u32) -> serde_json::Value {
         let text = std::fs::read_to_string(self.home.path().join(format!("order-{attempt}"))).unwrap();
