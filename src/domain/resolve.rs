@@ -5,7 +5,7 @@
 //! caller in the job.
 
 use super::dataset::{ColumnKind, Profile};
-use super::order::{DataSpec, Part, Split, TrainOrder};
+use super::order::{DataSpec, Device, EngineChoice, Part, Split, TrainOrder};
 
 /// The most learnable numbers a network may have: 400 MB of weights, and as much again for the
 /// gradient and each moment of the optimiser.
@@ -32,6 +32,12 @@ pub fn resolve(mut order: TrainOrder, dataset_name: &str, profile: &Profile) -> 
     resolve_windows(&mut order.data, profile, &mut errors);
     check_split(&order.data.split, profile, &mut errors);
     check_size(&order, &mut errors);
+    if let (EngineChoice::Fused, Device::Cuda(_)) = (order.training.engine, order.training.device) {
+        errors.push(FieldError::new(
+            "/training/engine",
+            "the fused engine runs on the processor: leave the engine to `auto`",
+        ));
+    }
     if order.training.early_stopping.is_some() && !has_validation(&order.data.split) {
         errors.push(FieldError::new(
             "/training/early_stopping",

@@ -16,12 +16,13 @@ mod architecture;
 mod bundle;
 #[cfg(test)]
 mod data;
+mod durability;
 mod forecast;
+
 mod golden;
 mod gradients;
 mod jobs;
 mod learn;
-mod learn_figures;
 mod postgres;
 mod reference;
 mod store;

@@ -110,6 +110,12 @@ fn early_stopping_needs_something_to_watch() {
 }
 
 #[test]
+fn the_fused_engine_takes_no_card() {
+    let fields = json!({"data": {"targets": ["rail"]}, "training": {"engine": "fused", "device": "cuda"}});
+    assert_eq!(pointers(fields), ["/training/engine"]);
+}
+
+#[test]
 fn networks_too_large_for_any_machine_are_refused() {
     let fields = json!({"data": {"targets": ["rail"]}, "model": {"layers": vec![8192; 32]}});
     assert_eq!(pointers(fields), ["/model/layers"]);

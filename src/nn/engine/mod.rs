@@ -80,8 +80,9 @@ pub struct Objective {
     pub loss: Loss,
 }
 
-/// The engine for a network. `threads` are for the tensor work of the whole process, and part of
-/// what the resulting bytes depend on.
+/// The engine for a network. `auto` is the fused engine wherever the work runs on the processor,
+/// and LibTorch on a card. `threads` are for the tensor work of the whole process; on LibTorch they
+/// are part of what the resulting bytes depend on.
 pub fn build(
     network: &Network,
     objective: Objective,
@@ -89,9 +90,16 @@ pub fn build(
     choice: EngineChoice,
     threads: usize,
 ) -> Result<Box<dyn Engine>, EngineError> {
+    let on_card = match device {
+        Device::Cpu => false,
+        Device::Auto => libtorch::has_card(),
+        Device::Cuda(_) => true,
+    };
     match choice {
-        EngineChoice::Auto | EngineChoice::Libtorch => {
-            Ok(Box::new(libtorch::Libtorch::new(network, objective, device, threads)?))
-        }
+        // An order that asks for both is refused before it gets here.
+        EngineChoice::Fused if matches!(device, Device::Cuda(_)) => Err(EngineError::NoDevice(device.into())),
+        EngineChoice::Auto if on_card => Ok(Box::new(libtorch::Libtorch::new(network, objective, device, threads)?)),
+        EngineChoice::Auto | EngineChoice::Fused => Ok(Box::new(fused::Fused::new(network, objective, threads)?)),
+        EngineChoice::Libtorch => Ok(Box::new(libtorch::Libtorch::new(network, objective, device, threads)?)),
     }
 }

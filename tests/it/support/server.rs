@@ -204,6 +204,28 @@ impl TestServer {
         assert!(sent.unwrap().success());
     }
 
+    /// The process ids of the server's children.
+    pub(crate) fn children(&self) -> Vec<String> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let of_thread = |thread: std::io::Result<std::fs::DirEntry>| {
+            std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default()
+        };
+        threads.map(of_thread).flat_map(|ids| ids.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    /// Waits until no process has this id, or only one that has ended and waits for its parent.
+    pub(crate) async fn until_gone(&self, process: &str) {
+        let start = Instant::now();
+        let state = || {
+            let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+            stat.rsplit(')').next()?.split_whitespace().next().map(str::to_owned)
+        };
+        while state().is_some_and(|state| state != "Z") {
+            assert!(start.elapsed() < PATIENCE, "process {process} is still there");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The program's end, which must come by itself.
     pub(crate) async fn exit(&mut self) -> ExitStatus {
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("the server did not end").unwrap()
@@ -218,6 +240,11 @@ impl TestServer {
     /// Kills this server and starts another on the same data.
     pub(crate) async fn restart(mut self) -> Self {
         self.kill().await;
+        self.start_again().await
+    }
+
+    /// Starts another server on the data of this one, which has ended.
+    pub(crate) async fn start_again(self) -> Self {
         let (settings, folder) = (self.settings.clone(), self.folder.clone());
         drop(self);
         Self::launch(settings, folder).await

@@ -5,9 +5,18 @@ use std::sync::Once;
 use super::EngineError;
 use crate::domain::order::Device;
 
+fn cards() -> i64 {
+    if tch::Cuda::is_available() { tch::Cuda::device_count() } else { 0 }
+}
+
+/// There is a card that `auto` would take.
+pub(in crate::nn::engine) fn has_card() -> bool {
+    cards() > 0
+}
+
 /// The device a choice means on this machine.
 pub(super) fn resolve(choice: Device) -> Result<tch::Device, EngineError> {
-    let cards = if tch::Cuda::is_available() { tch::Cuda::device_count() } else { 0 };
+    let cards = cards();
     match choice {
         Device::Cpu => Ok(tch::Device::Cpu),
         Device::Auto if cards == 0 => Ok(tch::Device::Cpu),

@@ -10,6 +10,8 @@
 mod device;
 mod forward;
 
+pub(super) use device::has_card;
+
 use tch::{Kind, Reduction, TchError, Tensor};
 
 use super::{Batch, Engine, EngineError, Inputs, Objective, Steps};
