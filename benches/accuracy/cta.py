@@ -30,7 +30,14 @@ def main():
             },
         },
         "model": {"cell": "lstm", "layers": [32], "output": "last_step"},
-        "training": {"epochs": 100, "batch_size": 32, "early_stopping": {"patience": 20}},
+        "training": {
+            "epochs": 200,
+            "batch_size": 32,
+            "loss": "mae",
+            "optimizer": {"type": "adam", "learning_rate": 0.003},
+            "early_stopping": {"patience": 30},
+            "seed": 42,
+        },
     })
     model, seasonal = job["metrics"]["validation"], job["metrics"]["baselines"]["seasonal_naive"]["validation"]
     print(f"validation MAE {model['mae']:,.0f} after {len(epochs)} epochs; seasonal naive {seasonal['mae']:,.0f}")

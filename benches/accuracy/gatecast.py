@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 SERVER = os.environ.get("GATECAST_URL", "http://127.0.0.1:8080")
@@ -28,7 +29,7 @@ def call(method, path, body=None, content_type="application/json"):
 
 def upload(name, csv, **options):
     """The id of a fresh dataset."""
-    query = "&".join(f"{key}={value}" for key, value in {"name": name, **options}.items())
+    query = urllib.parse.urlencode({"name": name, **options})
     return call("POST", f"/v1/datasets?{query}", csv, "text/csv")["id"]
 
 
