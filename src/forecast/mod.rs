@@ -26,6 +26,7 @@ use crate::learn::bundle;
 use crate::store::Store;
 
 pub use crate::learn::bundle::BundleError;
+pub use crate::nn::engine::{ENGINES, devices};
 pub use error::ForecastError;
 
 use cache::{Loaded, Models};

@@ -7,13 +7,16 @@ use utoipa::ToSchema;
 
 use super::AppState;
 use super::problem::Problem;
+use crate::forecast;
 
 /// The server, its engines and its limits.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct System {
     version: &'static str,
-    /// What can run a network.
+    /// What can run a network; `auto` takes the first that fits the device.
     engines: Vec<&'static str>,
+    /// Where networks can run: `cpu`, `cuda:0`, …
+    devices: Vec<String>,
     /// `sqlite` or `postgres`.
     database: &'static str,
     /// Trainings at a time, and threads of each.
@@ -39,7 +42,8 @@ pub(super) async fn system(State(app): State<AppState>) -> Result<Json<System>, 
     let limits = &app.settings.limits;
     Ok(Json(System {
         version: env!("CARGO_PKG_VERSION"),
-        engines: vec!["libtorch"],
+        engines: forecast::ENGINES.to_vec(),
+        devices: forecast::devices(),
         database: app.store.backend(),
         workers: app.settings.jobs.workers(),
         training_threads: app.settings.jobs.threads.get(),

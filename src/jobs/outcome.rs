@@ -1,5 +1,6 @@
 //! How an attempt went, and what that makes of the job.
 
+use std::fmt;
 use std::process::ExitStatus;
 
 use crate::domain::job::JobError;
@@ -22,6 +23,19 @@ pub(super) enum Outcome {
     /// The job is another's now, or nobody's: not ours to write about.
     Lost,
     Shutdown,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished { .. } => f.write_str("finished"),
+            Self::Failed(error) => write!(f, "failed ({}: {})", error.code, error.detail),
+            Self::Fault(error) => write!(f, "fault of the machine ({}: {})", error.code, error.detail),
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::Lost => f.write_str("lease lost"),
+            Self::Shutdown => f.write_str("handed back"),
+        }
+    }
 }
 
 impl Outcome {

@@ -30,7 +30,7 @@ pub(super) async fn run(shared: &Shared, claim: Claim) {
         }
         Err(outcome) => attempt.conclude(outcome, PathBuf::new()).await,
     };
-    tracing::info!(job = %attempt.job.id, attempt = lease.attempt, ?outcome, "the attempt has ended");
+    tracing::info!(job = %attempt.job.id, attempt = lease.attempt, %outcome, "the attempt has ended");
     attempt.tidy().await;
 }
 

@@ -31,7 +31,7 @@ const REPORT: usize = 9;
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     format: u32,
-    /// Of the order and the data: [`identity`].
+    /// Of the order, the data and the engine: [`identity`].
     training: String,
     steps: u64,
     /// Of all tensors, by name.
@@ -45,20 +45,21 @@ pub enum Unusable {
     Unreadable(io::ErrorKind),
     #[error("it is damaged")]
     Damaged,
-    #[error("it belongs to another order, dataset or version")]
+    #[error("it belongs to another order, dataset, engine or version")]
     Foreign,
 }
 
 /// What a checkpoint belongs to: everything that training depends on but the machine.
-fn identity(assignment: &Assignment) -> String {
+fn identity(assignment: &Assignment, engine: &str) -> String {
     let mut hash = Sha256::new();
+    hash.update(engine);
     hash.update(serde_json::to_vec(&assignment.order).unwrap_or_default());
     hash.update(&assignment.dataset.sha256);
     hex(&hash.finalize())
 }
 
 /// Writes the state durably.
-pub fn write(path: &Path, assignment: &Assignment, state: &State) -> Result<(), LearnError> {
+pub fn write(path: &Path, assignment: &Assignment, engine: &str, state: &State) -> Result<(), LearnError> {
     let mut tensors: Vec<(String, Numbers)> = vec![
         ("best".to_owned(), Numbers::f32(&state.best)),
         ("history".to_owned(), Numbers::f64(state.history.iter().flat_map(to_row))),
@@ -68,7 +69,7 @@ pub fn write(path: &Path, assignment: &Assignment, state: &State) -> Result<(), 
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
     let header = Header {
         format: FORMAT,
-        training: identity(assignment),
+        training: identity(assignment, engine),
         steps: state.optimizer.steps(),
         digest: digest(tensors.iter().map(|(name, numbers)| (name.as_str(), numbers.bytes.as_slice()))),
     };
@@ -86,12 +87,12 @@ fn into_io(error: SafeTensorError) -> io::Error {
 }
 
 /// Reads a state back, if it is whole and of this training.
-pub fn read(path: &Path, assignment: &Assignment, parameters: usize) -> Result<State, Unusable> {
+pub fn read(path: &Path, assignment: &Assignment, engine: &str, parameters: usize) -> Result<State, Unusable> {
     let bytes = fs::read(path).map_err(|error| Unusable::Unreadable(error.kind()))?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|_| Unusable::Damaged)?;
     let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA)).ok_or(Unusable::Damaged)?;
     let header: Header = serde_json::from_str(header).map_err(|_| Unusable::Damaged)?;
-    if header.format != FORMAT || header.training != identity(assignment) {
+    if header.format != FORMAT || header.training != identity(assignment, engine) {
         return Err(Unusable::Foreign);
     }
     let tensors = SafeTensors::deserialize(&bytes).map_err(|_| Unusable::Damaged)?;

@@ -93,7 +93,7 @@ fn train_on(
     while !state.is_over(&assignment.order.training) {
         let report = trainer.epoch(&mut state, emit)?;
         let report = state.end_epoch(report).clone();
-        checkpoint::write(&assignment.checkpoint, assignment, &state)?;
+        checkpoint::write(&assignment.checkpoint, assignment, trainer.engine.name(), &state)?;
         trainer.progress.reach(report.epoch);
         tell(emit, TrainerEvent::Epoch { report })?;
     }
@@ -139,7 +139,8 @@ impl<'t> Trainer<'t> {
     fn begin(&mut self, emit: &mut Emit<'_>) -> Result<State, Halt> {
         let training = &self.assignment.order.training;
         let parameters = self.network.parameter_count();
-        let resumed = self.assignment.resume.as_ref().map(|path| checkpoint::read(path, self.assignment, parameters));
+        let read = |path| checkpoint::read(path, self.assignment, self.engine.name(), parameters);
+        let resumed = self.assignment.resume.as_deref().map(read);
         let (state, unusable) = match resumed {
             Some(Ok(state)) => (state, None),
             Some(Err(unusable)) => (State::new(&self.network, training), Some(unusable)),

@@ -169,7 +169,7 @@ pub enum Scaling {
     /// As they are.
     None,
     /// Less the mean, over the standard deviation: of each series and column by itself. A series
-    /// without training points is scaled by its context.
+    /// too short for a training window, or new at forecast time, is scaled by its context.
     #[default]
     Standard,
     /// The same, with one mean and standard deviation a column over all series.

@@ -80,6 +80,15 @@ pub struct Objective {
     pub loss: Loss,
 }
 
+/// By name, the first choice of `auto` first.
+pub const ENGINES: [&str; 2] = ["fused", "libtorch"];
+
+/// Where networks can run on this machine: `cpu`, then every card.
+pub fn devices() -> Vec<String> {
+    let cards = (0..libtorch::cards()).map(|card| format!("cuda:{card}"));
+    std::iter::once("cpu".to_owned()).chain(cards).collect()
+}
+
 /// The engine for a network. `auto` is the fused engine wherever the work runs on the processor,
 /// and LibTorch on a card. `threads` are for the tensor work of the whole process; on LibTorch they
 /// are part of what the resulting bytes depend on.
@@ -92,7 +101,7 @@ pub fn build(
 ) -> Result<Box<dyn Engine>, EngineError> {
     let on_card = match device {
         Device::Cpu => false,
-        Device::Auto => libtorch::has_card(),
+        Device::Auto => libtorch::cards() > 0,
         Device::Cuda(_) => true,
     };
     match choice {

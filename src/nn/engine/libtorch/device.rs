@@ -5,13 +5,9 @@ use std::sync::Once;
 use super::EngineError;
 use crate::domain::order::Device;
 
-fn cards() -> i64 {
+/// Cards that LibTorch can use.
+pub(in crate::nn::engine) fn cards() -> i64 {
     if tch::Cuda::is_available() { tch::Cuda::device_count() } else { 0 }
-}
-
-/// There is a card that `auto` would take.
-pub(in crate::nn::engine) fn has_card() -> bool {
-    cards() > 0
 }
 
 /// The device a choice means on this machine.

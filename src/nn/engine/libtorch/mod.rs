@@ -10,7 +10,7 @@
 mod device;
 mod forward;
 
-pub(super) use device::has_card;
+pub(super) use device::cards;
 
 use tch::{Kind, Reduction, TchError, Tensor};
 
