@@ -2,7 +2,7 @@
 
 use crate::nn::network::LAYER_NORM_EPSILON;
 
-use super::layout::Buffer;
+use super::layout::{BLOCK, Buffer};
 use super::simd::{Kernel, Simd};
 
 /// A matrix turned: column k is `data[k × height..]`, padding included.
@@ -19,11 +19,17 @@ impl Columns {
         self.height = rows / units * width;
         self.data.resize(self.height * columns);
         self.data.fill(0.0);
-        for row in 0..rows {
-            let source = &from[(row + rotate) % rows * columns..][..columns];
-            let to = row / units * width + row % units;
-            for (column, &value) in self.data[to..].iter_mut().step_by(self.height).zip(source) {
-                *column = value;
+        // A block of rows at a time, so that what is written lies together too.
+        for row in (0..rows).step_by(BLOCK) {
+            let count = BLOCK.min(rows - row);
+            let places: [(usize, usize); BLOCK] = std::array::from_fn(|i| {
+                let row = row + i.min(count - 1);
+                ((row + rotate) % rows * columns, row / units * width + row % units)
+            });
+            for (k, column) in self.data.chunks_exact_mut(self.height).enumerate() {
+                for (from_row, to) in places {
+                    column[to] = from[from_row + k];
+                }
             }
         }
     }

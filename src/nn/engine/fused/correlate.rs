@@ -121,9 +121,9 @@ impl Tile<'_> {
             }
         }
         for (row, sums) in sums.into_iter().take(self.height).enumerate() {
-            for (out, sum) in self.out[row * self.out_stride..].iter_mut().zip(sums) {
-                *out = simd.sum(sum);
-            }
+            let filled = std::array::from_fn(|column| sums[column.min(W - 1)]);
+            let out = &mut self.out[row * self.out_stride..][..W];
+            out.copy_from_slice(&simd.sums(filled)[..W]);
         }
     }
 }

@@ -13,7 +13,7 @@ use super::columns::{Begin, Columns, Combine, Normalise, Scale, spread};
 use super::layout::{BLOCK, Buffer};
 use super::plan::{LayerPlan, Plan};
 use super::simd::Level;
-use super::weights::{gate_starts, input_gains};
+use super::weights::{Kept, gate_starts, input_gains};
 use super::{gru, lstm, simple_rnn};
 use crate::domain::order::Cell;
 
@@ -27,6 +27,7 @@ pub(super) struct Single {
     output: Buffer,
     outputs: usize,
     state: State,
+    loaded: Kept,
 }
 
 /// Every layer's h, and the LSTM's c.
@@ -51,11 +52,16 @@ impl Single {
             output: Buffer::default(),
             outputs: plan.head.outputs,
             state: State::default(),
+            loaded: Kept::default(),
         }
     }
 
-    /// Takes up new parameters.
+    /// Takes up parameters, if they are new.
     pub(super) fn load(&mut self, plan: &Plan, parameters: &[f32]) {
+        if self.loaded.holds(parameters) {
+            return;
+        }
+        self.loaded.keep(parameters);
         for layer in &mut self.layers {
             layer.load(parameters);
         }

@@ -1,4 +1,4 @@
-//! The parameters as the products read them: packed once a call, shared by all shards.
+//! The parameters as the products read them: packed when they change, shared by all shards.
 
 use super::plan::{LayerPlan, Plan};
 use super::product::{Matrix, Packed};
@@ -64,11 +64,18 @@ pub(super) struct Weights {
     pub layers: Vec<LayerWeights>,
     pub head: Packed,
     pub head_turned: Packed,
+    packed: Kept,
+    turned: bool,
 }
 
 impl Weights {
-    /// Takes up new parameters; the turned ones only for training.
+    /// Takes up parameters, if they are new; the turned ones only for training.
     pub(super) fn pack(&mut self, level: Level, plan: &Plan, parameters: &[f32], training: bool) {
+        if self.packed.holds(parameters) && (self.turned || !training) {
+            return;
+        }
+        self.packed.keep(parameters);
+        self.turned = training;
         self.layers.resize_with(plan.layers.len(), LayerWeights::default);
         for (weights, plan) in self.layers.iter_mut().zip(&plan.layers) {
             weights.pack(level, plan, parameters, training);
@@ -81,3 +88,29 @@ impl Weights {
         }
     }
 }
+
+/// The parameters something was last made of.
+///
+/// An engine is handed the parameters with every call and keeps none; comparing them is far
+/// cheaper than packing them again, which a forecast or a pass over the validation set would
+/// otherwise do for every batch.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Vec<f32>);
+
+impl Kept {
+    /// Whether these are the very same numbers, bit by bit.
+    pub(super) fn holds(&self, parameters: &[f32]) -> bool {
+        let same = |(kept, given): (&[f32], &[f32])| {
+            kept.iter().zip(given).fold(0, |differ, (a, b)| differ | (a.to_bits() ^ b.to_bits())) == 0
+        };
+        self.0.len() == parameters.len() && self.0.chunks(RUN).zip(parameters.chunks(RUN)).all(same)
+    }
+
+    pub(super) fn keep(&mut self, parameters: &[f32]) {
+        self.0.clear();
+        self.0.extend_from_slice(parameters);
+    }
+}
+
+/// Numbers compared before asking whether one differed.
+const RUN: usize = 1024;

@@ -123,4 +123,21 @@ impl Simd for Avx512 {
         // SAFETY: AVX-512F is there, see above.
         unsafe { _mm512_reduce_add_ps(a) }
     }
+
+    /// Interleaves and adds, so that four sums take five additions in place of sixteen.
+    #[inline(always)]
+    fn sums(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
+        // SAFETY: AVX-512F is there, see above; four floats are a `__m128`'s size.
+        unsafe {
+            let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            // In each quarter: a, b, c, d.
+            let low = _mm512_shuffle_ps::<0b01_00_01_00>(ab, cd);
+            let high = _mm512_shuffle_ps::<0b11_10_11_10>(ab, cd);
+            let all = _mm512_add_ps(low, high);
+            let half = _mm512_add_ps(all, _mm512_shuffle_f32x4::<0b11_10_11_10>(all, all));
+            let quarter = _mm512_add_ps(half, _mm512_shuffle_f32x4::<0b01_01_01_01>(half, half));
+            std::mem::transmute::<__m128, [f32; 4]>(_mm512_castps512_ps128(quarter))
+        }
+    }
 }

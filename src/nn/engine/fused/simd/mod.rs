@@ -69,6 +69,13 @@ pub(super) trait Simd: Copy {
     /// The sum over the lanes, always in the same order.
     fn sum(self, a: Self::Vector) -> f32;
 
+    /// Four such sums; an instruction set may have a shorter way to them together, whose order
+    /// may be another.
+    #[inline(always)]
+    fn sums(self, vectors: [Self::Vector; 4]) -> [f32; 4] {
+        vectors.map(|vector| self.sum(vector))
+    }
+
     /// Reads the vector that begins at `at`.
     #[inline(always)]
     fn load(self, from: &[f32], at: usize) -> Self::Vector {
