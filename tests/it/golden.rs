@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use gatecast::domain::order::{Cell, Clip, Device, EngineChoice, Loss, Optimizer, Output};
 use gatecast::nn::clip::clip;
+use gatecast::nn::engine::fused::Fused;
 use gatecast::nn::engine::{Batch, Engine, Inputs, Objective, Steps, build};
 use gatecast::nn::network::{Network, Parameter};
 use gatecast::nn::optimizer::OptimizerState;
@@ -160,12 +161,17 @@ fn holds(name: &str) {
     let network = fixture.network();
     let first = from_keras(&network, &fixture.weights);
     let objective = Objective { loss: Loss::Mse };
-    let mut engine: Box<dyn Engine> = build(&network, objective, Device::Cpu, EngineChoice::Libtorch, 1).unwrap();
+    agrees(&fixture, &network, &first, build(&network, objective, Device::Cpu, EngineChoice::Libtorch, 1).unwrap());
+    agrees(&fixture, &network, &first, Box::new(Fused::new(&network, objective, 1).unwrap()));
+}
 
+fn agrees(fixture: &Fixture, network: &Network, first: &[f32], mut engine: Box<dyn Engine>) {
+    let name = engine.name();
+    let check = |what: &str, error| check(fixture, &format!("{name} {what}"), error);
     let mut predictions = Vec::new();
-    engine.predict(&first, fixture.batch().inputs, Steps::Trained, &mut predictions).unwrap();
+    engine.predict(first, fixture.batch().inputs, Steps::Trained, &mut predictions).unwrap();
     let all = std::iter::once(0..predictions.len());
-    check(&fixture, "forward", relative_error(all, &predictions, &fixture.prediction.data));
+    check("forward", relative_error(all, &predictions, &fixture.prediction.data));
 
     let row = fixture.steps * fixture.horizon;
     let last = |values: &[f32]| -> Vec<f32> {
@@ -174,28 +180,28 @@ fn holds(name: &str) {
     let (last_predictions, last_targets) = (last(&predictions), last(&fixture.y.data));
     let squares = last_predictions.iter().zip(&last_targets).map(|(p, y)| f64::from(p - y).powi(2));
     let last_mse = squares.sum::<f64>() / last_targets.len() as f64;
-    check(&fixture, "last_time_step_mse", (last_mse / fixture.last_time_step_mse - 1.0).abs());
+    check("last_time_step_mse", (last_mse / fixture.last_time_step_mse - 1.0).abs());
 
     let mut gradient = vec![f32::NAN; first.len()];
-    let loss = engine.loss_and_gradient(&first, fixture.batch(), &mut gradient).unwrap();
-    check(&fixture, "mse", (f64::from(loss) / fixture.mse - 1.0).abs());
-    let expected = from_keras(&network, &fixture.gradients);
-    check(&fixture, "gradients", relative_error(by_variable(&network), &gradient, &expected));
+    let loss = engine.loss_and_gradient(first, fixture.batch(), &mut gradient).unwrap();
+    check("mse", (f64::from(loss) / fixture.mse - 1.0).abs());
+    let expected = from_keras(network, &fixture.gradients);
+    check("gradients", relative_error(by_variable(network), &gradient, &expected));
 
     assert_eq!(fixture.weights_after.len(), 7);
     for (name, expected) in &fixture.weights_after {
         let (optimizer, bound, steps) = case(name);
-        let mut weights = first.clone();
+        let mut weights = first.to_vec();
         let mut state = OptimizerState::new(optimizer, weights.len());
         for _ in 0..steps {
             engine.loss_and_gradient(&weights, fixture.batch(), &mut gradient).unwrap();
             if let Some(bound) = bound {
-                clip(bound, &network, &mut gradient);
+                clip(bound, network, &mut gradient);
             }
             state.step(&mut weights, &gradient);
         }
-        let expected = from_keras(&network, expected);
-        check(&fixture, name, relative_error(by_variable(&network), &weights, &expected));
+        let expected = from_keras(network, expected);
+        check(name, relative_error(by_variable(network), &weights, &expected));
     }
 }
 

@@ -2,6 +2,7 @@
 //! every cell: the gradient against central differences of the loops' loss.
 
 use gatecast::domain::order::{Cell, Device, EngineChoice, Loss, Output};
+use gatecast::nn::engine::fused::Fused;
 use gatecast::nn::engine::{Batch, Engine, EngineError, Inputs, Objective, Steps, build};
 use gatecast::nn::network::Network;
 use gatecast::nn::random::{Purpose, Random};
@@ -36,8 +37,15 @@ fn numbers(count: usize, step: u64) -> Vec<f32> {
     (0..count).map(|_| (0.6 * random.normal()) as f32).collect()
 }
 
-fn engine(network: &Network, loss: Loss) -> Box<dyn Engine> {
-    build(network, Objective { loss }, Device::Cpu, EngineChoice::Libtorch, 1).unwrap()
+fn engines(network: &Network, loss: Loss) -> [Box<dyn Engine>; 2] {
+    let objective = Objective { loss };
+    let libtorch = build(network, objective, Device::Cpu, EngineChoice::Libtorch, 1).unwrap();
+    [libtorch, Box::new(Fused::new(network, objective, 1).unwrap())]
+}
+
+/// Every network with each engine for it.
+fn each(loss: Loss) -> impl Iterator<Item = (Network, Box<dyn Engine>)> {
+    networks().flat_map(move |network| engines(&network, loss).map(|engine| (network.clone(), engine)))
 }
 
 fn double(values: &[f32]) -> Vec<f64> {
@@ -66,10 +74,9 @@ impl Case {
 
 #[test]
 fn forward_passes_equal_the_plain_loops() {
-    for network in networks() {
+    for (network, mut engine) in each(Loss::Mse) {
         let case = Case::of(&network);
         let mut predictions = Vec::new();
-        let mut engine = engine(&network, Loss::Mse);
         engine.predict(&case.parameters, case.batch().inputs, Steps::Trained, &mut predictions).unwrap();
         let expected = reference::forward(&network, &double(&case.parameters), &double(&case.inputs), BATCH, STEPS);
         assert_eq!(predictions.len(), expected.len());
@@ -90,11 +97,10 @@ fn forward_passes_equal_the_plain_loops() {
 
 #[test]
 fn gradients_equal_central_differences() {
-    for network in networks() {
+    for (network, mut engine) in each(Loss::Mse) {
         let case = Case::of(&network);
         let mut gradient = vec![f32::NAN; case.parameters.len()];
-        let loss =
-            engine(&network, Loss::Mse).loss_and_gradient(&case.parameters, case.batch(), &mut gradient).unwrap();
+        let loss = engine.loss_and_gradient(&case.parameters, case.batch(), &mut gradient).unwrap();
         let (inputs, targets) = (double(&case.inputs), double(&case.targets));
         let loss_at = |parameters: &[f64]| {
             reference::mean_squared_error(&reference::forward(&network, parameters, &inputs, BATCH, STEPS), &targets)
@@ -120,17 +126,19 @@ fn gradients_equal_central_differences() {
 fn the_mean_absolute_error_is_one() {
     let network = networks().next().unwrap();
     let case = Case::of(&network);
-    let mut gradient = vec![0.0; case.parameters.len()];
-    let loss = engine(&network, Loss::Mae).loss_and_gradient(&case.parameters, case.batch(), &mut gradient).unwrap();
     let predictions = reference::forward(&network, &double(&case.parameters), &double(&case.inputs), BATCH, STEPS);
     let distances = predictions.iter().zip(&case.targets).map(|(p, &t)| (p - f64::from(t)).abs());
     let expected = distances.sum::<f64>() / case.targets.len() as f64;
-    assert!((f64::from(loss) - expected).abs() < TOLERANCE, "{loss}, {expected}");
     // The head's bias moves every prediction alike: its gradient is the mean sign.
     let bias = network.parameters().pop().unwrap();
     let signs = predictions.iter().zip(&case.targets).skip(1).step_by(3).map(|(p, &t)| (p - f64::from(t)).signum());
-    let expected = signs.sum::<f64>() / case.targets.len() as f64;
-    assert!((f64::from(gradient[bias.offset + 1]) - expected).abs() < TOLERANCE);
+    let slope = signs.sum::<f64>() / case.targets.len() as f64;
+    for mut engine in engines(&network, Loss::Mae) {
+        let mut gradient = vec![0.0; case.parameters.len()];
+        let loss = engine.loss_and_gradient(&case.parameters, case.batch(), &mut gradient).unwrap();
+        assert!((f64::from(loss) - expected).abs() < TOLERANCE, "{loss}, {expected}");
+        assert!((f64::from(gradient[bias.offset + 1]) - slope).abs() < TOLERANCE);
+    }
 }
 
 #[test]
@@ -138,10 +146,11 @@ fn the_same_call_gives_the_same_bytes() {
     for network in networks() {
         let case = Case::of(&network);
         let run = || {
-            let mut gradient = vec![0.0; case.parameters.len()];
-            let mut engine = engine(&network, Loss::Mse);
-            let loss = engine.loss_and_gradient(&case.parameters, case.batch(), &mut gradient).unwrap();
-            (loss, gradient)
+            engines(&network, Loss::Mse).map(|mut engine| {
+                let mut gradient = vec![0.0; case.parameters.len()];
+                let loss = engine.loss_and_gradient(&case.parameters, case.batch(), &mut gradient).unwrap();
+                (loss, gradient)
+            })
         };
         assert_eq!(run(), run(), "{network:?}");
     }
@@ -151,17 +160,18 @@ fn the_same_call_gives_the_same_bytes() {
 fn wrong_lengths_are_named() {
     let network = networks().next().unwrap();
     let case = Case::of(&network);
-    let mut engine = engine(&network, Loss::Mse);
-    let mut gradient = vec![0.0; case.parameters.len()];
-    let mut batch = case.batch();
-    batch.targets = &case.targets[1..];
-    let error = engine.loss_and_gradient(&case.parameters, batch, &mut gradient).unwrap_err();
-    assert!(matches!(error, EngineError::Shape { what: "targets", .. }), "{error}");
-    let error = engine.loss_and_gradient(&case.parameters[1..], case.batch(), &mut gradient).unwrap_err();
-    assert!(matches!(error, EngineError::Shape { what: "parameters", .. }), "{error}");
-    let empty = Inputs { batch: 0, steps: STEPS, values: &[] };
-    let error = engine.predict(&case.parameters, empty, Steps::Last, &mut Vec::new()).unwrap_err();
-    assert!(matches!(error, EngineError::Shape { what: "inputs", .. }), "{error}");
+    for mut engine in engines(&network, Loss::Mse) {
+        let mut gradient = vec![0.0; case.parameters.len()];
+        let mut batch = case.batch();
+        batch.targets = &case.targets[1..];
+        let error = engine.loss_and_gradient(&case.parameters, batch, &mut gradient).unwrap_err();
+        assert!(matches!(error, EngineError::Shape { what: "targets", .. }), "{error}");
+        let error = engine.loss_and_gradient(&case.parameters[1..], case.batch(), &mut gradient).unwrap_err();
+        assert!(matches!(error, EngineError::Shape { what: "parameters", .. }), "{error}");
+        let empty = Inputs { batch: 0, steps: STEPS, values: &[] };
+        let error = engine.predict(&case.parameters, empty, Steps::Last, &mut Vec::new()).unwrap_err();
+        assert!(matches!(error, EngineError::Shape { what: "inputs", .. }), "{error}");
+    }
 }
 
 #[test]

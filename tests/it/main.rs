@@ -17,6 +17,7 @@ mod bundle;
 #[cfg(test)]
 mod data;
 mod durability;
+mod engines;
 mod forecast;
 
 mod golden;

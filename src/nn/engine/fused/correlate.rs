@@ -8,8 +8,8 @@
 use super::layout::BLOCK;
 use super::simd::{Kernel, Simd};
 
-/// Most columns of a tile.
-const COLUMNS: usize = 4;
+/// Floats of one tile's rows that stay in the first-level cache while all columns pass.
+const PANEL: usize = 4096;
 
 /// One factor: step t's rows begin at `data[t × stride]`, `lanes` apart.
 #[derive(Debug, Clone, Copy)]
@@ -42,37 +42,43 @@ impl Kernel for Correlate<'_> {
         }
         assert!(a.data.len() >= (steps - 1) * a.stride + rows * lanes);
         assert!(b.data.len() >= (steps - 1) * b.stride + columns * lanes);
-        for row in (0..rows).step_by(S::CORRELATION_ROWS) {
-            let height = S::CORRELATION_ROWS.min(rows - row);
-            for column in (0..columns).step_by(COLUMNS) {
-                let width = COLUMNS.min(columns - column);
-                // SAFETY: rows below `row + height` and columns below `column + width` exist, and
-                // the asserts above keep both factors good for them at every step.
-                unsafe {
-                    let tile = Tile {
-                        a: a.data.as_ptr().add(row * lanes),
-                        a_stride: a.stride,
-                        b: b.data.as_ptr().add(column * lanes),
-                        b_stride: b.stride,
-                        steps,
-                        lanes,
-                        height,
-                        out: &mut out[row * columns + column..],
-                        out_stride: columns,
-                    };
-                    match (S::CORRELATION_ROWS, width) {
-                        (6, 4) => tile.sum::<S, 6, 4>(simd),
-                        (6, 3) => tile.sum::<S, 6, 3>(simd),
-                        (6, 2) => tile.sum::<S, 6, 2>(simd),
-                        (6, _) => tile.sum::<S, 6, 1>(simd),
-                        (3, 4) => tile.sum::<S, 3, 4>(simd),
-                        (3, 3) => tile.sum::<S, 3, 3>(simd),
-                        (3, 2) => tile.sum::<S, 3, 2>(simd),
-                        (3, _) => tile.sum::<S, 3, 1>(simd),
-                        (_, 4) => tile.sum::<S, 2, 4>(simd),
-                        (_, 3) => tile.sum::<S, 2, 3>(simd),
-                        (_, 2) => tile.sum::<S, 2, 2>(simd),
-                        _ => tile.sum::<S, 2, 1>(simd),
+        let (tile_rows, tile_columns) = S::CORRELATION;
+        let chunks = (steps * tile_rows * lanes).div_ceil(PANEL).min(steps);
+        for chunk in 0..chunks {
+            let first = chunk * steps / chunks;
+            let steps = (chunk + 1) * steps / chunks - first;
+            for row in (0..rows).step_by(tile_rows) {
+                let height = tile_rows.min(rows - row);
+                for column in (0..columns).step_by(tile_columns) {
+                    let width = tile_columns.min(columns - column);
+                    // SAFETY: rows below `row + height` and columns below `column + width` exist, and
+                    // the asserts above keep both factors good for them at every step.
+                    unsafe {
+                        let tile = Tile {
+                            a: a.data.as_ptr().add(first * a.stride + row * lanes),
+                            a_stride: a.stride,
+                            b: b.data.as_ptr().add(first * b.stride + column * lanes),
+                            b_stride: b.stride,
+                            steps,
+                            lanes,
+                            height,
+                            out: &mut out[row * columns + column..],
+                            out_stride: columns,
+                            add: chunk > 0,
+                        };
+                        match (tile_rows, width) {
+                            (6, 4) => tile.sum::<S, 6, 4>(simd),
+                            (6, 3) => tile.sum::<S, 6, 3>(simd),
+                            (6, 2) => tile.sum::<S, 6, 2>(simd),
+                            (6, _) => tile.sum::<S, 6, 1>(simd),
+                            (4, 3) => tile.sum::<S, 4, 3>(simd),
+                            (4, 2) => tile.sum::<S, 4, 2>(simd),
+                            (4, _) => tile.sum::<S, 4, 1>(simd),
+                            (_, 4) => tile.sum::<S, 2, 4>(simd),
+                            (_, 3) => tile.sum::<S, 2, 3>(simd),
+                            (_, 2) => tile.sum::<S, 2, 2>(simd),
+                            _ => tile.sum::<S, 2, 1>(simd),
+                        }
                     }
                 }
             }
@@ -91,6 +97,8 @@ struct Tile<'a> {
     height: usize,
     out: &'a mut [f32],
     out_stride: usize,
+    /// Onto what `out` holds.
+    add: bool,
 }
 
 impl Tile<'_> {
@@ -123,7 +131,9 @@ impl Tile<'_> {
         for (row, sums) in sums.into_iter().take(self.height).enumerate() {
             let filled = std::array::from_fn(|column| sums[column.min(W - 1)]);
             let out = &mut self.out[row * self.out_stride..][..W];
-            out.copy_from_slice(&simd.sums(filled)[..W]);
+            for (out, sum) in out.iter_mut().zip(simd.sums(filled)) {
+                *out = if self.add { *out + sum } else { sum };
+            }
         }
     }
 }

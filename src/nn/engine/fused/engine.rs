@@ -89,7 +89,11 @@ impl Fused {
         };
         shape("parameters", self.plan.parameters, parameters.len())?;
         let expected = inputs.batch.checked_mul(inputs.steps).and_then(|n| n.checked_mul(self.network.inputs));
-        shape("inputs", expected.unwrap_or(usize::MAX), inputs.values.len())
+        shape("inputs", expected.unwrap_or(usize::MAX), inputs.values.len())?;
+        match inputs.values.is_empty() {
+            false => Ok(()),
+            true => Err(EngineError::Shape { what: "inputs", expected: self.network.inputs, got: 0 }),
+        }
     }
 }
 
@@ -119,9 +123,6 @@ impl Engine for Fused {
             }
         }
         gradient.fill(0.0);
-        if values.is_empty() {
-            return Ok(0.0);
-        }
         self.weights.pack(self.level, &self.plan, parameters, true);
         let pass = Pass { level: self.level, plan: &self.plan, weights: &self.weights, parameters, steps };
         let share = 1.0 / batch.targets.len() as f32;
@@ -172,9 +173,6 @@ impl Engine for Fused {
         let row = predicted_steps(steps, self.network.output, inputs.steps) * self.network.outputs;
         predictions.clear();
         predictions.resize(inputs.batch * row, 0.0);
-        if inputs.values.is_empty() || row == 0 {
-            return Ok(());
-        }
         let input_row = inputs.steps * self.network.inputs;
         if inputs.batch <= FEW {
             self.single.load(&self.plan, parameters);

@@ -1,4 +1,44 @@
-//! The fused engine.
+//! The fused engine: recurrent networks forward and backward over the whole sequence, by hand.
+//!
+//! A framework runs a recurrent layer as thousands of small operations, and at the sizes that
+//! forecasting uses (8 to 128 units, batches of 1 to 256) most of its time goes into calling them.
+//! Here a step of a layer is two or three calls of a kernel, and nothing is allocated once the
+//! engine is warm. The equations are those of `docs/models.md`; `docs/engine.md` is this note at
+//! more length.
+//!
+//! **Layout.** Inside, everything is `[step, feature, lane]`: the batch innermost, a series a lane.
+//! So a weight is one number for a whole vector ([`product`]), a gate's activation or a layer norm
+//! is the same arithmetic in every lane ([`lstm`], [`gru`], [`simple_rnn`], [`norm`]), and only
+//! weight gradients are ever summed across lanes ([`correlate`]). Lanes come in blocks of 16; a
+//! batch that does not fill its last block is padded with series whose loss is masked out
+//! ([`head`]), so their gradient is zero everywhere. [`layout`] turns the outside's
+//! `[batch, step, feature]` there and back.
+//!
+//! **The way.** [`pass`] takes a shard of the batch through [`layer`]s and head, and [`backward`]
+//! again. The input's product is one call for all steps, as are its gradient and the weights'
+//! gradients; only the recurrent product goes step by step. [`trace`] is what the way forward
+//! leaves for the way back, which turns activations into gradients in their place.
+//!
+//! **One series** has no batch to lay across the lanes: [`single`] lays the units there, with the
+//! same element-wise kernels, and keeps the state apart so that one can go on from it.
+//!
+//! **Processors.** Kernels are written once over [`simd::Simd`] and compiled for AVX-512, AVX2
+//! with FMA, NEON, and plain Rust; the choice is made at run time.
+//!
+//! **What is promised.** Same parameters, batch and processor give the same bytes, whatever the
+//! number of threads: the split into shards follows from the batch alone, each shard is computed
+//! by one thread in one order, and their gradients are added in the order of the shards. Numbers
+//! differ between instruction sets in the last bits (vectors of other widths add up in another
+//! order, and plain Rust rounds twice where the others round once). A number that is not finite
+//! comes through to the loss.
+//!
+//! **Unsafe code.** Two reasons only: vector instructions, which need a processor that has them (a
+//! [`simd::Simd`] value is the proof), and the two tiles, which read through pointers for speed
+//! after their kernels have checked every length.
+//!
+//! **To add a cell**: its gates' rows and what feeds them in [`plan`]; a file of element-wise
+//! kernels, forward and back, over blocks of `units × lanes`; an arm in `Layer::step`,
+//! `Layer::step_back` and `SingleLayer::step`; its loops in `reference`. The tests then hold it.
 #![expect(unsafe_code, reason = "vector instructions and register tiles; every block argues for itself")]
 
 mod backward;

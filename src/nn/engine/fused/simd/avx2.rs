@@ -26,7 +26,7 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;
     const TILE_BLOCKS: usize = 1;
-    const CORRELATION_ROWS: usize = 3;
+    const CORRELATION: (usize, usize) = (4, 3);
 
     #[inline]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {

@@ -26,7 +26,7 @@ impl Simd for Avx512 {
     const LANES: usize = 16;
     const TILE_ROWS: usize = 12;
     const TILE_BLOCKS: usize = 2;
-    const CORRELATION_ROWS: usize = 6;
+    const CORRELATION: (usize, usize) = (6, 4);
 
     #[inline]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {

@@ -31,8 +31,9 @@ pub(super) trait Simd: Copy {
     const TILE_ROWS: usize;
     /// Blocks of lanes a product tile may span: 2 where a block is one register.
     const TILE_BLOCKS: usize;
-    /// Rows of a correlation tile; its columns are at most 4. At most 6.
-    const CORRELATION_ROWS: usize;
+    /// Rows and columns of a correlation tile: rows × columns sums, the columns' vectors and one of
+    /// a row's must fit the registers. One of the shapes that `correlate` has compiled tiles for.
+    const CORRELATION: (usize, usize);
 
     /// Runs the kernel compiled for this instruction set.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;

@@ -26,7 +26,7 @@ impl Simd for Neon {
     const LANES: usize = 4;
     const TILE_ROWS: usize = 6;
     const TILE_BLOCKS: usize = 1;
-    const CORRELATION_ROWS: usize = 6;
+    const CORRELATION: (usize, usize) = (6, 4);
 
     #[inline]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {

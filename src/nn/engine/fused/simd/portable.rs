@@ -18,7 +18,7 @@ impl Simd for Portable {
     const LANES: usize = 4;
     const TILE_ROWS: usize = 2;
     const TILE_BLOCKS: usize = 1;
-    const CORRELATION_ROWS: usize = 2;
+    const CORRELATION: (usize, usize) = (2, 4);
 
     #[inline]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
