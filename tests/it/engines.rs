@@ -3,7 +3,7 @@
 use gatecast::domain::order::{Cell, Device, EngineChoice, Loss, Output};
 use gatecast::nn::engine::fused::Fused;
 use gatecast::nn::engine::{Batch, Engine, Inputs, Objective, Steps, build};
-use gatecast::nn::initialise::initialise;
+use gatecast::nn::initialise;
 use gatecast::nn::network::Network;
 use gatecast::nn::random::{Purpose, Random};
 use proptest::prelude::*;

@@ -22,14 +22,15 @@ impl Kernel for Forward<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Forward { gates, before, out } = self;
         let n = out.len();
+        for at in (n..3 * n).step_by(S::LANES) {
+            let activated = sigmoid(simd, simd.load(gates, at));
+            simd.store(gates, at, activated);
+        }
         for at in (0..n).step_by(S::LANES) {
-            let r = sigmoid(simd, simd.load(gates, n + at));
-            let z = sigmoid(simd, simd.load(gates, 2 * n + at));
+            let (r, z) = (simd.load(gates, n + at), simd.load(gates, 2 * n + at));
             let m = simd.load(gates, 3 * n + at);
             let candidate = tanh(simd, simd.mul_add(r, m, simd.load(gates, at)));
             simd.store(gates, at, candidate);
-            simd.store(gates, n + at, r);
-            simd.store(gates, 2 * n + at, z);
             let h = simd.mul_add(z, simd.sub(simd.load(before, at), candidate), candidate);
             simd.store(out, at, h);
         }

@@ -21,19 +21,13 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let n = self.cell.len();
-        for at in (0..n).step_by(S::LANES) {
-            let cell = update(simd, self.gates, self.before, n, at);
-            simd.store(self.cell, at, cell);
-            let squashed = tanh(simd, cell);
-            simd.store(self.squashed, at, squashed);
-            let o = simd.load(self.gates, 3 * n + at);
-            simd.store(self.out, at, simd.mul(o, squashed));
-        }
+        update(simd, self.gates, self.before, self.cell);
+        self.squashed.copy_from_slice(self.cell);
+        emit(simd, self.gates, self.squashed, self.out);
     }
 }
 
-/// Activates the gates in place and computes c: the first half, where c is normalised.
+/// Activates i, f and g in place and computes c: the first half, where c is normalised.
 pub(super) struct Update<'a> {
     pub gates: &'a mut [f32],
     pub before: &'a [f32],
@@ -45,17 +39,13 @@ impl Kernel for Update<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let n = self.cell.len();
-        for at in (0..n).step_by(S::LANES) {
-            let cell = update(simd, self.gates, self.before, n, at);
-            simd.store(self.cell, at, cell);
-        }
+        update(simd, self.gates, self.before, self.cell);
     }
 }
 
-/// The second half: `squashed` holds the normalised c and gets its tanh; h from that.
+/// The second half: `squashed` holds the normalised c and gets its tanh; o, and h from both.
 pub(super) struct Emit<'a> {
-    pub gates: &'a [f32],
+    pub gates: &'a mut [f32],
     pub squashed: &'a mut [f32],
     pub out: &'a mut [f32],
 }
@@ -65,26 +55,37 @@ impl Kernel for Emit<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let n = self.out.len();
-        for at in (0..n).step_by(S::LANES) {
-            let squashed = tanh(simd, simd.load(self.squashed, at));
-            simd.store(self.squashed, at, squashed);
-            simd.store(self.out, at, simd.mul(simd.load(self.gates, 3 * n + at), squashed));
-        }
+        emit(simd, self.gates, self.squashed, self.out);
+    }
+}
+
+// A loop a function, not one loop for all: a vector's way through σ or tanh is long, and the
+// processor looks only so many instructions ahead for another to work on meanwhile.
+#[inline(always)]
+fn update<S: Simd>(simd: S, gates: &mut [f32], before: &[f32], cell: &mut [f32]) {
+    let n = cell.len();
+    for at in (0..2 * n).step_by(S::LANES) {
+        let activated = sigmoid(simd, simd.load(gates, at));
+        simd.store(gates, at, activated);
+    }
+    for at in (0..n).step_by(S::LANES) {
+        let g = tanh(simd, simd.load(gates, 2 * n + at));
+        simd.store(gates, 2 * n + at, g);
+        let kept = simd.mul(simd.load(gates, n + at), simd.load(before, at));
+        simd.store(cell, at, simd.mul_add(simd.load(gates, at), g, kept));
     }
 }
 
 #[inline(always)]
-fn update<S: Simd>(simd: S, gates: &mut [f32], before: &[f32], n: usize, at: usize) -> S::Vector {
-    let i = sigmoid(simd, simd.load(gates, at));
-    let f = sigmoid(simd, simd.load(gates, n + at));
-    let g = tanh(simd, simd.load(gates, 2 * n + at));
-    let o = sigmoid(simd, simd.load(gates, 3 * n + at));
-    simd.store(gates, at, i);
-    simd.store(gates, n + at, f);
-    simd.store(gates, 2 * n + at, g);
-    simd.store(gates, 3 * n + at, o);
-    simd.mul_add(f, simd.load(before, at), simd.mul(i, g))
+fn emit<S: Simd>(simd: S, gates: &mut [f32], squashed: &mut [f32], out: &mut [f32]) {
+    let n = out.len();
+    for at in (0..n).step_by(S::LANES) {
+        let o = sigmoid(simd, simd.load(gates, 3 * n + at));
+        simd.store(gates, 3 * n + at, o);
+        let s = tanh(simd, simd.load(squashed, at));
+        simd.store(squashed, at, s);
+        simd.store(out, at, simd.mul(o, s));
+    }
 }
 
 /// Turns the activated gates into the gradients by their pre-activations, and moves the gradient
