@@ -19,7 +19,6 @@ mod data;
 mod durability;
 mod engines;
 mod forecast;
-
 mod golden;
 mod gradients;
 mod jobs;
