@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 
 use super::support::TestServer;
 
-/// Long enough to be killed in the middle of, short enough to wait for.
 const EPOCHS: u64 = 12;
+
+/// An engine, and layers that keep it busy for seconds: long enough to be killed in the middle of.
+const FUSED: (&str, [u32; 2]) = ("fused", [96, 96]);
+const LIBTORCH: (&str, [u32; 2]) = ("libtorch", [16, 16]);
 
 /// Four series of a noisy wave, a thousand points each.
 fn waves() -> String {
@@ -25,13 +28,13 @@ fn waves() -> String {
     csv
 }
 
-async fn order(server: &TestServer) -> Value {
+async fn order(server: &TestServer, (engine, layers): (&str, [u32; 2])) -> Value {
     let dataset = server.upload("?name=waves", waves()).await.expect(201);
     json!({
         "kind": "train", "name": "killed or not", "dataset": dataset["id"],
         "data": {"targets": ["value"], "context": 40, "horizon": 5, "split": {"by": "time", "validation": 0.2}},
-        "model": {"cell": "gru", "layers": [16, 16]},
-        "training": {"epochs": EPOCHS, "seed": 7},
+        "model": {"cell": "gru", "layers": layers},
+        "training": {"epochs": EPOCHS, "seed": 7, "engine": engine},
     })
 }
 
@@ -73,8 +76,14 @@ async fn assert_ended_once(server: &TestServer, id: &str, models: usize) {
 
 #[tokio::test]
 async fn a_killed_server_goes_on_where_it_was_to_the_same_bytes() {
+    for engine in [FUSED, LIBTORCH] {
+        kill_the_server(engine).await;
+    }
+}
+
+async fn kill_the_server(engine: (&str, [u32; 2])) {
     let server = TestServer::start().await;
-    let order = order(&server).await;
+    let order = order(&server, engine).await;
     let straight = server.ended(&start(&server, &order).await).await;
     let expected = bundle(&server, &straight).await;
 
@@ -91,8 +100,14 @@ async fn a_killed_server_goes_on_where_it_was_to_the_same_bytes() {
 
 #[tokio::test]
 async fn a_killed_trainer_is_followed_by_another_to_the_same_bytes() {
+    for engine in [FUSED, LIBTORCH] {
+        kill_the_trainer(engine).await;
+    }
+}
+
+async fn kill_the_trainer(engine: (&str, [u32; 2])) {
     let server = TestServer::start().await;
-    let order = order(&server).await;
+    let order = order(&server, engine).await;
     let straight = server.ended(&start(&server, &order).await).await;
     let expected = bundle(&server, &straight).await;
 
@@ -110,7 +125,7 @@ async fn a_killed_trainer_is_followed_by_another_to_the_same_bytes() {
 #[tokio::test]
 async fn a_server_told_to_end_hands_its_training_on_and_the_next_takes_it_up() {
     let mut server = TestServer::start().await;
-    let order = order(&server).await;
+    let order = order(&server, LIBTORCH).await;
     let id = start(&server, &order).await;
     in_the_middle(&server, &id).await;
     let before = epochs(&server, &id).await;
@@ -126,7 +141,7 @@ async fn a_server_told_to_end_hands_its_training_on_and_the_next_takes_it_up() {
 #[tokio::test]
 async fn a_trainer_whose_server_is_killed_ends_by_itself() {
     let mut server = TestServer::start().await;
-    let order = order(&server).await;
+    let order = order(&server, LIBTORCH).await;
     let id = start(&server, &order).await;
     in_the_middle(&server, &id).await;
     let trainers = server.children();
