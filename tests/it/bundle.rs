@@ -359,6 +359,10 @@ fn a_manifest_that_contradicts_itself_or_the_tensors_is_refused() {
     let manifest = changed.header["__metadata__"]["gatecast"].as_str().unwrap().replace("A small one", "A large one");
     changed.header["__metadata__"]["gatecast"] = manifest.into();
     refused(&changed.bytes(), "digest_mismatch", "digest");
+    let mut misspelt = parts();
+    let digest = misspelt.header["__metadata__"].as_object_mut().unwrap().remove("gatecast.sha256").unwrap();
+    misspelt.header["__metadata__"]["gatecast.sha255"] = digest;
+    refused(&misspelt.bytes(), "invalid_header", "`gatecast.sha255`");
 }
 
 #[test]

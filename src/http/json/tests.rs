@@ -33,7 +33,7 @@ fn every_mistake_in_an_order_is_named_by_its_place() {
         (
             r#", "training": {"optimizer": {"type": "adam", "learning_rate": 0}}"#,
             "/training/optimizer/learning_rate",
-            "1e-12",
+            "at least 0.000000000001",
         ),
         (
             r#", "training": {"optimizer": {"type": "adam", "learning_rate": 1e30}}"#,

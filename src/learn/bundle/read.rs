@@ -28,6 +28,10 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
         Scaling::Standard => usize::try_from(manifest.series).unwrap_or(usize::MAX),
         Scaling::None | Scaling::StandardGlobal => 1,
     };
+    // A misspelt digest would pass for none.
+    if let Some(unknown) = header.metadata.keys().find(|key| !KNOWN_METADATA.contains(&key.as_str())) {
+        return Err(BundleError::Header(format!("its metadata hold `{}`, which no bundle has", shorten(unknown))));
+    }
     let key_bytes = header.tensors.get("scaling.series").and_then(|entry| entry.shape.first()).copied();
     let tensors = table(&network, rows, key_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default());
     check_names(&header, &tensors)?;
@@ -71,6 +75,9 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
     let scaler = Scaler::new(manifest.order.data.scaling, manifest.inputs.clone(), keys, mean, std)?;
     Ok(Bundle { manifest, network, parameters, scaler })
 }
+
+/// What may stand in the metadata; other writers of safetensors put `format` there.
+const KNOWN_METADATA: [&str; 3] = ["gatecast", "gatecast.sha256", "format"];
 
 /// The header, and where the tensors begin.
 fn read_header(file: &mut File) -> Result<(Header, u64), BundleError> {
