@@ -133,10 +133,9 @@ fn check_split(split: &Split, profile: &Profile, errors: &mut Vec<FieldError>) {
             for (name, part) in parts {
                 let pointer = format!("/data/split/{name}");
                 match part {
-                    Some(Part::Fraction(_)) if name == "training" => errors.push(FieldError::new(
-                        pointer,
-                        "takes a range of times; its share is what validation and test leave",
-                    )),
+                    Some(Part::Fraction(0.0)) if name == "training" => {
+                        errors.push(FieldError::new(pointer, "leaves nothing to train on"));
+                    }
                     Some(Part::Fraction(share)) => shares += share,
                     Some(Part::Range(_)) if profile.start.is_none() => errors.push(FieldError::new(
                         pointer,
@@ -152,7 +151,10 @@ fn check_split(split: &Split, profile: &Profile, errors: &mut Vec<FieldError>) {
                     None => {}
                 }
             }
-            if shares >= 1.0 {
+            // 0.7 + 0.15 + 0.15 may come out a bit above 1.
+            if shares > 1.0 + 1e-9 {
+                errors.push(FieldError::new("/data/split", "the shares add up to more than all points"));
+            } else if shares >= 1.0 && training.is_none() {
                 errors.push(FieldError::new("/data/split", "validation and test leave nothing to train on"));
             }
         }

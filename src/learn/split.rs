@@ -50,7 +50,8 @@ fn by_time(
     let validation_range = validation.map(|part| points(part, length, before_test, times));
     let earliest = [&test_range, &validation_range].into_iter().flatten().map(|range| range.start).min();
     let training_range = match training {
-        Some(part) => points(part, length, length, times),
+        // A share of training stands right before what is held back.
+        Some(part) => points(part, length, earliest.unwrap_or(length), times),
         None => 0..earliest.unwrap_or(length),
     };
     let parts = Parts {
@@ -144,6 +145,9 @@ mod tests {
         assert_eq!(time(None, share(0.2), share(0.1), &times), parts(0..70, 70..90, 90..100));
         assert_eq!(time(None, None, None, &times), parts(0..100, 0..0, 0..0));
         assert_eq!(time(None, share(0.2), range(Some(90), None), &times), parts(0..70, 70..90, 90..100));
+        assert_eq!(time(share(0.7), share(0.2), share(0.1), &times), parts(0..70, 70..90, 90..100));
+        assert_eq!(time(share(0.5), share(0.2), share(0.1), &times), parts(20..70, 70..90, 90..100));
+        assert_eq!(time(share(0.5), None, None, &times), parts(50..100, 0..0, 0..0));
     }
 
     #[test]

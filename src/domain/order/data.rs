@@ -71,7 +71,7 @@ pub enum Split {
     /// Within every series, by time. A window belongs to the part that holds the targets of its
     /// last step; its context may reach back into the part before.
     Time {
-        /// Left out: what lies before validation and test.
+        /// Left out: what lies before validation and test. A share: so many points right before them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[garde(dive)]
         training: Option<Part>,

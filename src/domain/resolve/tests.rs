@@ -90,7 +90,11 @@ fn windows_and_splits_are_held_against_the_dataset() {
     };
     assert_eq!(rail(json!({"context": 1995, "horizon": 14})), ["/data/context"]);
     assert_eq!(rail(json!({"split": {"by": "time", "validation": 0.6, "test": 0.4}})), ["/data/split"]);
-    assert_eq!(rail(json!({"split": {"by": "time", "training": 0.5}})), ["/data/split/training"]);
+    assert_eq!(rail(json!({"split": {"by": "time", "training": 0.9, "validation": 0.2}})), ["/data/split"]);
+    assert_eq!(rail(json!({"split": {"by": "time", "training": 0.0}})), ["/data/split/training"]);
+    let all = json!({"data": {"targets": ["rail"],
+        "split": {"by": "time", "training": 0.7, "validation": 0.15, "test": 0.15}}});
+    resolve(order(all), "cta", &profile(2000)).unwrap();
     assert_eq!(rail(json!({"split": {"by": "series", "validation": 0.2}})), ["/data/split/validation"]);
     let backwards = json!({"from": "2019-05-31", "to": "2019-01-01"});
     assert_eq!(rail(json!({"split": {"by": "time", "validation": backwards}})), ["/data/split/validation"]);
