@@ -26,7 +26,7 @@ const SERVE: &str = r#"
     cat >/dev/null
     kill -QUIT $!
     wait $! || true
-    rm -rf "$2/data" "$2/log"
+    cd / && rm -rf "$2"
 "#;
 
 struct Server {
