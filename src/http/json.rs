@@ -65,6 +65,9 @@ impl JsonBody for Order {
 
     fn read(body: &[u8]) -> Result<Self, Problem> {
         let mut whole: Value = typed(&mut serde_json::Deserializer::from_slice(body))?;
+        if let Some(pointer) = OBJECTS.iter().find(|&&at| whole.pointer(at).is_some_and(Value::is_array)) {
+            return Err(field(*pointer, "expected an object, found a list"));
+        }
         let Some(fields) = whole.as_object_mut() else {
             return Err(field("", "expected an object such as {\"kind\": \"train\", \"dataset\": \"…\"}"));
         };
@@ -78,6 +81,17 @@ impl JsonBody for Order {
         }
     }
 }
+
+/// Objects of an order; serde would take a list for one, its items for the fields in their order.
+const OBJECTS: [&str; 7] = [
+    "/data",
+    "/data/covariates",
+    "/data/split",
+    "/model",
+    "/training",
+    "/training/optimizer",
+    "/training/early_stopping",
+];
 
 fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()?.parse::<mime::Mime>().ok());

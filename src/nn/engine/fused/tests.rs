@@ -26,6 +26,11 @@ fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().copied().map(f64::from).collect()
 }
 
+/// Each weight moved by about its last bit in float32.
+fn nudged(parameters: &[f64]) -> Vec<f64> {
+    parameters.iter().enumerate().map(|(i, p)| p * (1.0 + [1e-7, -0.7e-7][i % 2])).collect()
+}
+
 fn cell() -> impl Strategy<Value = Cell> {
     prop_oneof![Just(Cell::SimpleRnn), Just(Cell::Lstm), Just(Cell::Gru)]
 }
@@ -40,7 +45,7 @@ proptest! {
     #[test]
     fn loss_and_gradient_equal_central_differences(cell in cell(), layer_norm: bool, output in output(),
         mae: bool, inputs in 1_usize..4, layers in prop::collection::vec(1_usize..7, 1..4), outputs in 1_usize..4,
-        batch in 1_usize..40, steps in 1_usize..6, seed: u64) {
+        batch in 1_usize..40, steps in 1_usize..6, seed in 0_u64..1 << 32) {
         let network = Network { output, ..network(cell, layer_norm, inputs, &layers, outputs) };
         let kind = if mae { Loss::Mae } else { Loss::Mse };
         let parameters = parameters(&network, seed);
@@ -54,7 +59,7 @@ proptest! {
         // Float32 can be no better than the problem: layer norms over few units divide by little,
         // and a stack of them can turn the last bit of a weight into a thousandth of a gradient.
         // So allow what such a change of the weights does to the true gradient.
-        let nudged: Vec<f64> = p.iter().enumerate().map(|(i, p)| p * (1.0 + [1e-7, -0.7e-7][i % 2])).collect();
+        let nudged = nudged(&p);
         let (mut slack, mut loss_slack) = (0.0, 0.0);
         if layer_norm {
             let by_gradient = gradient(&network, kind, &nudged, &x, &y, batch);
@@ -80,15 +85,21 @@ proptest! {
     #[test]
     fn predictions_equal_plain_loops(cell in cell(), layer_norm: bool, output in output(), last: bool,
         inputs in 1_usize..4, layers in prop::collection::vec(1_usize..40, 1..3), outputs in 1_usize..20,
-        batch in 1_usize..70, steps in 1_usize..6, seed: u64) {
+        batch in 1_usize..70, steps in 1_usize..6, seed in 0_u64..1 << 32) {
         let network = Network { output, ..network(cell, layer_norm, inputs, &layers, outputs) };
         let parameters = parameters(&network, seed);
         let values = numbers(seed + 1, batch * steps * inputs);
         let wanted = if last { Steps::Last } else { Steps::Trained };
-        let mut want = Vec::new();
-        for row in values.chunks(steps * inputs) {
-            let all = predict(&network, &wide(&parameters), &wide(row));
-            want.extend_from_slice(if last { &all[all.len() - outputs..] } else { &all });
+        let true_to = |parameters: &[f64]| {
+            let all = values.chunks(steps * inputs).map(|row| predict(&network, parameters, &wide(row)));
+            all.flat_map(|all| if last { all[all.len() - outputs..].to_vec() } else { all }).collect::<Vec<f64>>()
+        };
+        let want = true_to(&wide(&parameters));
+        // As for the gradient: what the last bit of a weight does to the true answer is no fault.
+        let mut slack = 0.0;
+        if layer_norm {
+            let moved = true_to(&nudged(&wide(&parameters)));
+            slack = want.iter().zip(moved).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         }
         for level in Level::available() {
             let mut engine = Fused::with_level(&network, Objective { loss: Loss::Mse }, 1, level).unwrap();
@@ -96,7 +107,7 @@ proptest! {
             engine.predict(&parameters, Inputs { batch, steps, values: &values }, wanted, &mut got).unwrap();
             prop_assert_eq!(got.len(), want.len());
             for (&got, &want) in got.iter().zip(&want) {
-                prop_assert!(close(got, want, 1e-5), "{}: {got} for {want}", level.name());
+                prop_assert!(close(got, want, 1e-5 + 10.0 * slack), "{}: {got} for {want}", level.name());
             }
         }
     }
