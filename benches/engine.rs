@@ -19,7 +19,7 @@ use gatecast::nn::network::{Network, Role};
 
 const STEPS: usize = 50;
 const HORIZON: usize = 10;
-const OBJECTIVE: Objective = Objective { loss: Loss::Mse };
+const OBJECTIVE: Objective = Objective::of(Loss::Mse);
 const BUDGET: Duration = Duration::from_millis(700);
 
 type Failure = Box<dyn std::error::Error>;
@@ -126,8 +126,7 @@ struct Work {
 
 impl Work {
     fn new(cell: Cell, layer_norm: bool, units: usize, batch: usize) -> Self {
-        let layers = vec![units, units];
-        let network = Network { cell, layer_norm, inputs: 1, layers, outputs: HORIZON, output: Output::EveryStep };
+        let network = Network::stack(cell, layer_norm, 1, &[units, units], HORIZON, Output::EveryStep);
         let waves = |count: usize, scale: f32| (0..count).map(|i| scale * (0.7 * i as f32).sin()).collect::<Vec<_>>();
         Work {
             name: format!("{}{} 2 x {units} batch {batch}", cell.name(), if layer_norm { " norm" } else { "" }),
@@ -149,7 +148,7 @@ impl Work {
     /// Seconds a training step.
     fn train(&self, engine: &mut dyn Engine) -> Result<f64, Failure> {
         let inputs = Inputs { batch: self.batch, steps: STEPS, values: &self.inputs };
-        let batch = Batch { inputs, targets: &self.targets };
+        let batch = Batch::new(inputs, &self.targets);
         let mut gradient = vec![0.0; self.parameters.len()];
         least(|| engine.loss_and_gradient(&self.parameters, batch, &mut gradient).map(|_| ()))
     }

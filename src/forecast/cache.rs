@@ -29,7 +29,7 @@ impl Loaded {
     fn read(path: &std::path::Path) -> Result<Self, LoadError> {
         let bundle = bundle::read(path)?;
         // The loss is for training alone; a forecast takes any.
-        let objective = Objective { loss: Loss::Mse };
+        let objective = Objective::of(Loss::Mse);
         let engine = engine::build(&bundle.network, objective, Device::Cpu, EngineChoice::Auto, 1)?;
         Ok(Self { bundle, engine: Mutex::new(engine) })
     }

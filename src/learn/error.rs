@@ -109,7 +109,7 @@ impl From<EngineError> for LearnError {
         match error {
             EngineError::OutOfMemory(what) => Self::OutOfMemory(what),
             EngineError::NoDevice(device) => Self::NoDevice(device),
-            EngineError::Shape { .. } => Self::Broken(error.to_string()),
+            EngineError::Shape { .. } | EngineError::Unsupported { .. } => Self::Broken(error.to_string()),
             EngineError::Backend(what) => Self::Engine(what),
         }
     }

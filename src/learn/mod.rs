@@ -6,6 +6,7 @@
 //! with `metrics` and beside the `baselines`; `child` is the process around it.
 
 pub mod baselines;
+pub mod build;
 pub mod bundle;
 pub mod checkpoint;
 pub mod child;

@@ -77,14 +77,7 @@ mod tests {
     use crate::domain::order::{Cell, Output};
 
     fn after(losses: &[f64]) -> State {
-        let network = Network {
-            cell: Cell::SimpleRnn,
-            layer_norm: false,
-            inputs: 1,
-            layers: vec![1],
-            outputs: 1,
-            output: Output::LastStep,
-        };
+        let network = Network::stack(Cell::SimpleRnn, false, 1, &[1], 1, Output::LastStep);
         let mut state = State::new(&network, &TrainingSpec::default());
         for (at, &loss) in losses.iter().enumerate() {
             state.parameters.fill(at as f32 + 1.0);

@@ -9,6 +9,7 @@
 use std::time::Instant;
 
 use super::baselines::Baseline;
+use super::build;
 use super::bundle::Bundle;
 use super::error::LearnError;
 use super::evaluate::Judge;
@@ -44,7 +45,7 @@ pub type EngineMaker<'m> = dyn Fn(&Network, &Assignment) -> Result<Box<dyn Engin
 
 fn build_engine(network: &Network, assignment: &Assignment) -> Result<Box<dyn Engine>, EngineError> {
     let training = &assignment.order.training;
-    let objective = Objective { loss: training.loss };
+    let objective = Objective::of(training.loss);
     engine::build(network, objective, training.device, training.engine, assignment.threads)
 }
 
@@ -109,14 +110,7 @@ impl<'t> Trainer<'t> {
             return Err(no_training_windows(&prepared));
         }
         let count = u32::try_from(training.len()).map_err(|_| LearnError::TooManyWindows(training.len()))?;
-        let network = Network {
-            cell: model.cell,
-            layer_norm: model.layer_norm,
-            inputs: prepared.inputs(),
-            layers: model.layers.clone(),
-            outputs: prepared.shape.horizon * prepared.targets,
-            output: model.output,
-        };
+        let network = build::network(model, prepared.inputs(), prepared.shape.horizon * prepared.targets);
         let engine = engine(&network, assignment)?;
         let validation = Windows::of(&prepared, PartName::Validation);
         Ok(Self {
@@ -238,7 +232,7 @@ impl<'t> Trainer<'t> {
             self.batcher.gather(&self.prepared, self.network.output, windows);
             let inputs =
                 Inputs { batch: numbers.len(), steps: self.prepared.shape.context, values: &self.batcher.inputs };
-            let batch = Batch { inputs, targets: &self.batcher.targets };
+            let batch = Batch::new(inputs, &self.batcher.targets);
             let loss = self.engine.loss_and_gradient(&state.parameters, batch, &mut self.gradient)?;
             if !loss.is_finite() || !norm(&self.gradient).is_finite() {
                 let what = if loss.is_finite() { "the gradient" } else { "the loss" };

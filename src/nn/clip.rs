@@ -53,14 +53,7 @@ mod tests {
 
     /// Variables of the head: 2 weights and 2 biases, behind a layer of one unit.
     fn network() -> Network {
-        Network {
-            cell: Cell::SimpleRnn,
-            layer_norm: false,
-            inputs: 1,
-            layers: vec![1],
-            outputs: 2,
-            output: Output::LastStep,
-        }
+        Network::stack(Cell::SimpleRnn, false, 1, &[1], 2, Output::LastStep)
     }
 
     #[test]

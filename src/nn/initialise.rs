@@ -17,7 +17,9 @@ pub fn initialise(network: &Network, seed: u64) -> Vec<f32> {
         match parameter.role {
             Role::Kernel => glorot_uniform(parameter, &mut random, block),
             Role::RecurrentKernel => orthogonal(parameter, &mut random, block),
-            Role::Bias if network.cell == Cell::Lstm && parameter.layer.is_some() => forget_bias(block),
+            Role::Bias if network.layer_of(parameter).is_some_and(|layer| layer.cell == Cell::Lstm) => {
+                forget_bias(block);
+            }
             Role::Bias | Role::Offset => {}
             Role::Gain => block.fill(1.0),
         }
@@ -83,7 +85,7 @@ mod tests {
     use crate::domain::order::Output;
 
     fn network(cell: Cell, layer_norm: bool) -> Network {
-        Network { cell, layer_norm, inputs: 3, layers: vec![20, 12], outputs: 5, output: Output::EveryStep }
+        Network::stack(cell, layer_norm, 3, &[20, 12], 5, Output::EveryStep)
     }
 
     fn variable<'a>(network: &Network, flat: &'a [f32], name: &str) -> &'a [f32] {

@@ -6,17 +6,44 @@ use crate::domain::order::{Cell, Output};
 pub const LAYER_NORM_EPSILON: f32 = 1e-3;
 
 /// A stack of recurrent layers under a linear head.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Network {
-    pub cell: Cell,
-    pub layer_norm: bool,
     /// Numbers read at each step.
     pub inputs: usize,
-    /// Units of each recurrent layer.
-    pub layers: Vec<usize>,
+    /// First to last.
+    pub layers: Vec<Layer>,
     /// Numbers the head gives at a step: horizon × targets, the horizon outermost.
     pub outputs: usize,
     pub output: Output,
+}
+
+/// One recurrent layer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Layer {
+    pub cell: Cell,
+    pub layer_norm: bool,
+    pub units: usize,
+}
+
+impl Layer {
+    pub fn new(cell: Cell, layer_norm: bool, units: usize) -> Self {
+        Self { cell, layer_norm, units }
+    }
+
+    /// Gates of the cell: how many blocks of `units` rows its kernels have. In PyTorch's order:
+    /// LSTM i, f, g, o; GRU r, z, n.
+    pub fn gates(&self) -> usize {
+        match self.cell {
+            Cell::SimpleRnn => 1,
+            Cell::Gru => 3,
+            Cell::Lstm => 4,
+        }
+    }
+
+    /// Numbers it gives at each step.
+    pub fn outputs(&self) -> usize {
+        self.units
+    }
 }
 
 /// What a parameter is, which says how it begins.
@@ -62,14 +89,10 @@ impl Parameter {
 }
 
 impl Network {
-    /// Gates of the cell: how many blocks of `units` rows its kernels have. In PyTorch's order:
-    /// LSTM i, f, g, o; GRU r, z, n.
-    pub fn gates(&self) -> usize {
-        match self.cell {
-            Cell::SimpleRnn => 1,
-            Cell::Gru => 3,
-            Cell::Lstm => 4,
-        }
+    /// Layers of one cell, `units` of each, that forecast `outputs` numbers.
+    pub fn stack(cell: Cell, layer_norm: bool, inputs: usize, units: &[usize], outputs: usize, output: Output) -> Self {
+        let layers = units.iter().map(|&units| Layer::new(cell, layer_norm, units)).collect();
+        Self { inputs, layers, outputs, output }
     }
 
     /// Every variable in the order of the flat buffer: layer by layer kernel, recurrent kernel,
@@ -85,17 +108,18 @@ impl Network {
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = List::default();
         let mut inputs = self.inputs;
-        for (layer, &units) in self.layers.iter().enumerate() {
-            let rows = self.gates() * units;
-            list.layer = Some(layer);
+        for (place, layer) in self.layers.iter().enumerate() {
+            let units = layer.units;
+            let rows = layer.gates() * units;
+            list.layer = Some(place);
             list.push("kernel", Role::Kernel, &[rows, inputs]);
             list.push("recurrent_kernel", Role::RecurrentKernel, &[rows, units]);
-            match self.cell {
+            match layer.cell {
                 Cell::Gru => list.push("bias", Role::Bias, &[2, rows]),
                 Cell::SimpleRnn | Cell::Lstm => list.push("bias", Role::Bias, &[rows]),
             }
-            if self.layer_norm {
-                match self.cell {
+            if layer.layer_norm {
+                match layer.cell {
                     Cell::SimpleRnn => {
                         list.push("norm.gain", Role::Gain, &[units]);
                         list.push("norm.offset", Role::Offset, &[units]);
@@ -105,17 +129,22 @@ impl Network {
                         list.push("recurrent_norm.gain", Role::Gain, &[rows]);
                     }
                 }
-                if self.cell == Cell::Lstm {
+                if layer.cell == Cell::Lstm {
                     list.push("cell_norm.gain", Role::Gain, &[units]);
                     list.push("cell_norm.offset", Role::Offset, &[units]);
                 }
             }
-            inputs = units;
+            inputs = layer.outputs();
         }
         list.layer = None;
         list.push("kernel", Role::Kernel, &[self.outputs, inputs]);
         list.push("bias", Role::Bias, &[self.outputs]);
         list.parameters
+    }
+
+    /// The layer a variable belongs to; `None` for the head's.
+    pub fn layer_of(&self, parameter: &Parameter) -> Option<&Layer> {
+        parameter.layer.and_then(|layer| self.layers.get(layer))
     }
 
     /// Length of the flat buffer.

@@ -42,12 +42,12 @@ proptest! {
         seed in 0_u64..1_000_000,
     ) {
         let output = if every_step { Output::EveryStep } else { Output::LastStep };
-        let network = Network { cell, layer_norm, inputs, layers, outputs, output };
-        let objective = Objective { loss: if mae { Loss::Mae } else { Loss::Mse } };
+        let network = Network::stack(cell, layer_norm, inputs, &layers, outputs, output);
+        let objective = Objective::of(if mae { Loss::Mae } else { Loss::Mse });
         let parameters = initialise(&network, seed);
         let values = numbers(seed, 1, batch * steps * inputs);
         let targets = numbers(seed, 2, batch * network.output_steps(steps) * outputs);
-        let batch = Batch { inputs: Inputs { batch, steps, values: &values }, targets: &targets };
+        let batch = Batch::new(Inputs { batch, steps, values: &values }, &targets);
         let run = |engine: &mut dyn Engine| {
             let mut gradient = vec![f32::NAN; parameters.len()];
             let loss = engine.loss_and_gradient(&parameters, batch, &mut gradient).unwrap();

@@ -56,18 +56,11 @@ impl Fixture {
             "gru" => (Cell::Gru, false),
             other => panic!("unknown cell {other}"),
         };
-        Network {
-            cell,
-            layer_norm,
-            inputs: self.features,
-            layers: self.units.clone(),
-            outputs: self.horizon,
-            output: Output::EveryStep,
-        }
+        Network::stack(cell, layer_norm, self.features, &self.units, self.horizon, Output::EveryStep)
     }
 
     fn batch(&self) -> Batch<'_> {
-        Batch { inputs: Inputs { batch: self.batch, steps: self.steps, values: &self.x.data }, targets: &self.y.data }
+        Batch::new(Inputs { batch: self.batch, steps: self.steps, values: &self.x.data }, &self.y.data)
     }
 }
 
@@ -90,9 +83,9 @@ fn from_keras(network: &Network, weights: &Weights) -> Vec<f32> {
         let keras = &weights[&keras_name(&parameter)];
         let columns = *keras.shape.last().unwrap();
         let units = columns / 3;
-        let swap = |column: usize| match (network.cell, parameter.layer) {
-            (Cell::Gru, Some(_)) if column < units => column + units,
-            (Cell::Gru, Some(_)) if column < 2 * units => column - units,
+        let swap = |column: usize| match network.layer_of(&parameter).map(|layer| layer.cell) {
+            Some(Cell::Gru) if column < units => column + units,
+            Some(Cell::Gru) if column < 2 * units => column - units,
             _ => column,
         };
         let is_kernel = parameter.name.ends_with("kernel");
@@ -160,7 +153,7 @@ fn holds(name: &str) {
     let fixture = Fixture::read(name);
     let network = fixture.network();
     let first = from_keras(&network, &fixture.weights);
-    let objective = Objective { loss: Loss::Mse };
+    let objective = Objective::of(Loss::Mse);
     agrees(&fixture, &network, &first, build(&network, objective, Device::Cpu, EngineChoice::Libtorch, 1).unwrap());
     agrees(&fixture, &network, &first, Box::new(Fused::new(&network, objective, 1).unwrap()));
 }

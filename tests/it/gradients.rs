@@ -19,14 +19,7 @@ fn networks() -> impl Iterator<Item = Network> {
     let cells = [Cell::SimpleRnn, Cell::Lstm, Cell::Gru].into_iter();
     cells.flat_map(|cell| {
         [false, true].into_iter().flat_map(move |layer_norm| {
-            [Output::EveryStep, Output::LastStep].map(|output| Network {
-                cell,
-                layer_norm,
-                inputs: 2,
-                layers: vec![5, 4],
-                outputs: 3,
-                output,
-            })
+            [Output::EveryStep, Output::LastStep].map(|output| Network::stack(cell, layer_norm, 2, &[5, 4], 3, output))
         })
     })
 }
@@ -38,7 +31,7 @@ fn numbers(count: usize, step: u64) -> Vec<f32> {
 }
 
 fn engines(network: &Network, loss: Loss) -> [Box<dyn Engine>; 2] {
-    let objective = Objective { loss };
+    let objective = Objective::of(loss);
     let libtorch = build(network, objective, Device::Cpu, EngineChoice::Libtorch, 1).unwrap();
     [libtorch, Box::new(Fused::new(network, objective, 1).unwrap())]
 }
@@ -68,7 +61,7 @@ impl Case {
     }
 
     fn batch(&self) -> Batch<'_> {
-        Batch { inputs: Inputs { batch: BATCH, steps: STEPS, values: &self.inputs }, targets: &self.targets }
+        Batch::new(Inputs { batch: BATCH, steps: STEPS, values: &self.inputs }, &self.targets)
     }
 }
 
@@ -177,6 +170,6 @@ fn wrong_lengths_are_named() {
 #[test]
 fn a_card_that_is_not_there_is_named() {
     let network = networks().next().unwrap();
-    let built = build(&network, Objective { loss: Loss::Mse }, Device::Cuda(99), EngineChoice::Auto, 1);
+    let built = build(&network, Objective::of(Loss::Mse), Device::Cuda(99), EngineChoice::Auto, 1);
     assert!(matches!(built.err(), Some(EngineError::NoDevice(name)) if name == "cuda:99"));
 }

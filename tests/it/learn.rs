@@ -74,7 +74,7 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
 
 pub(crate) fn libtorch(network: &Network, assignment: &Assignment) -> Result<Box<dyn Engine>, EngineError> {
     let training = &assignment.order.training;
-    engine::build(network, Objective { loss: training.loss }, training.device, training.engine, assignment.threads)
+    engine::build(network, Objective::of(training.loss), training.device, training.engine, assignment.threads)
 }
 
 /// All events of a training that nobody stops.

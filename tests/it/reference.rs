@@ -35,7 +35,8 @@ fn read<'a>(network: &Network, parameters: &'a [f64], name: &str) -> &'a [f64] {
 }
 
 fn run_layer(network: &Network, parameters: &[f64], layer: usize, rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let units = network.layers[layer];
+    let spec = network.layers[layer];
+    let units = spec.units;
     let get = |name: &str| read(network, parameters, &format!("recurrent.{layer}.{name}"));
     let (kernel, recurrent, bias) = (get("kernel"), get("recurrent_kernel"), get("bias"));
     let mut h = vec![0.0; units];
@@ -43,16 +44,16 @@ fn run_layer(network: &Network, parameters: &[f64], layer: usize, rows: &[Vec<f6
     let mut states = Vec::new();
     for x in rows {
         let (wx, uh) = (product(kernel, x), product(recurrent, &h));
-        match network.cell {
+        match spec.cell {
             Cell::SimpleRnn => {
                 let mut sum = add(&add(&wx, &uh), bias);
-                if network.layer_norm {
+                if spec.layer_norm {
                     sum = add(&scale(&normalise(&sum), get("norm.gain")), get("norm.offset"));
                 }
                 h = sum.iter().map(|x| x.tanh()).collect();
             }
             Cell::Lstm => {
-                let gates = if network.layer_norm {
+                let gates = if spec.layer_norm {
                     let input = scale(&normalise(&wx), get("input_norm.gain"));
                     add(&add(&input, &scale(&normalise(&uh), get("recurrent_norm.gain"))), bias)
                 } else {
@@ -62,7 +63,7 @@ fn run_layer(network: &Network, parameters: &[f64], layer: usize, rows: &[Vec<f6
                     let (i, f) = (sigmoid(gates[j]), sigmoid(gates[units + j]));
                     c[j] = f * c[j] + i * gates[2 * units + j].tanh();
                 }
-                let seen = if network.layer_norm {
+                let seen = if spec.layer_norm {
                     add(&scale(&normalise(&c), get("cell_norm.gain")), get("cell_norm.offset"))
                 } else {
                     c.clone()
@@ -72,7 +73,7 @@ fn run_layer(network: &Network, parameters: &[f64], layer: usize, rows: &[Vec<f6
             Cell::Gru => {
                 let (input_bias, recurrent_bias) = bias.split_at(3 * units);
                 let norm = |sum: &[f64], gain: &str| {
-                    if !network.layer_norm {
+                    if !spec.layer_norm {
                         return sum.to_vec();
                     }
                     let (gates, candidate) = sum.split_at(2 * units);

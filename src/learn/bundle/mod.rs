@@ -19,6 +19,7 @@ mod write;
 use crate::domain::model::Manifest;
 use crate::nn::network::Network;
 
+use super::build;
 use super::scaling::{Scaler, ScalerError};
 
 pub use read::read;
@@ -91,13 +92,6 @@ impl BundleError {
 
 /// The network that a manifest describes.
 pub fn network(manifest: &Manifest) -> Network {
-    let model = &manifest.order.model;
-    Network {
-        cell: model.cell,
-        layer_norm: model.layer_norm,
-        inputs: manifest.inputs.len(),
-        layers: model.layers.clone(),
-        outputs: manifest.horizon * manifest.targets.len(),
-        output: model.output,
-    }
+    let outputs = manifest.horizon * manifest.targets.len();
+    build::network(&manifest.order.model, manifest.inputs.len(), outputs)
 }

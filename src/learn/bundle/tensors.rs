@@ -71,9 +71,9 @@ fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Te
         ("bias", Some(_)) => {
             let rows = parameter.shape.last().copied().unwrap_or_default();
             let first = whole.start..whole.start + rows;
-            let second = match network.cell {
-                Cell::Gru => Holds::Weights(first.end..whole.end),
-                Cell::Lstm | Cell::SimpleRnn => Holds::SecondBias(first.clone()),
+            let second = match network.layer_of(parameter).map(|layer| layer.cell) {
+                Some(Cell::Gru) => Holds::Weights(first.end..whole.end),
+                Some(Cell::Lstm | Cell::SimpleRnn) | None => Holds::SecondBias(first.clone()),
             };
             push(format!("{place}.bias_ih_l0"), vec![rows], Holds::Weights(first));
             push(format!("{place}.bias_hh_l0"), vec![rows], second);

@@ -14,12 +14,35 @@ pub struct Inputs<'a> {
     pub values: &'a [f32],
 }
 
-/// What it should have said: `[batch, output step, output]`, where the output steps are all of
-/// the inputs' or the last one alone, as the network has it.
+/// What it should have said: `[batch, output step, point]`, where the output steps are all of the
+/// inputs' or the last one alone, as the network has it, and the points are horizon × targets.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
     pub inputs: Inputs<'a>,
+    /// NaN where the value is unknown: no loss is taken there.
     pub targets: &'a [f32],
+    /// What each series' loss counts for, `[batch]`; empty where all count 1.
+    pub weights: &'a [f32],
+    /// What brings a prediction to the data's units, `[batch, target, 2]`: a factor, then a term
+    /// to add. For the losses that are taken there; else empty.
+    pub units: &'a [f32],
+    /// What dropout draws from; `None`: nothing is dropped.
+    pub draw: Option<Draw>,
+}
+
+impl<'a> Batch<'a> {
+    /// Of series that all count 1, without dropout.
+    pub fn new(inputs: Inputs<'a>, targets: &'a [f32]) -> Self {
+        Self { inputs, targets, weights: &[], units: &[], draw: None }
+    }
+}
+
+/// Names the random numbers of one training step, so that every engine draws the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    pub seed: u64,
+    /// Training steps before this one, over all epochs.
+    pub step: u64,
 }
 
 /// At which steps a prediction is wanted.
@@ -40,6 +63,9 @@ pub enum EngineError {
     OutOfMemory(String),
     #[error("the tensor library failed: {0}")]
     Backend(String),
+    /// Another engine may.
+    #[error("the {engine} engine does not run {what}")]
+    Unsupported { engine: &'static str, what: &'static str },
     #[error("device {0} is not there")]
     NoDevice(String),
 }
@@ -55,8 +81,8 @@ pub trait Engine: Send {
     /// `cpu`, `cuda:0`, …
     fn device(&self) -> String;
 
-    /// The mean loss over all elements of the targets, and its gradient by every parameter,
-    /// written over `gradient` (as long as `parameters`).
+    /// The weighted mean of the loss over all known elements of the targets (0 where there is none),
+    /// and its gradient by every parameter, written over `gradient` (as long as `parameters`).
     fn loss_and_gradient(
         &mut self,
         parameters: &[f32],
@@ -78,6 +104,12 @@ pub trait Engine: Send {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Objective {
     pub loss: Loss,
+}
+
+impl Objective {
+    pub const fn of(loss: Loss) -> Self {
+        Self { loss }
+    }
 }
 
 /// By name, the first choice of `auto` first.

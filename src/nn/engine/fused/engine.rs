@@ -56,7 +56,8 @@ impl Fused {
         threads: usize,
         level: Level,
     ) -> Result<Self, EngineError> {
-        if network.layers.is_empty() || network.layers.contains(&0) || network.inputs == 0 || network.outputs == 0 {
+        let no_units = network.layers.is_empty() || network.layers.iter().any(|layer| layer.units == 0);
+        if no_units || network.inputs == 0 || network.outputs == 0 {
             return Err(EngineError::Backend("a network needs inputs, units and outputs".to_owned()));
         }
         let pool = (threads > 1)

@@ -141,13 +141,13 @@ impl Plan {
         };
         let mut inputs = network.inputs;
         let mut layers = Vec::with_capacity(network.layers.len());
-        for (layer, &units) in network.layers.iter().enumerate() {
+        for (layer, spec) in network.layers.iter().enumerate() {
             let at = |names: &[&str]| range(Some(layer), names);
             layers.push(LayerPlan {
-                cell: network.cell,
-                layer_norm: network.layer_norm,
+                cell: spec.cell,
+                layer_norm: spec.layer_norm,
                 inputs,
-                units,
+                units: spec.units,
                 kernel: at(&["kernel"]),
                 recurrent_kernel: at(&["recurrent_kernel"]),
                 bias: at(&["bias"]),
@@ -156,7 +156,7 @@ impl Plan {
                 norm_gain: at(&["norm.gain", "cell_norm.gain"]),
                 norm_offset: at(&["norm.offset", "cell_norm.offset"]),
             });
-            inputs = units;
+            inputs = spec.units;
         }
         let head = HeadPlan {
             units: inputs,

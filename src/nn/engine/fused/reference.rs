@@ -24,7 +24,7 @@ pub(super) fn close(got: f32, want: f64, tolerance: f64) -> bool {
 }
 
 pub(super) fn network(cell: Cell, layer_norm: bool, inputs: usize, layers: &[usize], outputs: usize) -> Network {
-    Network { cell, layer_norm, inputs, layers: layers.to_vec(), outputs, output: Output::EveryStep }
+    Network::stack(cell, layer_norm, inputs, layers, outputs, Output::EveryStep)
 }
 
 fn sigmoid(x: f64) -> f64 {
@@ -52,23 +52,24 @@ pub(super) fn predict(network: &Network, parameters: &[f64], inputs: &[f64]) -> 
     let list = network.parameters();
     let get = |name: String| list.iter().find(|p| p.name == name).map(|p| &parameters[p.range()]).unwrap_or_default();
     let mut sequence: Vec<Vec<f64>> = inputs.chunks(network.inputs).map(<[f64]>::to_vec).collect();
-    for (layer, &u) in network.layers.iter().enumerate() {
+    for (layer, spec) in network.layers.iter().enumerate() {
+        let u = spec.units;
         let at = |name: &str| get(format!("recurrent.{layer}.{name}"));
         let (w, r, b) = (at("kernel"), at("recurrent_kernel"), at("bias"));
         let (mut h, mut c) = (vec![0.0; u], vec![0.0; u]);
         for x in &mut sequence {
             let (wx, rh) = (product(w, x), product(r, &h));
-            match network.cell {
+            match spec.cell {
                 Cell::SimpleRnn => {
                     let mut a: Vec<f64> = (0..u).map(|i| wx[i] + rh[i] + b[i]).collect();
-                    if network.layer_norm {
+                    if spec.layer_norm {
                         a = scaled(at("norm.gain"), &layer_norm(&a));
                         a.iter_mut().zip(at("norm.offset")).for_each(|(a, o)| *a += o);
                     }
                     h = a.into_iter().map(f64::tanh).collect();
                 }
                 Cell::Lstm => {
-                    let (wx, rh) = match network.layer_norm {
+                    let (wx, rh) = match spec.layer_norm {
                         true => (
                             scaled(at("input_norm.gain"), &layer_norm(&wx)),
                             scaled(at("recurrent_norm.gain"), &layer_norm(&rh)),
@@ -80,14 +81,14 @@ pub(super) fn predict(network: &Network, parameters: &[f64], inputs: &[f64]) -> 
                         *c = sigmoid(a(1, i)) * *c + sigmoid(a(0, i)) * a(2, i).tanh();
                     }
                     let mut s = c.clone();
-                    if network.layer_norm {
+                    if spec.layer_norm {
                         s = scaled(at("cell_norm.gain"), &layer_norm(&c));
                         s.iter_mut().zip(at("cell_norm.offset")).for_each(|(s, o)| *s += o);
                     }
                     h = (0..u).map(|i| sigmoid(a(3, i)) * s[i].tanh()).collect();
                 }
                 Cell::Gru => {
-                    let apart = |x: Vec<f64>, gain: &[f64]| match network.layer_norm {
+                    let apart = |x: Vec<f64>, gain: &[f64]| match spec.layer_norm {
                         true => {
                             let (gates, candidate) = x.split_at(2 * u);
                             scaled(gain, &[layer_norm(gates), layer_norm(candidate)].concat())

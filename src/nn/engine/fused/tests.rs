@@ -68,9 +68,9 @@ proptest! {
         }
         let tolerance = 1e-5 + 10.0 * slack;
         for level in Level::available() {
-            let mut engine = Fused::with_level(&network, Objective { loss: kind }, 1, level).unwrap();
+            let mut engine = Fused::with_level(&network, Objective::of(kind), 1, level).unwrap();
             let mut got = vec![f32::NAN; parameters.len()];
-            let batch = Batch { inputs: Inputs { batch, steps, values: &values }, targets: &targets };
+            let batch = Batch::new(Inputs { batch, steps, values: &values }, &targets);
             let got_loss = engine.loss_and_gradient(&parameters, batch, &mut got).unwrap();
             prop_assert!(close(got_loss, want_loss, 2e-6 + 10.0 * loss_slack), "{}: loss {got_loss} for {want_loss}", level.name());
             for parameter in network.parameters() {
@@ -102,7 +102,7 @@ proptest! {
             slack = want.iter().zip(moved).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         }
         for level in Level::available() {
-            let mut engine = Fused::with_level(&network, Objective { loss: Loss::Mse }, 1, level).unwrap();
+            let mut engine = Fused::with_level(&network, Objective::of(Loss::Mse), 1, level).unwrap();
             let mut got = Vec::new();
             engine.predict(&parameters, Inputs { batch, steps, values: &values }, wanted, &mut got).unwrap();
             prop_assert_eq!(got.len(), want.len());
@@ -120,12 +120,12 @@ fn scratch_memory_leaves_no_trace() {
         for layer_norm in [false, true] {
             let network = network(cell, layer_norm, 2, &[6, 9], 3);
             let parameters = parameters(&network, 1);
-            let objective = Objective { loss: Loss::Mse };
+            let objective = Objective::of(Loss::Mse);
             let mut used = Fused::new(&network, objective, 1).unwrap();
             for (batch, steps) in [(70, 9), (3, 4), (33, 5), (1, 1), (16, 9), (70, 2)] {
                 let values = numbers(2, batch * steps * 2);
                 let targets = numbers(3, batch * steps * 3);
-                let batch = Batch { inputs: Inputs { batch, steps, values: &values }, targets: &targets };
+                let batch = Batch::new(Inputs { batch, steps, values: &values }, &targets);
                 // Other parameters each time, then the same for training and prediction.
                 let parameters: Vec<f32> = parameters.iter().map(|p| p * (1.0 + 0.01 * steps as f32)).collect();
                 let run = |engine: &mut Fused| {
@@ -149,9 +149,9 @@ fn any_number_of_threads_gives_the_same_bytes() {
         for batch in [1, 16, 17, 32, 40, 130] {
             let values = numbers(5, batch * 12);
             let targets = numbers(6, batch * 120);
-            let batch = Batch { inputs: Inputs { batch, steps: 12, values: &values }, targets: &targets };
+            let batch = Batch::new(Inputs { batch, steps: 12, values: &values }, &targets);
             let runs = [1, 2, 3].map(|threads| {
-                let mut engine = Fused::new(&network, Objective { loss: Loss::Mse }, threads).unwrap();
+                let mut engine = Fused::new(&network, Objective::of(Loss::Mse), threads).unwrap();
                 let mut gradient = vec![0.0; parameters.len()];
                 let loss = engine.loss_and_gradient(&parameters, batch, &mut gradient).unwrap();
                 let mut predictions = Vec::new();
@@ -174,14 +174,14 @@ fn what_is_not_finite_shows_in_the_loss() {
             let targets = numbers(6, 3 * 4 * 2);
             for poison in [f32::NAN, f32::INFINITY] {
                 let mut values = numbers(5, 3 * 4);
-                let mut engine = Fused::new(&network, Objective { loss: Loss::Mae }, 1).unwrap();
+                let mut engine = Fused::new(&network, Objective::of(Loss::Mae), 1).unwrap();
                 let mut gradient = vec![0.0; clean.len()];
                 let mut poisoned = clean.clone();
                 poisoned[clean.len() - 1] = poison;
-                let batch = Batch { inputs: Inputs { batch: 3, steps: 4, values: &values }, targets: &targets };
+                let batch = Batch::new(Inputs { batch: 3, steps: 4, values: &values }, &targets);
                 assert!(!engine.loss_and_gradient(&poisoned, batch, &mut gradient).unwrap().is_finite());
                 values[4] = f32::NAN;
-                let batch = Batch { inputs: Inputs { batch: 3, steps: 4, values: &values }, targets: &targets };
+                let batch = Batch::new(Inputs { batch: 3, steps: 4, values: &values }, &targets);
                 assert!(engine.loss_and_gradient(&clean, batch, &mut gradient).unwrap().is_nan(), "{cell:?}");
             }
         }
@@ -192,17 +192,17 @@ fn what_is_not_finite_shows_in_the_loss() {
 fn sizes_that_do_not_fit_are_refused() {
     let network = network(Cell::Lstm, false, 1, &[5], 2);
     let parameters = parameters(&network, 4);
-    let mut engine = Fused::new(&network, Objective { loss: Loss::Mse }, 1).unwrap();
+    let mut engine = Fused::new(&network, Objective::of(Loss::Mse), 1).unwrap();
     let (values, targets) = (numbers(5, 12), numbers(6, 24));
     let inputs = Inputs { batch: 3, steps: 4, values: &values };
     let mut gradient = vec![0.0; parameters.len()];
     let mut fails = |parameters: &[f32], batch: Batch<'_>, gradient: &mut [f32]| {
         matches!(engine.loss_and_gradient(parameters, batch, gradient), Err(EngineError::Shape { .. }))
     };
-    assert!(fails(&parameters[1..], Batch { inputs, targets: &targets }, &mut gradient));
-    assert!(fails(&parameters, Batch { inputs: Inputs { steps: 5, ..inputs }, targets: &targets }, &mut gradient));
-    assert!(fails(&parameters, Batch { inputs, targets: &targets[1..] }, &mut gradient));
-    assert!(fails(&parameters, Batch { inputs, targets: &targets }, &mut gradient[1..]));
+    assert!(fails(&parameters[1..], Batch::new(inputs, &targets), &mut gradient));
+    assert!(fails(&parameters, Batch::new(Inputs { steps: 5, ..inputs }, &targets), &mut gradient));
+    assert!(fails(&parameters, Batch::new(inputs, &targets[1..]), &mut gradient));
+    assert!(fails(&parameters, Batch::new(inputs, &targets), &mut gradient[1..]));
     let huge = Inputs { batch: usize::MAX, steps: 2, values: &values };
     assert!(engine.predict(&parameters, huge, Steps::Last, &mut Vec::new()).is_err());
 }

@@ -22,10 +22,10 @@ pub(super) fn forward(
     let mut variables = variables.iter();
     let mut next = || variables.next().ok_or_else(|| TchError::Shape("a variable is missing".to_owned()));
     let mut hidden = inputs.shallow_clone();
-    for _ in &network.layers {
+    for layer in &network.layers {
         let (kernel, recurrent, bias) = (next()?, next()?, next()?);
         let weights = Weights { kernel, recurrent, bias };
-        hidden = match (network.cell, network.layer_norm) {
+        hidden = match (layer.cell, layer.layer_norm) {
             (cell, false) => weights.plain(cell, &hidden)?,
             (Cell::SimpleRnn, true) => weights.normalised_rnn(&hidden, next()?, next()?)?,
             (Cell::Gru, true) => weights.normalised_gru(&hidden, next()?, next()?)?,
