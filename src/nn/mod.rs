@@ -7,6 +7,7 @@
 //! written once and serve every engine.
 
 pub mod clip;
+pub mod dropout;
 pub mod engine;
 mod initialise;
 pub mod network;

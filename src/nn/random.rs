@@ -16,6 +16,10 @@ pub enum Purpose {
     Split = 2,
     /// The order of an epoch's windows; the step is the epoch.
     Shuffle = 3,
+    /// What a layer does not read of its input; the step is the training step.
+    Dropout = 4,
+    /// What of its state; the step is the training step.
+    RecurrentDropout = 5,
 }
 
 /// One stream of numbers.
@@ -24,10 +28,16 @@ pub struct Random(ChaCha8Rng);
 
 impl Random {
     pub fn new(seed: u64, purpose: Purpose, step: u64) -> Self {
+        Self::at(seed, purpose, step, 0)
+    }
+
+    /// One of many streams for the same step.
+    pub fn at(seed: u64, purpose: Purpose, step: u64, place: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
         key[16..24].copy_from_slice(&step.to_le_bytes());
+        key[24..].copy_from_slice(&place.to_le_bytes());
         Self(ChaCha8Rng::from_seed(key))
     }
 
