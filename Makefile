@@ -9,10 +9,10 @@ endif
 export PROPTEST_RNG_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format clippy deny bench openapi libtorch tools
+.PHONY: help run build test lint format clippy deny bench bench-peers openapi libtorch tools
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## the server on http://127.0.0.1:8080, with sample data and a first model
 	exec target/release/gatecast serve --demo
@@ -37,6 +37,9 @@ deny:
 
 bench: libtorch ## the benchmarks
 	cargo bench --locked
+
+bench-peers: build ## Gatecast against PyTorch and Keras (fetches both, some GB); writes docs/benchmarks.md
+	python3 -B benches/peers/run.py
 
 openapi: build ## rewrites the API's document, which a test compares with the code
 	target/release/gatecast openapi > target/openapi.json && mv target/openapi.json docs/openapi.json

@@ -1,0 +1,36 @@
+//! One forecast in process: a line in is one round of forecasts, a line out their median time in
+//! seconds. `benches/peers/run.py` asks it and its peers in turn.
+
+use std::io::{BufRead, Write};
+use std::time::Instant;
+
+use gatecast::domain::order::{Cell, Device, EngineChoice, Loss, Output};
+use gatecast::nn::engine::{Inputs, Objective, Steps, build};
+use gatecast::nn::initialise;
+use gatecast::nn::network::Network;
+
+const STEPS: usize = 50;
+const FORECASTS: usize = 2_000;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let network = Network::stack(Cell::Lstm, false, 1, &[20, 20], 10, Output::EveryStep);
+    let mut engine = build(&network, Objective::of(Loss::Mse), Device::Cpu, EngineChoice::Auto, 1)?;
+    let parameters = initialise(&network, 42);
+    let history: Vec<f32> = (0..STEPS).map(|step| (0.3 * step as f32).sin()).collect();
+    let inputs = Inputs { batch: 1, steps: STEPS, values: &history };
+    let mut found = Vec::new();
+    for line in std::io::stdin().lock().lines() {
+        line?;
+        let mut times = Vec::with_capacity(FORECASTS);
+        for _ in 0..FORECASTS {
+            let began = Instant::now();
+            engine.predict(&parameters, inputs, Steps::Last, &mut found)?;
+            times.push(began.elapsed().as_secs_f64());
+        }
+        times.sort_by(f64::total_cmp);
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{} {}", times[FORECASTS / 2], found[0])?;
+        out.flush()?;
+    }
+    Ok(())
+}
