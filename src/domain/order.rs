@@ -5,6 +5,7 @@
 
 mod data;
 mod model;
+mod scaling;
 mod training;
 
 use garde::Validate;
@@ -13,8 +14,9 @@ use utoipa::ToSchema;
 
 use super::ids::DatasetId;
 
-pub use data::{Covariates, DataSpec, Missing, Part, Scaling, Split, TimeRange};
+pub use data::{Covariates, DataSpec, Missing, Part, Split, TimeRange};
 pub use model::{Cell, ModelSpec, Output};
+pub use scaling::{Scaling, ScalingKind, ScalingScope};
 pub use training::{Clip, Device, EarlyStopping, EngineChoice, Loss, Optimizer, TrainingSpec};
 
 /// What `POST /v1/jobs` takes.

@@ -9,7 +9,7 @@ use super::error::ForecastError;
 use super::history::History;
 use crate::domain::forecast::Forecast;
 use crate::domain::model::Manifest;
-use crate::learn::scaling::{OwnScale, Scale, Scaler};
+use crate::learn::scaling::{OwnScale, Scale};
 use crate::nn::engine::{Inputs, Steps};
 
 /// Series computed together: enough to fill the machine, few enough to stop soon after a caller
@@ -56,8 +56,10 @@ pub(super) fn run(
 ) -> Result<Vec<Forecast>, ForecastError> {
     let mut forecasts = Vec::with_capacity(histories.len() * model.bundle.manifest.targets.len());
     for batch in histories.chunks(BATCH) {
-        let own: Vec<OwnScale> =
-            batch.iter().map(|history| Scaler::of_context(history.columns.iter().map(Vec::as_slice))).collect();
+        let own: Vec<OwnScale> = batch
+            .iter()
+            .map(|history| model.bundle.scaler.of_context(history.columns.iter().map(Vec::as_slice)))
+            .collect();
         let scales: Vec<Scale<'_>> = batch
             .iter()
             .zip(&own)

@@ -1,102 +1,95 @@
 //! Bringing numbers to the scale a network learns in, and back.
 //!
 //! A scaler is fitted on training points alone and travels in the model. A series it holds no row
-//! for (held out, or new at forecast time) is scaled by its own last `context` points, by the same
-//! code in evaluation and in forecasts, so that a validation score means what users will see.
+//! for (held out, or new at forecast time) is scaled by its own last `context` points, and every
+//! window where the order scales per window, by the same code in evaluation and in forecasts, so
+//! that a validation score means what users will see.
+
+mod statistics;
 
 use std::collections::HashMap;
 
-use crate::domain::order::Scaling;
+use crate::domain::order::{Scaling, ScalingScope};
 
-/// Means and standard deviations by series and input column.
+/// A term and a factor by series and input column: scaled = (value − term) / factor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaler {
     kind: Scaling,
     columns: Vec<String>,
     keys: Vec<String>,
-    mean: Vec<f64>,
-    std: Vec<f64>,
+    terms: Vec<f64>,
+    factors: Vec<f64>,
     rows: HashMap<String, usize>,
 }
 
 /// The numbers do not make a scaler.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScalerError {
-    #[error("expected {expected} means and as many deviations, got {means} and {deviations}")]
-    Shape { expected: usize, means: usize, deviations: usize },
+    #[error("expected {expected} terms and as many factors, got {terms} and {factors}")]
+    Shape { expected: usize, terms: usize, factors: usize },
     #[error("series `{0}` is scaled twice")]
     Repeated(String),
-    #[error("a mean is not finite, or a deviation is not above zero")]
+    #[error("a term is not finite, or a factor is not above zero")]
     Unusable,
 }
 
-/// One series' row: a mean and a deviation a column.
+/// One series' row: a term and a factor a column.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale<'a> {
-    pub mean: &'a [f64],
-    pub std: &'a [f64],
+    pub terms: &'a [f64],
+    pub factors: &'a [f64],
 }
 
 impl Scale<'_> {
     /// To the network's scale. A column past the row's end is left as it is.
     pub fn apply(&self, column: usize, value: f64) -> f64 {
-        let (mean, std) = self.column(column);
-        (value - mean) / std
+        let (term, factor) = self.column(column);
+        (value - term) / factor
     }
 
-    /// Back to the data's units.
+    /// Back from the network's scale.
     pub fn undo(&self, column: usize, scaled: f64) -> f64 {
-        let (mean, std) = self.column(column);
-        scaled * std + mean
+        let (term, factor) = self.column(column);
+        scaled * factor + term
     }
 
-    /// Mean and deviation of a column.
+    /// Term and factor of a column.
     pub fn column(&self, column: usize) -> (f64, f64) {
-        (self.mean.get(column).copied().unwrap_or(0.0), self.std.get(column).copied().unwrap_or(1.0))
+        (self.terms.get(column).copied().unwrap_or(0.0), self.factors.get(column).copied().unwrap_or(1.0))
     }
 }
 
-/// A row that belongs to no scaler: what a series' own context says.
+/// A row that belongs to no scaler: what a window's own context says.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct OwnScale {
-    mean: Vec<f64>,
-    std: Vec<f64>,
+    terms: Vec<f64>,
+    factors: Vec<f64>,
 }
 
 impl OwnScale {
     pub fn get(&self) -> Scale<'_> {
-        Scale { mean: &self.mean, std: &self.std }
-    }
-
-    /// Fits the row afresh on one slice a column, keeping its memory.
-    pub fn refit<'v>(&mut self, columns: impl IntoIterator<Item = &'v [f64]>) -> Scale<'_> {
-        self.mean.clear();
-        self.std.clear();
-        for values in columns {
-            let (mean, std) = mean_and_std(values.iter().copied());
-            self.mean.push(mean);
-            self.std.push(std);
-        }
-        self.get()
+        Scale { terms: &self.terms, factors: &self.factors }
     }
 }
 
 impl Scaler {
-    /// A scaler from its parts, as a bundle holds them: `mean` and `std` are `[row, column]`, with
-    /// one row a key for `standard` and a single row (and no keys) for the other kinds.
+    /// A scaler from its parts, as a bundle holds them: `terms` and `factors` are `[row, column]`,
+    /// with one row a key where the scaling has rows ([`Scaling::has_rows`]) and a single row (and
+    /// no keys) elsewhere.
     pub fn new(
         kind: Scaling,
         columns: Vec<String>,
         keys: Vec<String>,
-        mean: Vec<f64>,
-        std: Vec<f64>,
+        terms: Vec<f64>,
+        factors: Vec<f64>,
     ) -> Result<Self, ScalerError> {
-        let rows = if kind == Scaling::Standard { keys.len() } else { 1 };
+        let rows = if kind.has_rows() { keys.len() } else { 1 };
         let expected = rows.saturating_mul(columns.len());
-        if mean.len() != expected || std.len() != expected || (kind != Scaling::Standard && !keys.is_empty()) {
-            return Err(ScalerError::Shape { expected, means: mean.len(), deviations: std.len() });
+        if terms.len() != expected || factors.len() != expected || (!kind.has_rows() && !keys.is_empty()) {
+            return Err(ScalerError::Shape { expected, terms: terms.len(), factors: factors.len() });
         }
-        if !mean.iter().all(|mean| mean.is_finite()) || !std.iter().all(|std| std.is_finite() && *std > 0.0) {
+        let usable = |factor: &f64| factor.is_finite() && *factor > 0.0;
+        if !terms.iter().all(|term| term.is_finite()) || !factors.iter().all(usable) {
             return Err(ScalerError::Unusable);
         }
         let mut rows = HashMap::with_capacity(keys.len());
@@ -105,54 +98,62 @@ impl Scaler {
                 return Err(ScalerError::Repeated(key.clone()));
             }
         }
-        Ok(Self { kind, columns, keys, mean, std, rows })
+        Ok(Self { kind, columns, keys, terms, factors, rows })
     }
 
     /// Fits a scaler on training points: for each series with such points, one slice a column.
     pub fn fit(kind: Scaling, columns: Vec<String>, training: &[(String, Vec<&[f64]>)]) -> Result<Self, ScalerError> {
         let width = columns.len();
-        let (mut keys, mut mean, mut std) = (Vec::new(), Vec::new(), Vec::new());
-        match kind {
-            Scaling::None => (mean, std) = (vec![0.0; width], vec![1.0; width]),
-            Scaling::Standard => {
-                for (key, values) in training {
-                    keys.push(key.clone());
-                    for column in 0..width {
-                        let (of_mean, of_std) = mean_and_std(points(values, column));
-                        mean.push(of_mean);
-                        std.push(of_std);
-                    }
-                }
+        let (mut keys, mut pairs) = (Vec::new(), Vec::new());
+        if kind.has_rows() {
+            for (key, values) in training {
+                keys.push(key.clone());
+                pairs.extend((0..width).map(|column| statistics::of(kind.kind, points(values, column))));
             }
-            Scaling::StandardGlobal => {
-                for column in 0..width {
-                    let all = training.iter().flat_map(|(_, values)| points(values, column));
-                    let (of_mean, of_std) = mean_and_std(all);
-                    mean.push(of_mean);
-                    std.push(of_std);
-                }
-            }
+        } else if kind.per == ScalingScope::Global {
+            let all = |column| training.iter().flat_map(move |(_, values)| points(values, column));
+            pairs.extend((0..width).map(|column| statistics::of(kind.kind, all(column))));
+        } else {
+            pairs.resize(width, (0.0, 1.0));
         }
-        Self::new(kind, columns, keys, mean, std)
+        let (terms, factors) = pairs.into_iter().unzip();
+        Self::new(kind, columns, keys, terms, factors)
     }
 
     /// The row of a series; `None` where it must be scaled by its own context
     /// ([`Scaler::of_context`]). A series without a name is the one a model of one series knows.
     pub fn for_series(&self, key: Option<&str>) -> Option<Scale<'_>> {
-        match (self.kind, key) {
-            (Scaling::None | Scaling::StandardGlobal, _) => self.row(0),
-            (Scaling::Standard, Some(key)) => self.rows.get(key).and_then(|&row| self.row(row)),
-            (Scaling::Standard, None) if self.keys.len() == 1 => self.row(0),
-            (Scaling::Standard, None) => None,
+        if !self.kind.has_rows() {
+            return if self.kind.per == ScalingScope::Window { None } else { self.row(0) };
+        }
+        match key {
+            Some(key) => self.rows.get(key).and_then(|&row| self.row(row)),
+            None if self.keys.len() == 1 => self.row(0),
+            None => None,
         }
     }
 
-    /// The scale of a series this scaler does not know: that of its own last `context` points, one
-    /// slice a column.
-    pub fn of_context<'v>(columns: impl IntoIterator<Item = &'v [f64]>) -> OwnScale {
+    /// The scale of a window that has no row, by its context: one slice a column.
+    pub fn of_context<'v>(&self, columns: impl IntoIterator<Item = &'v [f64]>) -> OwnScale {
         let mut scale = OwnScale::default();
-        scale.refit(columns);
+        self.refit(&mut scale, columns);
         scale
+    }
+
+    /// [`Scaler::of_context`] into a row that is there, keeping its memory.
+    pub fn refit<'o, 'v>(&self, own: &'o mut OwnScale, columns: impl IntoIterator<Item = &'v [f64]>) -> Scale<'o> {
+        own.terms.clear();
+        own.factors.clear();
+        for values in columns {
+            let values = values.iter().copied();
+            let (term, factor) = match self.kind.per {
+                ScalingScope::Window => statistics::of_window(self.kind.kind, values),
+                ScalingScope::Series | ScalingScope::Global => statistics::of(self.kind.kind, values),
+            };
+            own.terms.push(term);
+            own.factors.push(factor);
+        }
+        own.get()
     }
 
     pub fn kind(&self) -> Scaling {
@@ -164,25 +165,25 @@ impl Scaler {
         &self.columns
     }
 
-    /// Series with a row of their own, in the order of the rows; empty unless `standard`.
+    /// Series with a row of their own, in the order of the rows.
     pub fn keys(&self) -> &[String] {
         &self.keys
     }
 
     /// `[row, column]`.
-    pub fn mean(&self) -> &[f64] {
-        &self.mean
+    pub fn terms(&self) -> &[f64] {
+        &self.terms
     }
 
     /// `[row, column]`, all above zero.
-    pub fn std(&self) -> &[f64] {
-        &self.std
+    pub fn factors(&self) -> &[f64] {
+        &self.factors
     }
 
     fn row(&self, row: usize) -> Option<Scale<'_>> {
         let width = self.columns.len();
         let range = row * width..(row + 1) * width;
-        Some(Scale { mean: self.mean.get(range.clone())?, std: self.std.get(range)? })
+        Some(Scale { terms: self.terms.get(range.clone())?, factors: self.factors.get(range)? })
     }
 }
 
@@ -190,30 +191,10 @@ fn points<'v>(columns: &'v [&[f64]], column: usize) -> impl Iterator<Item = f64>
     columns.get(column).copied().unwrap_or_default().iter().copied()
 }
 
-/// The mean and the standard deviation (dividing by the count), in two passes; values that are not
-/// known are left out. All alike, or none at all: the deviation is 1. Whether all are alike is
-/// asked of the values themselves, for the rounding of their mean would pass for a deviation.
-fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-    let values = values.filter(|value| !value.is_nan());
-    let (mut count, mut mean) = (0.0, 0.0);
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    for value in values.clone() {
-        count += 1.0;
-        mean += (value - mean) / count;
-        low = low.min(value);
-        high = high.max(value);
-    }
-    if low >= high {
-        return (if count > 0.0 { low } else { 0.0 }, 1.0);
-    }
-    let std = (values.map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-    // Differences so small that their squares vanish.
-    (mean, if std > 0.0 { std } else { 1.0 })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::order::ScalingKind;
 
     fn columns(names: &[&str]) -> Vec<String> {
         names.iter().map(|&name| name.to_owned()).collect()
@@ -225,7 +206,7 @@ mod tests {
             ("a".to_owned(), vec![[1.0, 2.0, 3.0, 4.0].as_slice(), &[5.0, 5.0, 5.0, 5.0]]),
             ("b".to_owned(), vec![[10.0, 30.0].as_slice(), &[0.1, 0.3]]),
         ];
-        let scaler = Scaler::fit(Scaling::Standard, columns(&["x", "y"]), &training).unwrap();
+        let scaler = Scaler::fit(Scaling::STANDARD, columns(&["x", "y"]), &training).unwrap();
         let a = scaler.for_series(Some("a")).unwrap();
         assert_eq!(a.column(0), (2.5, 1.25_f64.sqrt()));
         assert_eq!(a.column(1), (5.0, 1.0), "a constant column is divided by 1");
@@ -238,7 +219,7 @@ mod tests {
     #[test]
     fn a_series_without_a_name_is_the_only_one() {
         let training = [("rail".to_owned(), vec![[1.0, 3.0].as_slice()])];
-        let scaler = Scaler::fit(Scaling::Standard, columns(&["x"]), &training).unwrap();
+        let scaler = Scaler::fit(Scaling::STANDARD, columns(&["x"]), &training).unwrap();
         assert_eq!(scaler.for_series(None), scaler.for_series(Some("rail")));
         assert!(scaler.for_series(None).is_some());
     }
@@ -247,22 +228,28 @@ mod tests {
     fn one_scale_serves_all_where_the_order_says_so() {
         let training =
             [("a".to_owned(), vec![[0.0, 2.0].as_slice()]), ("b".to_owned(), vec![[4.0, 6.0, f64::NAN].as_slice()])];
-        let global = Scaler::fit(Scaling::StandardGlobal, columns(&["x"]), &training).unwrap();
+        let global = Scaler::fit(Scaling::STANDARD_GLOBAL, columns(&["x"]), &training).unwrap();
         assert_eq!(global.for_series(Some("never seen")).unwrap().column(0), (3.0, 5.0_f64.sqrt()));
-        let none = Scaler::fit(Scaling::None, columns(&["x"]), &training).unwrap();
+        let none = Scaler::fit(Scaling::NONE, columns(&["x"]), &training).unwrap();
         assert_eq!(none.for_series(None).unwrap().apply(0, 7.5), 7.5);
     }
 
     #[test]
-    fn a_constant_of_awkward_rounding_is_still_constant() {
-        let values = vec![0.1; 1_000];
-        assert_eq!(Scaler::of_context([values.as_slice()]).get().column(0), (0.1, 1.0));
+    fn a_window_is_scaled_by_its_own_context_whoever_it_is_of() {
+        let training = [("a".to_owned(), vec![[0.0, 2.0].as_slice()])];
+        for kind in [ScalingKind::Standard, ScalingKind::Mean] {
+            let scaler = Scaler::fit(Scaling::new(kind, ScalingScope::Window), columns(&["x"]), &training).unwrap();
+            assert_eq!(scaler.for_series(Some("a")), None);
+            assert_eq!((scaler.terms(), scaler.factors(), scaler.keys().len()), (&[0.0][..], &[1.0][..], 0));
+        }
+        let mean = Scaler::fit(Scaling::new(ScalingKind::Mean, ScalingScope::Window), columns(&["x"]), &[]).unwrap();
+        assert_eq!(mean.of_context([[-2.0, 4.0].as_slice()]).get().column(0), (0.0, 3.0));
     }
 
     #[test]
     fn parts_that_contradict_are_refused() {
         let new = |keys: &[&str], std: &[f64]| {
-            Scaler::new(Scaling::Standard, columns(&["x"]), columns(keys), vec![0.0; keys.len()], std.to_vec())
+            Scaler::new(Scaling::STANDARD, columns(&["x"]), columns(keys), vec![0.0; keys.len()], std.to_vec())
         };
         assert!(new(&["a"], &[1.0]).is_ok());
         assert!(matches!(new(&["a"], &[1.0, 1.0]), Err(ScalerError::Shape { .. })));

@@ -11,7 +11,7 @@ use super::prepare::Prepared;
 use super::scaling::OwnScale;
 use super::windows::{Batcher, PartName, View, Window, Windows};
 use crate::data::frame::{Frame, FrameColumn, FrameSeries};
-use crate::domain::order::{DataSpec, Loss, Missing, Output, Part, Scaling, Split};
+use crate::domain::order::{DataSpec, Loss, Missing, Output, Part, Scaling, ScalingKind, ScalingScope, Split};
 
 /// Series of the given lengths without times, columns `x` and `y`; every value tells its row.
 fn frame(lengths: &[usize]) -> Frame {
@@ -90,6 +90,13 @@ fn held_out(parts: &[PartName], prepared: &Prepared) -> HashSet<usize> {
     rows
 }
 
+fn scalings() -> impl Strategy<Value = Scaling> {
+    use ScalingKind::{Center, Mean, Minmax, None, Robust, Standard};
+    let kinds = prop::sample::select(vec![None, Standard, Center, Minmax, Robust, Mean]);
+    let scopes = prop::sample::select(vec![ScalingScope::Series, ScalingScope::Global, ScalingScope::Window]);
+    (kinds, scopes).prop_map(|(kind, per)| Scaling::new(kind, per))
+}
+
 fn splits() -> impl Strategy<Value = Split> {
     let shares = || (0.0..0.45_f64, 0.0..0.45_f64);
     prop_oneof![
@@ -145,7 +152,7 @@ proptest! {
     fn batches_hold_what_a_plain_loop_gathers(
         lengths in prop::collection::vec(1..30_usize, 1..4),
         context in 1..6_usize, horizon in 1..4_usize, split in splits(),
-        scaling in prop::sample::select(vec![Scaling::None, Scaling::Standard, Scaling::StandardGlobal]),
+        scaling in scalings(),
         output in prop::sample::select(vec![Output::EveryStep, Output::LastStep]),
     ) {
         let spec = DataSpec { scaling, ..data(context, horizon, split) };
@@ -178,8 +185,9 @@ proptest! {
         lengths in prop::collection::vec(12..30_usize, 1..4), split in splits(),
         unknown in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
         missing in prop::sample::select(vec![Missing::Interpolate, Missing::ForwardFill]),
+        scaling in scalings(),
     ) {
-        let spec = DataSpec { missing, ..data(3, 2, split) };
+        let spec = DataSpec { missing, scaling, ..data(3, 2, split) };
         let mut one = frame(&lengths);
         for index in unknown {
             let row = index.index(one.columns[0].values.len());

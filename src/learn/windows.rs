@@ -121,7 +121,7 @@ impl<'a> View<'a> {
             Some(scale) => scale,
             None => {
                 let rows = window.start..window.start + prepared.shape.context;
-                own.refit(prepared.frame.columns.iter().map(|column| &column.values[rows.clone()]))
+                prepared.scaler.refit(own, prepared.frame.columns.iter().map(|column| &column.values[rows.clone()]))
             }
         };
         Self { window, scale, prepared }

@@ -38,7 +38,7 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
             horizon: Some(3),
             season: Some(2),
             split: Split::default(),
-            scaling: Scaling::Standard,
+            scaling: Scaling::STANDARD,
             ..DataSpec::default()
         },
         model: ModelSpec { cell, layer_norm, layers: vec![4, 3], output: Output::EveryStep },
@@ -70,7 +70,7 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
     // Nothing at its first value, so that a swapped or forgotten tensor shows.
     parameters.iter_mut().enumerate().for_each(|(at, x)| *x += at as f32 / 1000.0);
     let scaler = Scaler::new(
-        Scaling::Standard,
+        Scaling::STANDARD,
         manifest.inputs.clone(),
         text(&["Süd \"1\"", "north"]),
         [100.5, 20.0, 1e9, -3.0][..2 * inputs.len()].to_vec(),

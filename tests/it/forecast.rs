@@ -17,15 +17,15 @@ use super::bundle::model;
 use super::reference;
 
 /// A store with nothing in it but what a test puts there.
-struct House {
-    folder: TempDir,
+pub(crate) struct House {
+    pub(crate) folder: TempDir,
     store: Store,
     blobs: Blobs,
     forecaster: Forecaster,
 }
 
 impl House {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("gatecast.db").display());
         let store = Store::open(&url.parse().unwrap()).await.unwrap();
@@ -34,7 +34,7 @@ impl House {
         Self { folder, store, blobs, forecaster }
     }
 
-    async fn keep(&self, bundle: &Bundle) -> ModelId {
+    pub(crate) async fn keep(&self, bundle: &Bundle) -> ModelId {
         let id = ModelId::new();
         let path = self.folder.path().join("model");
         let written = write(&path, bundle).unwrap();
@@ -45,13 +45,13 @@ impl House {
         id
     }
 
-    async fn ask(&self, id: ModelId, body: Value) -> Result<Vec<Forecast>, ForecastError> {
+    pub(crate) async fn ask(&self, id: ModelId, body: Value) -> Result<Vec<Forecast>, ForecastError> {
         let request: ForecastRequest = serde_json::from_value(body).unwrap();
         self.forecaster.forecast(id, request).await.map(|response| response.forecasts)
     }
 
     /// The pointer and detail of the only thing wrong.
-    async fn refused(&self, id: ModelId, body: Value) -> (String, String) {
+    pub(crate) async fn refused(&self, id: ModelId, body: Value) -> (String, String) {
         match self.ask(id, body).await.unwrap_err() {
             ForecastError::Invalid(errors) => {
                 let [error] = <[_; 1]>::try_from(errors).unwrap();

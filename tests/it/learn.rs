@@ -78,7 +78,7 @@ pub(crate) fn libtorch(network: &Network, assignment: &Assignment) -> Result<Box
 }
 
 /// All events of a training that nobody stops.
-fn events(frame: Frame, assignment: &Assignment) -> Vec<TrainerEvent> {
+pub(crate) fn events(frame: Frame, assignment: &Assignment) -> Vec<TrainerEvent> {
     let mut events = Vec::new();
     train_with(frame, assignment, &libtorch, &mut |event| {
         events.push(event);
@@ -279,7 +279,7 @@ fn a_network_learns_sines() {
 fn a_loss_that_is_not_finite_fails_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = assignment(folder.path());
-    order.order.data.scaling = Scaling::None;
+    order.order.data.scaling = Scaling::NONE;
     order.order.training.optimizer = Optimizer::Sgd { learning_rate: 10.0, momentum: 0.9, nesterov: false };
     let mut huge = sines(3, 60);
     huge.columns[0].values.iter_mut().for_each(|value| *value *= 1e17);

@@ -28,3 +28,4 @@ mod reference;
 mod store;
 mod support;
 mod trainer;
+mod values;

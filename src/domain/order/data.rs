@@ -4,6 +4,8 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::scaling::{Scaling, ScalingForm};
+
 /// Which columns and windows to learn from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -34,6 +36,7 @@ pub struct DataSpec {
     #[garde(dive)]
     pub split: Split,
     #[garde(skip)]
+    #[schema(value_type = ScalingForm)]
     pub scaling: Scaling,
     #[garde(skip)]
     pub missing: Missing,
@@ -159,21 +162,6 @@ pub struct TimeRange {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::domain::moment::to")]
     #[schema(value_type = Option<String>, example = "2019-05-31")]
     pub to: Option<jiff::Timestamp>,
-}
-
-/// How numbers are brought to the network's scale. Fitted on the training part alone and kept in
-/// the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scaling {
-    /// As they are.
-    None,
-    /// Less the mean, over the standard deviation: of each series and column by itself. A series
-    /// too short for a training window, or new at forecast time, is scaled by its context.
-    #[default]
-    Standard,
-    /// The same, with one mean and standard deviation a column over all series.
-    StandardGlobal,
 }
 
 /// What to do with points that have no value, or no row on the series' grid.

@@ -11,7 +11,6 @@ use super::header::{Header, LONGEST, TensorEntry, shorten};
 use super::tensors::{ContentDigest, Holds, Tensor, table};
 use super::{Bundle, BundleError, network};
 use crate::domain::model::{BUNDLE_FORMAT, Manifest};
-use crate::domain::order::Scaling;
 use crate::domain::resolve::MAX_PARAMETERS;
 use crate::learn::scaling::Scaler;
 
@@ -24,9 +23,9 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
     })?;
     let manifest = read_manifest(text)?;
     let network = network(&manifest);
-    let rows = match manifest.order.data.scaling {
-        Scaling::Standard => usize::try_from(manifest.series).unwrap_or(usize::MAX),
-        Scaling::None | Scaling::StandardGlobal => 1,
+    let rows = match manifest.order.data.scaling.has_rows() {
+        true => usize::try_from(manifest.series).unwrap_or(usize::MAX),
+        false => 1,
     };
     // A misspelt digest would pass for none.
     if let Some(unknown) = header.metadata.keys().find(|key| !KNOWN_METADATA.contains(&key.as_str())) {

@@ -22,7 +22,7 @@ pub struct Written {
 /// Writes the bundle beside `path`, syncs it and moves it there, over what was there before.
 pub fn write(path: &Path, bundle: &Bundle) -> Result<Written, BundleError> {
     let keys = serde_json::to_vec(bundle.scaler.keys()).map_err(io::Error::from)?;
-    let rows = bundle.scaler.mean().len().checked_div(bundle.network.inputs).unwrap_or_default();
+    let rows = bundle.scaler.terms().len().checked_div(bundle.network.inputs).unwrap_or_default();
     let tensors = table(&bundle.network, rows, keys.len());
     check(bundle)?;
     let beside = beside(path);
@@ -101,8 +101,8 @@ fn bytes<'a>(bundle: &Bundle, tensor: &Tensor, keys: &'a [u8]) -> Cow<'a, [u8]> 
             Cow::Owned(bundle.parameters[range.clone()].iter().flat_map(|x| x.to_le_bytes()).collect())
         }
         Holds::SecondBias(range) => Cow::Owned(vec![0; range.len() * size_of::<f32>()]),
-        Holds::Mean => Cow::Owned(double(bundle.scaler.mean())),
-        Holds::Std => Cow::Owned(double(bundle.scaler.std())),
+        Holds::Mean => Cow::Owned(double(bundle.scaler.terms())),
+        Holds::Std => Cow::Owned(double(bundle.scaler.factors())),
         Holds::SeriesKeys => Cow::Borrowed(keys),
     }
 }

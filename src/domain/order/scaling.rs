@@ -1,0 +1,195 @@
+//! How numbers are brought to the network's scale.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How numbers are brought to the network's scale. Fitted on the training part alone and kept in
+/// the model.
+///
+/// Written as a word (`standard`, `robust`, `standard_global`, …) or as an object
+/// (`{"type": "robust", "per": "window"}`); it is written back in the shortest form, so that an
+/// order's bytes do not depend on how it was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(into = "ScalingForm")]
+pub struct Scaling {
+    pub kind: ScalingKind,
+    /// `series` where nothing is scaled.
+    pub per: ScalingScope,
+}
+
+/// By what: scaled = (value − term) / factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScalingKind {
+    /// As they are.
+    None,
+    /// Less the mean, over the standard deviation.
+    #[default]
+    Standard,
+    /// Less the mean alone: beside `transform: log` this divides by the geometric mean.
+    Center,
+    /// From 0 for the least to 1 for the largest.
+    Minmax,
+    /// Less the median, over the distance between the quartiles.
+    Robust,
+    /// Over the mean absolute value.
+    Mean,
+}
+
+/// Over which points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScalingScope {
+    /// Each series by its own training points. A series too short for a training window, or new at
+    /// forecast time, is scaled by its context.
+    #[default]
+    Series,
+    /// All series alike, by the training points of all.
+    Global,
+    /// Each window by its own context, so that a series never seen is read as any other.
+    Window,
+}
+
+/// The two ways to write a scaling.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum ScalingForm {
+    Word(ScalingWord),
+    Object(ScalingObject),
+}
+
+/// Each per series, but for `standard_global`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ScalingWord {
+    None,
+    Standard,
+    StandardGlobal,
+    Center,
+    Minmax,
+    Robust,
+    Mean,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScalingObject {
+    #[serde(rename = "type")]
+    pub kind: ScalingKind,
+    #[serde(default)]
+    pub per: ScalingScope,
+}
+
+impl Scaling {
+    pub const NONE: Self = Self::new(ScalingKind::None, ScalingScope::Series);
+    pub const STANDARD: Self = Self::new(ScalingKind::Standard, ScalingScope::Series);
+    pub const STANDARD_GLOBAL: Self = Self::new(ScalingKind::Standard, ScalingScope::Global);
+
+    pub const fn new(kind: ScalingKind, per: ScalingScope) -> Self {
+        match kind {
+            ScalingKind::None => Self { kind, per: ScalingScope::Series },
+            _ => Self { kind, per },
+        }
+    }
+
+    /// Whether the fitted numbers have a row a series.
+    pub fn has_rows(self) -> bool {
+        self.kind != ScalingKind::None && self.per == ScalingScope::Series
+    }
+}
+
+impl From<Scaling> for ScalingForm {
+    fn from(Scaling { kind, per }: Scaling) -> Self {
+        let word = match (kind, per) {
+            (ScalingKind::None, _) => ScalingWord::None,
+            (ScalingKind::Standard, ScalingScope::Global) => ScalingWord::StandardGlobal,
+            (kind, ScalingScope::Global | ScalingScope::Window) => return Self::Object(ScalingObject { kind, per }),
+            (ScalingKind::Standard, ScalingScope::Series) => ScalingWord::Standard,
+            (ScalingKind::Center, ScalingScope::Series) => ScalingWord::Center,
+            (ScalingKind::Minmax, ScalingScope::Series) => ScalingWord::Minmax,
+            (ScalingKind::Robust, ScalingScope::Series) => ScalingWord::Robust,
+            (ScalingKind::Mean, ScalingScope::Series) => ScalingWord::Mean,
+        };
+        Self::Word(word)
+    }
+}
+
+impl From<ScalingWord> for Scaling {
+    fn from(word: ScalingWord) -> Self {
+        let per_series = |kind| Self::new(kind, ScalingScope::Series);
+        match word {
+            ScalingWord::None => Self::NONE,
+            ScalingWord::Standard => Self::STANDARD,
+            ScalingWord::StandardGlobal => Self::STANDARD_GLOBAL,
+            ScalingWord::Center => per_series(ScalingKind::Center),
+            ScalingWord::Minmax => per_series(ScalingKind::Minmax),
+            ScalingWord::Robust => per_series(ScalingKind::Robust),
+            ScalingWord::Mean => per_series(ScalingKind::Mean),
+        }
+    }
+}
+
+/// Reads a word or an object, so that a mistake within is named for what it is.
+impl<'de> Deserialize<'de> for Scaling {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct ScalingVisitor;
+
+        impl<'de> serde::de::Visitor<'de> for ScalingVisitor {
+            type Value = Scaling;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a scaling such as \"standard\", or {\"type\": \"mean\", \"per\": \"window\"}")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Scaling, E> {
+                let word = serde::de::value::StrDeserializer::<E>::new(word);
+                ScalingWord::deserialize(word).map(Scaling::from)
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Scaling, A::Error> {
+                let object = ScalingObject::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Scaling::new(object.kind, object.per))
+            }
+        }
+
+        from.deserialize_any(ScalingVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(value: Value) -> Scaling {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_scaling_is_written_in_its_shortest_form_and_read_back() {
+        let cases = [
+            (json!("none"), json!("none")),
+            (json!("standard"), json!("standard")),
+            (json!("standard_global"), json!("standard_global")),
+            (json!({"type": "standard", "per": "global"}), json!("standard_global")),
+            (json!({"type": "robust"}), json!("robust")),
+            (json!({"type": "none", "per": "window"}), json!("none")),
+            (json!({"type": "mean", "per": "window"}), json!({"type": "mean", "per": "window"})),
+        ];
+        for (given, written) in cases {
+            let scaling = read(given.clone());
+            assert_eq!(serde_json::to_value(scaling).unwrap(), written, "{given}");
+            assert_eq!(read(written), scaling);
+        }
+    }
+
+    #[test]
+    fn what_is_no_scaling_is_refused_by_name() {
+        let refused = |value: Value| serde_json::from_value::<Scaling>(value).unwrap_err().to_string();
+        assert!(refused(json!("stadnard")).contains("unknown variant `stadnard`"));
+        assert!(refused(json!({"type": "standard", "for": "window"})).contains("unknown field `for`"));
+        assert!(refused(json!({"per": "window"})).contains("missing field `type`"));
+        assert!(refused(json!(3)).contains("a scaling such as"));
+    }
+}

@@ -1,0 +1,77 @@
+//! What is done to values before the network sees them and after: trained, judged and asked for
+//! forecasts through the real trainer and the real forecaster.
+
+use std::path::Path;
+
+use gatecast::data::Frame;
+use gatecast::data::frame::{FrameColumn, FrameSeries};
+use gatecast::domain::forecast::Forecast;
+use gatecast::domain::metrics::FinalMetrics;
+use gatecast::domain::order::DataSpec;
+use gatecast::domain::trainer::Assignment;
+use gatecast::learn::bundle;
+use serde_json::{Value, json};
+
+use crate::forecast::House;
+use crate::learn::{assignment, events, finished};
+
+mod scaling;
+
+/// Series of one column `x`, without times.
+pub(crate) fn frame(series: &[(&str, Vec<f64>)]) -> Frame {
+    let mut next = 0;
+    let laid = series.iter().map(|(key, values)| {
+        let rows = next..next + values.len();
+        next = rows.end;
+        FrameSeries { key: (*key).to_owned(), rows, frequency: None }
+    });
+    Frame {
+        series: laid.collect(),
+        times: None,
+        columns: vec![FrameColumn {
+            name: "x".into(),
+            values: series.iter().flat_map(|(_, values)| values.clone()).collect(),
+        }],
+    }
+}
+
+/// A small training with these fields of `data` besides: a context of 12, a horizon of 3.
+pub(crate) fn ordered(folder: &Path, fields: Value) -> Assignment {
+    let mut assignment = assignment(folder);
+    let mut data = serde_json::to_value(&assignment.order.data).unwrap();
+    fields.as_object().unwrap().iter().for_each(|(key, value)| data[key] = value.clone());
+    assignment.order.data = serde_json::from_value::<DataSpec>(data).unwrap();
+    assignment.order.training.epochs = 40;
+    assignment.order.training.optimizer =
+        serde_json::from_value(json!({"type": "adam", "learning_rate": 0.02})).unwrap();
+    assignment
+}
+
+/// Trains, keeps the model in a house, and gives its metrics.
+pub(crate) async fn trained(frame: Frame, fields: Value) -> (House, gatecast::domain::ids::ModelId, FinalMetrics) {
+    let house = House::new().await;
+    let assignment = ordered(house.folder.path(), fields);
+    let metrics = finished(&events(frame, &assignment));
+    let bundle = bundle::read(&assignment.model).unwrap();
+    assert_eq!(bundle.manifest.order, assignment.order);
+    let id = house.keep(&bundle).await;
+    (house, id, metrics)
+}
+
+/// The forecast of one series by its values.
+pub(crate) async fn forecast(
+    house: &House,
+    id: gatecast::domain::ids::ModelId,
+    series: Value,
+    horizon: usize,
+) -> Vec<f64> {
+    let body = json!({"series": [series], "horizon": horizon});
+    let [only] = <[Forecast; 1]>::try_from(house.ask(id, body).await.unwrap()).unwrap();
+    only.mean
+}
+
+/// Mean absolute distance.
+pub(crate) fn error(got: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(got.len(), expected.len());
+    got.iter().zip(expected).map(|(got, expected)| (got - expected).abs()).sum::<f64>() / got.len() as f64
+}
