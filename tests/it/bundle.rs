@@ -317,7 +317,7 @@ fn tensors_are_those_of_the_manifests_network() {
     refused(&number("recurrent.1.weight_hh_l0", &NAN), "not_finite", "`recurrent.1.weight_hh_l0`");
     refused(&number("recurrent.0.bias_hh_l0", &INFINITY), "not_finite", "`recurrent.0.bias_hh_l0`");
     const NO_DEVIATION: [u8; 8] = 0f64.to_le_bytes();
-    refused(&number("scaling.std", &NO_DEVIATION), "invalid_scaling", "deviation");
+    refused(&number("scaling.std", &NO_DEVIATION), "invalid_scaling", "factor");
     refused(&number("scaling.series", b"?"), "invalid_manifest", "`scaling.series`");
 }
 
