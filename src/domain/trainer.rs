@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{DatasetId, JobId};
+use super::ids::{DatasetId, JobId, ModelId};
 use super::metrics::{EpochReport, FinalMetrics};
 use super::order::TrainOrder;
 
@@ -29,6 +29,26 @@ pub struct Assignment {
     pub model: PathBuf,
     /// Threads for the tensor work; part of what the resulting bytes depend on.
     pub threads: usize,
+    /// Learn on from a stored model instead of from fresh weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finetune: Option<FineTuning>,
+}
+
+/// A model to learn on from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FineTuning {
+    /// Its id, for the new model's manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ModelId>,
+    /// Its bundle. Network and columns must be those of the order.
+    pub model: PathBuf,
+    /// Variables that keep their values, by the beginning of their names: `recurrent.0` is the whole
+    /// first layer.
+    #[serde(default)]
+    pub freeze: Vec<String>,
+    /// Fit the scaling to the new training part; else the model's own is kept.
+    #[serde(default)]
+    pub refit_scaling: bool,
 }
 
 /// The exact data an attempt learns from.

@@ -80,6 +80,7 @@ impl Attempt<'_> {
             checkpoint: files.checkpoint,
             model: files.model,
             threads: shared.config.threads,
+            finetune: None,
         })
     }
 

@@ -31,6 +31,11 @@ pub fn tell(emit: &mut Emit<'_>, event: TrainerEvent) -> Result<(), Halt> {
     }
 }
 
+/// Tells of something that a person would want to know.
+pub fn warn(code: &str, detail: String, emit: &mut Emit<'_>) -> Result<(), Halt> {
+    tell(emit, TrainerEvent::Warning { code: code.to_owned(), detail })
+}
+
 /// The time between two progress events.
 const EVERY: Duration = Duration::from_millis(250);
 

@@ -69,6 +69,7 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
         checkpoint: folder.join("checkpoint-1.safetensors"),
         model: folder.join("model-1.safetensors"),
         threads: 1,
+        finetune: None,
     }
 }
 

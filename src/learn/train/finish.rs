@@ -1,0 +1,73 @@
+//! After the last epoch: the best weights judged once more, and the model's file.
+
+use super::Trainer;
+use crate::domain::metrics::{Baselines, FinalMetrics, HeldOut};
+use crate::domain::model::{BUNDLE_FORMAT, Manifest, TrainedOn};
+use crate::domain::trainer::TrainerEvent;
+use crate::learn::baselines::Baseline;
+use crate::learn::bundle::Bundle;
+use crate::learn::prepare::input_columns;
+use crate::learn::progress::{Emit, Halt};
+use crate::learn::source;
+use crate::learn::state::State;
+use crate::learn::windows::PartName;
+
+impl Trainer<'_> {
+    /// Judges the best weights and writes the model.
+    pub(super) fn finish(mut self, state: &State, emit: &mut Emit<'_>) -> Result<TrainerEvent, Halt> {
+        let model = HeldOut {
+            validation: self.judge(&state.best, PartName::Validation, emit)?,
+            test: self.judge(&state.best, PartName::Test, emit)?,
+        };
+        let baseline = |baseline: Baseline| HeldOut {
+            validation: baseline.judge(&self.prepared, &self.validation),
+            test: baseline.judge(&self.prepared, &self.test),
+        };
+        let baselines =
+            Baselines { naive: baseline(Baseline::Naive), seasonal_naive: baseline(Baseline::SeasonalNaive) };
+        let metrics = FinalMetrics { model, baselines };
+        let manifest = self.manifest(state, metrics);
+        let (epochs, best_epoch) = (state.epochs(), state.best_epoch());
+        let bundle =
+            Bundle { manifest, network: self.network, parameters: state.best.clone(), scaler: self.prepared.scaler };
+        let written = source::write_bundle(&self.assignment.model, &bundle)?;
+        Ok(TrainerEvent::Finished {
+            metrics: Box::new(metrics),
+            best_epoch,
+            epochs,
+            sha256: written.sha256,
+            bytes: written.bytes,
+        })
+    }
+
+    fn manifest(&self, state: &State, metrics: FinalMetrics) -> Manifest {
+        let (order, dataset) = (&self.assignment.order, &self.assignment.dataset);
+        let mut frequencies = self.prepared.frame.series.iter().map(|series| series.frequency);
+        let frequency = frequencies.next().flatten();
+        Manifest {
+            format: BUNDLE_FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            order: order.clone(),
+            inputs: input_columns(&order.data),
+            targets: order.data.targets.clone(),
+            context: self.prepared.shape.context,
+            horizon: self.prepared.shape.horizon,
+            season: self.prepared.shape.season,
+            frequency: frequency.filter(|_| frequencies.all(|other| other == frequency)),
+            series: self.prepared.scaler.keys().len() as u64,
+            parameters: self.network.parameter_count() as u64,
+            engine: self.engine.name().to_owned(),
+            device: self.engine.device(),
+            threads: self.assignment.threads,
+            epochs: state.epochs(),
+            best_epoch: state.best_epoch(),
+            metrics,
+            trained_on: TrainedOn {
+                dataset: dataset.id,
+                name: dataset.name.clone(),
+                revision: dataset.revision,
+                sha256: dataset.sha256.clone(),
+            },
+        }
+    }
+}
