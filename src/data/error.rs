@@ -1,5 +1,6 @@
 //! What can go wrong with an upload and with a stored file.
 
+use std::error::Error;
 use std::io;
 
 /// Why an upload was not taken.
@@ -16,7 +17,7 @@ pub enum IngestError {
     Interrupted(String),
     /// This machine is to blame: its disk, as a rule.
     #[error("the upload could not be stored: {0}")]
-    Machine(String),
+    Machine(Box<dyn Error + Send + Sync>),
 }
 
 /// A refusal that a person can act on.
@@ -53,8 +54,21 @@ impl IngestError {
         Self::TooLarge(Box::new(Refusal { code, detail: detail.into(), rows: Vec::new() }))
     }
 
-    pub(crate) fn machine(cause: impl std::fmt::Display) -> Self {
-        Self::Machine(cause.to_string())
+    pub(crate) fn machine(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Machine(cause.into())
+    }
+
+    /// The disk has no room left, however deep the file formats' errors bury it.
+    pub fn is_disk_full(&self) -> bool {
+        let Self::Machine(cause) = self else { return false };
+        let mut cause: Option<&(dyn Error + 'static)> = Some(cause.as_ref());
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(is_full) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 
     /// Stable, for programs.
@@ -82,6 +96,10 @@ impl IngestError {
             Self::Interrupted(_) | Self::Machine(_) => &[],
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Why a stored dataset could not be read.

@@ -107,6 +107,7 @@ impl From<IngestError> for Problem {
             IngestError::Refused(refusal) => refused(StatusCode::UNPROCESSABLE_ENTITY, *refusal),
             IngestError::TooLarge(refusal) => refused(StatusCode::PAYLOAD_TOO_LARGE, *refusal),
             IngestError::Interrupted(_) => Problem::cut_off(),
+            IngestError::Machine(_) if error.is_disk_full() => disk_full(),
             IngestError::Machine(_) => Problem::internal(&error),
         }
     }

@@ -16,6 +16,7 @@ mod architecture;
 mod bundle;
 #[cfg(test)]
 mod data;
+mod disk_full;
 mod durability;
 mod engines;
 mod forecast;

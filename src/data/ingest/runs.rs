@@ -127,5 +127,5 @@ fn spill(rows: &Rows, path: &Path) -> Result<(), IngestError> {
     }
     writer.finish().map_err(IngestError::machine)?;
     let file = writer.into_inner().map_err(IngestError::machine)?;
-    file.into_inner().map(drop).map_err(|error| IngestError::machine(error.error()))
+    file.into_inner().map(drop).map_err(|error| IngestError::machine(error.into_error()))
 }

@@ -110,7 +110,8 @@ impl TestServer {
         Self::with().start().await
     }
 
-    async fn launch(settings: Settings, folder: Arc<TempDir>) -> Self {
+    /// On a folder of the caller's; the server's own is `data` within it.
+    pub(crate) async fn launch(settings: Settings, folder: Arc<TempDir>) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
         let mut command = program();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path().join("data"));
