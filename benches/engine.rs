@@ -100,7 +100,7 @@ impl Table {
         if compare {
             let mut theirs = [f64::MAX; 2];
             for threads in [1, threads] {
-                let mut engine = build(&work.network, OBJECTIVE, Device::Cpu, EngineChoice::Libtorch, threads)?;
+                let mut engine = build(&work.network, OBJECTIVE, Device::Cpu, EngineChoice::Libtorch, threads)?.engine;
                 theirs[0] = theirs[0].min(work.train(engine.as_mut())?);
                 theirs[1] = theirs[1].min(work.forecast(engine.as_mut())?);
             }

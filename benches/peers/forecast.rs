@@ -14,7 +14,7 @@ const FORECASTS: usize = 2_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network = Network::stack(Cell::Lstm, false, 1, &[20, 20], 10, Output::EveryStep);
-    let mut engine = build(&network, Objective::of(Loss::Mse), Device::Cpu, EngineChoice::Auto, 1)?;
+    let mut engine = build(&network, Objective::of(Loss::Mse), Device::Cpu, EngineChoice::Auto, 1)?.engine;
     let parameters = initialise(&network, 42);
     let history: Vec<f32> = (0..STEPS).map(|step| (0.3 * step as f32).sin()).collect();
     let inputs = Inputs { batch: 1, steps: STEPS, values: &history };

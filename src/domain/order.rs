@@ -4,8 +4,12 @@
 //! and fills in what was left open, so that a stored order says all that training depends on.
 
 mod data;
+mod initializer;
+mod layer;
+mod layer_spec;
 mod model;
 mod scaling;
+mod stack;
 mod training;
 
 use garde::Validate;
@@ -15,7 +19,10 @@ use utoipa::ToSchema;
 use super::ids::DatasetId;
 
 pub use data::{Covariates, DataSpec, Missing, Part, Split, TimeRange};
-pub use model::{Cell, ModelSpec, Output};
+pub use initializer::Initializer;
+pub use layer::{FirstWeights, Layer};
+pub use layer_spec::{LayerSettings, LayerSpec};
+pub use model::{Activation, Cell, ModelSpec, Output};
 pub use scaling::{Scaling, ScalingKind, ScalingScope};
 pub use training::{Clip, Device, EarlyStopping, EngineChoice, Loss, Optimizer, TrainingSpec};
 

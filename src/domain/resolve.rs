@@ -5,7 +5,7 @@
 //! caller in the job.
 
 use super::dataset::{ColumnKind, Profile};
-use super::order::{DataSpec, Device, EngineChoice, Part, Split, TrainOrder};
+use super::order::{DataSpec, Device, EngineChoice, Layer, LayerSpec, Part, Split, TrainOrder};
 
 /// The most learnable numbers a network may have: 400 MB of weights, and as much again for the
 /// gradient and each moment of the optimiser.
@@ -31,6 +31,7 @@ pub fn resolve(mut order: TrainOrder, dataset_name: &str, profile: &Profile) -> 
     resolve_columns(&mut order.data, profile, &mut errors);
     resolve_windows(&mut order.data, profile, &mut errors);
     check_split(&order.data.split, profile, &mut errors);
+    check_model(&order, &mut errors);
     check_size(&order, &mut errors);
     if let (EngineChoice::Fused, Device::Cuda(_)) = (order.training.engine, order.training.device) {
         errors.push(FieldError::new(
@@ -161,6 +162,27 @@ fn check_split(split: &Split, profile: &Profile, errors: &mut Vec<FieldError>) {
     }
 }
 
+fn check_model(order: &TrainOrder, errors: &mut Vec<FieldError>) {
+    errors.extend(order.model.contradictions());
+    let layers = order.model.stack();
+    let context = order.data.context.unwrap_or(usize::MAX);
+    if let Some((place, layer)) =
+        layers.iter().enumerate().find(|(_, layer)| layer.dilation > context.saturating_sub(1).max(1))
+    {
+        let own = order.model.layers.get(place).and_then(LayerSpec::settings).is_some_and(|own| own.dilation.is_some());
+        let pointer = if own { format!("/model/layers/{place}/dilation") } else { format!("/model/dilations/{place}") };
+        let detail = format!("a state {} steps back lies before the context of {context} points", layer.dilation);
+        errors.push(FieldError::new(pointer, detail));
+    }
+    let beyond = layers.iter().find_map(Layer::beyond_fused);
+    if let (EngineChoice::Fused, Some(what)) = (order.training.engine, beyond) {
+        errors.push(FieldError::new(
+            "/training/engine",
+            format!("the fused engine does not run {what}: leave the engine to `auto`, or take `libtorch`"),
+        ));
+    }
+}
+
 fn check_size(order: &TrainOrder, errors: &mut Vec<FieldError>) {
     let parameters = parameter_count(order);
     if parameters > MAX_PARAMETERS {
@@ -173,26 +195,27 @@ fn check_size(order: &TrainOrder, errors: &mut Vec<FieldError>) {
 
 /// Learnable numbers of the network the order describes, layer norm's few left out.
 fn parameter_count(order: &TrainOrder) -> u64 {
-    let gates = match order.model.cell {
-        super::order::Cell::SimpleRnn => 1,
-        super::order::Cell::Gru => 3,
-        super::order::Cell::Lstm => 4,
-    };
     let mut inputs = (order.data.targets.len() + order.data.covariates.past.len()) as u64;
     let mut total: u64 = 0;
-    for &units in &order.model.layers {
-        let units = units as u64;
-        total = total.saturating_add(gates * units * (inputs + units + 1));
-        inputs = units;
+    for layer in order.model.stack() {
+        let (rows, units) = ((layer.gates() * layer.units) as u64, layer.units as u64);
+        total = total.saturating_add(layer.directions() as u64 * rows * (inputs + units + 1));
+        inputs = layer.outputs() as u64;
     }
     let outputs = order.data.targets.len() as u64 * order.data.horizon.unwrap_or(1) as u64;
     total.saturating_add(outputs * (inputs + 1))
 }
 
 fn default_name(order: &TrainOrder, dataset_name: &str) -> String {
-    let layers: Vec<String> = order.model.layers.iter().map(ToString::to_string).collect();
-    let norm = if order.model.layer_norm { " with layer norm" } else { "" };
-    let name = format!("{dataset_name}: {} {}{norm}", order.model.cell.name(), layers.join("+"));
+    let model = &order.model;
+    let layer = |spec: &LayerSpec| match spec.settings().and_then(|own| own.cell).filter(|&cell| cell != model.cell) {
+        Some(cell) => format!("{} {}", cell.name(), spec.units()),
+        None => spec.units().to_string(),
+    };
+    let layers: Vec<String> = model.layers.iter().map(layer).collect();
+    let ways = if model.bidirectional { "bidirectional " } else { "" };
+    let norm = if model.layer_norm { " with layer norm" } else { "" };
+    let name = format!("{dataset_name}: {ways}{} {}{norm}", model.cell.name(), layers.join("+"));
     name.chars().take(200).collect()
 }
 

@@ -30,7 +30,7 @@ impl Loaded {
         let bundle = bundle::read(path)?;
         // The loss is for training alone; a forecast takes any.
         let objective = Objective::of(Loss::Mse);
-        let engine = engine::build(&bundle.network, objective, Device::Cpu, EngineChoice::Auto, 1)?;
+        let engine = engine::build(&bundle.network, objective, Device::Cpu, EngineChoice::Auto, 1)?.engine;
         Ok(Self { bundle, engine: Mutex::new(engine) })
     }
 

@@ -19,7 +19,7 @@ use super::windows::{Batcher, PartName, Windows};
 use super::{checkpoint, source};
 use crate::data::Frame;
 use crate::domain::trainer::{Assignment, TrainerEvent};
-use crate::nn::engine::{self, Engine, EngineError, Objective};
+use crate::nn::engine::{self, Built, Engine, EngineError, Objective};
 use crate::nn::network::Network;
 
 /// Runs one assignment. The last event is `finished` or `failed`, unless `emit` breaks.
@@ -32,9 +32,9 @@ pub fn train(assignment: &Assignment, emit: &mut Emit<'_>) {
 }
 
 /// Makes the engine for a network.
-pub type EngineMaker<'m> = dyn Fn(&Network, &Assignment) -> Result<Box<dyn Engine>, EngineError> + 'm;
+pub type EngineMaker<'m> = dyn Fn(&Network, &Assignment) -> Result<Built, EngineError> + 'm;
 
-fn build_engine(network: &Network, assignment: &Assignment) -> Result<Box<dyn Engine>, EngineError> {
+fn build_engine(network: &Network, assignment: &Assignment) -> Result<Built, EngineError> {
     let training = &assignment.order.training;
     let objective = Objective::of(training.loss);
     engine::build(network, objective, training.device, training.engine, assignment.threads)
@@ -102,7 +102,7 @@ impl<'t> Trainer<'t> {
         }
         let count = u32::try_from(training.len()).map_err(|_| LearnError::TooManyWindows(training.len()))?;
         let network = build::network(model, prepared.inputs(), prepared.shape.horizon * prepared.targets);
-        let engine = engine(&network, assignment)?;
+        let Built { engine, .. } = engine(&network, assignment)?;
         let validation = Windows::of(&prepared, PartName::Validation);
         Ok(Self {
             assignment,

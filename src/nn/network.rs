@@ -2,6 +2,8 @@
 
 use crate::domain::order::{Cell, Output};
 
+pub use crate::domain::order::{FirstWeights, Initializer, Layer};
+
 /// Added to the variance in every layer norm, as in Keras.
 pub const LAYER_NORM_EPSILON: f32 = 1e-3;
 
@@ -15,35 +17,6 @@ pub struct Network {
     /// Numbers the head gives at a step: horizon × targets, the horizon outermost.
     pub outputs: usize,
     pub output: Output,
-}
-
-/// One recurrent layer.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Layer {
-    pub cell: Cell,
-    pub layer_norm: bool,
-    pub units: usize,
-}
-
-impl Layer {
-    pub fn new(cell: Cell, layer_norm: bool, units: usize) -> Self {
-        Self { cell, layer_norm, units }
-    }
-
-    /// Gates of the cell: how many blocks of `units` rows its kernels have. In PyTorch's order:
-    /// LSTM i, f, g, o; GRU r, z, n.
-    pub fn gates(&self) -> usize {
-        match self.cell {
-            Cell::SimpleRnn => 1,
-            Cell::Gru => 3,
-            Cell::Lstm => 4,
-        }
-    }
-
-    /// Numbers it gives at each step.
-    pub fn outputs(&self) -> usize {
-        self.units
-    }
 }
 
 /// What a parameter is, which says how it begins.
@@ -64,7 +37,7 @@ pub enum Role {
 /// One variable: a block of the flat buffer, row-major.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
-    /// Within the network, unique: `recurrent.0.kernel`, `head.bias`, …
+    /// Within the network, unique: `recurrent.0.kernel`, `recurrent.0.reverse.kernel`, `head.bias`, …
     pub name: String,
     pub role: Role,
     /// The recurrent layer it belongs to; `None` for the head.
@@ -105,34 +78,19 @@ impl Network {
     /// the LSTM over all four gates at once, the GRU over r and z together (the first two thirds of
     /// the rows) and over the candidate alone. The LSTM normalises its cell state besides
     /// (`cell_norm`, gain and offset).
+    ///
+    /// A bidirectional layer's half that reads from the end has variables of its own, after the
+    /// other half's and named likewise: `recurrent.0.reverse.kernel`, ….
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = List::default();
         let mut inputs = self.inputs;
         for (place, layer) in self.layers.iter().enumerate() {
-            let units = layer.units;
-            let rows = layer.gates() * units;
             list.layer = Some(place);
-            list.push("kernel", Role::Kernel, &[rows, inputs]);
-            list.push("recurrent_kernel", Role::RecurrentKernel, &[rows, units]);
-            match layer.cell {
-                Cell::Gru => list.push("bias", Role::Bias, &[2, rows]),
-                Cell::SimpleRnn | Cell::Lstm => list.push("bias", Role::Bias, &[rows]),
-            }
-            if layer.layer_norm {
-                match layer.cell {
-                    Cell::SimpleRnn => {
-                        list.push("norm.gain", Role::Gain, &[units]);
-                        list.push("norm.offset", Role::Offset, &[units]);
-                    }
-                    Cell::Gru | Cell::Lstm => {
-                        list.push("input_norm.gain", Role::Gain, &[rows]);
-                        list.push("recurrent_norm.gain", Role::Gain, &[rows]);
-                    }
-                }
-                if layer.cell == Cell::Lstm {
-                    list.push("cell_norm.gain", Role::Gain, &[units]);
-                    list.push("cell_norm.offset", Role::Offset, &[units]);
-                }
+            list.push_half(layer, inputs);
+            if layer.bidirectional {
+                list.backwards = true;
+                list.push_half(layer, inputs);
+                list.backwards = false;
             }
             inputs = layer.outputs();
         }
@@ -164,12 +122,43 @@ impl Network {
 #[derive(Default)]
 struct List {
     layer: Option<usize>,
+    backwards: bool,
     parameters: Vec<Parameter>,
 }
 
 impl List {
+    /// One direction of a layer that reads `inputs` numbers.
+    fn push_half(&mut self, layer: &Layer, inputs: usize) {
+        let units = layer.units;
+        let rows = layer.gates() * units;
+        self.push("kernel", Role::Kernel, &[rows, inputs]);
+        self.push("recurrent_kernel", Role::RecurrentKernel, &[rows, units]);
+        match layer.cell {
+            Cell::Gru => self.push("bias", Role::Bias, &[2, rows]),
+            Cell::SimpleRnn | Cell::Lstm => self.push("bias", Role::Bias, &[rows]),
+        }
+        if !layer.layer_norm {
+            return;
+        }
+        match layer.cell {
+            Cell::SimpleRnn => {
+                self.push("norm.gain", Role::Gain, &[units]);
+                self.push("norm.offset", Role::Offset, &[units]);
+            }
+            Cell::Gru | Cell::Lstm => {
+                self.push("input_norm.gain", Role::Gain, &[rows]);
+                self.push("recurrent_norm.gain", Role::Gain, &[rows]);
+            }
+        }
+        if layer.cell == Cell::Lstm {
+            self.push("cell_norm.gain", Role::Gain, &[units]);
+            self.push("cell_norm.offset", Role::Offset, &[units]);
+        }
+    }
+
     fn push(&mut self, name: &str, role: Role, shape: &[usize]) {
         let name = match self.layer {
+            Some(layer) if self.backwards => format!("recurrent.{layer}.reverse.{name}"),
             Some(layer) => format!("recurrent.{layer}.{name}"),
             None => format!("head.{name}"),
         };

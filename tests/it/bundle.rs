@@ -41,7 +41,13 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
             scaling: Scaling::STANDARD,
             ..DataSpec::default()
         },
-        model: ModelSpec { cell, layer_norm, layers: vec![4, 3], output: Output::EveryStep },
+        model: ModelSpec {
+            cell,
+            layer_norm,
+            layers: vec![4.into(), 3.into()],
+            output: Output::EveryStep,
+            ..ModelSpec::default()
+        },
         training: TrainingSpec::default(),
     };
     let mut manifest = Manifest {

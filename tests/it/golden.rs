@@ -154,7 +154,12 @@ fn holds(name: &str) {
     let network = fixture.network();
     let first = from_keras(&network, &fixture.weights);
     let objective = Objective::of(Loss::Mse);
-    agrees(&fixture, &network, &first, build(&network, objective, Device::Cpu, EngineChoice::Libtorch, 1).unwrap());
+    agrees(
+        &fixture,
+        &network,
+        &first,
+        build(&network, objective, Device::Cpu, EngineChoice::Libtorch, 1).unwrap().engine,
+    );
     agrees(&fixture, &network, &first, Box::new(Fused::new(&network, objective, 1).unwrap()));
 }
 

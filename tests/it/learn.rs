@@ -17,7 +17,7 @@ use gatecast::domain::order::{
 };
 use gatecast::domain::trainer::{Assignment, DatasetSource, Fault, TrainerEvent};
 use gatecast::learn::train::train_with;
-use gatecast::nn::engine::{self, Batch, Engine, EngineError, Inputs, Objective, Steps};
+use gatecast::nn::engine::{self, Batch, Built, Engine, EngineError, Inputs, Objective, Steps};
 use gatecast::nn::network::Network;
 
 /// Sines of several periods, with their keys.
@@ -46,7 +46,7 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
             season: Some(1),
             ..DataSpec::default()
         },
-        model: ModelSpec { cell: Cell::Gru, layers: vec![6, 5], ..ModelSpec::default() },
+        model: ModelSpec { cell: Cell::Gru, layers: vec![6.into(), 5.into()], ..ModelSpec::default() },
         training: TrainingSpec {
             epochs: 5,
             batch_size: 16,
@@ -73,7 +73,7 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
     }
 }
 
-pub(crate) fn libtorch(network: &Network, assignment: &Assignment) -> Result<Box<dyn Engine>, EngineError> {
+pub(crate) fn libtorch(network: &Network, assignment: &Assignment) -> Result<Built, EngineError> {
     let training = &assignment.order.training;
     engine::build(network, Objective::of(training.loss), training.device, training.engine, assignment.threads)
 }
@@ -162,8 +162,9 @@ impl Engine for Mortal {
 /// Trains until the engine dies, after `computations`; how many it would have made.
 fn train_mortal(assignment: &Assignment, computations: u32) -> u32 {
     let left = Arc::new(AtomicU32::new(computations));
-    let maker = |network: &Network, assignment: &Assignment| -> Result<Box<dyn Engine>, EngineError> {
-        Ok(Box::new(Mortal { inner: libtorch(network, assignment)?, left: left.clone() }))
+    let maker = |network: &Network, assignment: &Assignment| -> Result<Built, EngineError> {
+        let Built { engine, reason } = libtorch(network, assignment)?;
+        Ok(Built { engine: Box::new(Mortal { inner: engine, left: left.clone() }), reason })
     };
     train_with(sines(3, 60), assignment, &maker, &mut |_| ControlFlow::Continue(()));
     computations - left.load(Ordering::Relaxed)
@@ -371,7 +372,7 @@ pub(crate) fn rail_assignment(folder: &Path, validation: &str) -> Assignment {
         ..DataSpec::default()
     };
     order.order.model =
-        ModelSpec { layers: vec![4], cell: Cell::SimpleRnn, output: Output::LastStep, ..ModelSpec::default() };
+        ModelSpec { layers: vec![4.into()], cell: Cell::SimpleRnn, output: Output::LastStep, ..ModelSpec::default() };
     order.order.training.epochs = 1;
     order
 }

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::domain::dataset::{Column, Format, Layout};
-use crate::domain::order::{Cell, Optimizer, Output};
+use crate::domain::order::{Activation, Cell, Optimizer, Output};
 
 fn profile(points: u64) -> Profile {
     let column = |name: &str, kind| Column { name: name.into(), kind, missing: 0, numbers: None, categories: vec![] };
@@ -151,7 +151,16 @@ fn values_out_of_range_are_refused_by_field() {
         (json!({"data": {"stride": 0}}), "data.stride"),
         (json!({"data": {"split": {"by": "time", "validation": -0.1}}}), "data.split"),
         (json!({"model": {"layers": []}}), "model.layers"),
-        (json!({"model": {"layers": [0]}}), "model.layers"),
+        (json!({"model": {"layers": [0]}}), "model.layers[0]"),
+        (json!({"model": {"layers": [{"units": 0}]}}), "model.layers[0].units"),
+        (json!({"model": {"layers": [8, {"units": 4, "dropout": 1}]}}), "model.layers[1].dropout"),
+        (json!({"model": {"dropout": 1.0}}), "model.dropout"),
+        (json!({"model": {"recurrent_dropout": -0.1}}), "model.recurrent_dropout"),
+        (json!({"model": {"dilations": [0, 1]}}), "model.dilations[0]"),
+        (
+            json!({"model": {"kernel_initializer": {"type": "random_normal", "stddev": -1}}}),
+            "model.kernel_initializer.stddev",
+        ),
         (json!({"model": {"layers": vec![4; 1000]}}), "model.layers"),
         (json!({"name": ""}), "name"),
     ];
@@ -171,6 +180,10 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
         (json!({"training": {"device": "gpu"}}), "unknown device"),
         (json!({"training": {"epoch": 3}}), "unknown field `epoch`"),
         (json!({"model": {"cell": "rnn"}}), "unknown variant `rnn`"),
+        (json!({"model": {"layers": ["32"]}}), "units such as 32, or a layer"),
+        (json!({"model": {"layers": [-1]}}), "units such as 32, or a layer"),
+        (json!({"model": {"layers": [{"dropout": 0.2}]}}), "missing field `units`"),
+        (json!({"model": {"layers": [{"units": 4, "droput": 0.2}]}}), "unknown field `droput`"),
         (json!({"data": {"split": {"by": "time", "validation": {"form": "2019-01-01"}}}}), "unknown field `form`"),
         (json!({"data": {"split": {"by": "time", "validation": {"from": "2019-02-30"}}}}), "expected a date"),
         (json!({"data": {"split": {"by": "time", "validation": "15%"}}}), "a share such as 0.15"),
@@ -198,4 +211,66 @@ fn cells_count_their_own_gates() {
     assert_eq!(count(Cell::SimpleRnn), weights + dense);
     assert_eq!(count(Cell::Lstm), 4 * weights + dense);
     assert_eq!(count(Cell::Gru), 3 * weights + dense);
+    let both_ways = json!({"layers": [5, 4], "cell": "gru", "bidirectional": true, "output": "last_step"});
+    let order = order(json!({"data": {"targets": ["rail"], "horizon": 3}, "model": both_ways}));
+    let weights = 5 * (1 + 5 + 1) + 4 * (10 + 4 + 1);
+    assert_eq!(parameter_count(&order), 2 * 3 * weights + 3 * (8 + 1));
+}
+
+#[test]
+fn layers_take_settings_of_their_own_and_the_models_else() {
+    let model = json!({"cell": "simple_rnn", "activation": "relu", "dropout": 0.1, "residual": true,
+        "dilations": [1, 2, 4],
+        "layers": [32, {"units": 32, "dropout": 0.3, "layer_norm": true}, {"units": 16, "cell": "gru", "dilation": 8}]});
+    let order = order(json!({"data": {"targets": ["rail"]}, "model": model}));
+    order.validate().unwrap();
+    let [first, second, third] = order.model.stack()[..] else { panic!("three layers") };
+    assert_eq!((first.activation, first.dropout, first.residual), (Activation::Relu, 0.1, false));
+    assert_eq!((second.dropout, second.layer_norm, second.residual, second.dilation), (0.3, true, true, 2));
+    assert_eq!((third.cell, third.activation, third.residual), (Cell::Gru, Activation::Tanh, false));
+    assert_eq!((third.dilation, third.dropout), (8, 0.1));
+    assert_eq!(serde_json::to_value(&order).unwrap()["model"]["layers"], model_layers(&order), "kept as written");
+    let resolved = resolve(order, "cta", &profile(2000)).unwrap();
+    assert_eq!(resolved.name.as_deref(), Some("cta: simple_rnn 32+32+gru 16"));
+}
+
+fn model_layers(order: &TrainOrder) -> Value {
+    let [_, LayerSpec::Settings(second), _] = &order.model.layers[..] else { panic!("settings") };
+    assert_eq!(second.units, 32);
+    json!([32, {"units": 32, "dropout": 0.3, "layer_norm": true}, {"units": 16, "cell": "gru", "dilation": 8}])
+}
+
+#[test]
+fn an_order_of_before_is_stored_as_it_was() {
+    let model = json!({"cell": "lstm", "layer_norm": true, "layers": [8, 4], "output": "last_step"});
+    let order = order(json!({"model": model}));
+    assert_eq!(serde_json::to_value(&order.model).unwrap(), model);
+}
+
+#[test]
+fn models_that_contradict_themselves_are_refused_by_field() {
+    let cases = [
+        (json!({"activation": "relu"}), vec!["/model/activation"]),
+        (json!({"layers": [8, {"units": 4, "activation": "relu"}]}), vec!["/model/layers/1/activation"]),
+        (json!({"cell": "gru", "unit_forget_bias": false}), vec!["/model/unit_forget_bias"]),
+        (json!({"bidirectional": true}), vec!["/model/bidirectional"]),
+        (json!({"layers": [{"units": 4, "bidirectional": true}]}), vec!["/model/layers/0/bidirectional"]),
+        (json!({"bidirectional": true, "output": "last_step"}), vec![]),
+        (json!({"residual": true, "layers": [8, 4]}), vec!["/model/residual"]),
+        (json!({"residual": true, "layers": [8, 8]}), vec![]),
+        (json!({"layers": [{"units": 1, "residual": true}]}), vec!["/model/layers/0/residual"]),
+        (json!({"dilations": [1, 2, 4]}), vec!["/model/dilations"]),
+        (json!({"dilations": [1, 32]}), vec!["/model/dilations/1"]),
+        (json!({"layers": [8, {"units": 4, "dilation": 40}]}), vec!["/model/layers/1/dilation"]),
+        (json!({"recurrent_initializer": "identity"}), vec!["/model/recurrent_initializer"]),
+        (json!({"recurrent_initializer": "identity", "cell": "simple_rnn"}), vec![]),
+        (json!({"kernel_initializer": "identity"}), vec!["/model/kernel_initializer"]),
+        (json!({"layers": [{"units": 4, "bias_initializer": "orthogonal"}]}), vec!["/model/layers/0/bias_initializer"]),
+    ];
+    for (model, expected) in cases {
+        let order = order(json!({"data": {"targets": ["rail"]}, "model": model}));
+        let errors = resolve(order, "cta", &profile(2000)).err().unwrap_or_default();
+        let found: Vec<&str> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(found, expected, "{model}");
+    }
 }

@@ -65,6 +65,11 @@ fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Te
         None => ("head".to_owned(), parameter.name.trim_start_matches("head.")),
     };
     let kind = kind.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('.');
+    // As PyTorch names the half of a bidirectional layer that reads from the end.
+    let (kind, way) = match kind.strip_prefix("reverse.") {
+        Some(kind) => (kind, "_reverse"),
+        None => (kind, ""),
+    };
     let whole = parameter.range();
     let mut push = |name: String, shape: Vec<usize>, holds| tensors.push(Tensor { name, shape, holds });
     match (kind, parameter.layer) {
@@ -75,15 +80,18 @@ fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Te
                 Some(Cell::Gru) => Holds::Weights(first.end..whole.end),
                 Some(Cell::Lstm | Cell::SimpleRnn) | None => Holds::SecondBias(first.clone()),
             };
-            push(format!("{place}.bias_ih_l0"), vec![rows], Holds::Weights(first));
-            push(format!("{place}.bias_hh_l0"), vec![rows], second);
+            push(format!("{place}.bias_ih_l0{way}"), vec![rows], Holds::Weights(first));
+            push(format!("{place}.bias_hh_l0{way}"), vec![rows], second);
         }
         (kind, layer) => {
             let name = match (kind, layer) {
-                ("kernel", Some(_)) => "weight_ih_l0".to_owned(),
+                ("kernel", Some(_)) => format!("weight_ih_l0{way}"),
                 ("kernel", None) => "weight".to_owned(),
-                ("recurrent_kernel", _) => "weight_hh_l0".to_owned(),
-                (norm, _) => norm.replace("gain", "weight").replace("offset", "bias"),
+                ("recurrent_kernel", _) => format!("weight_hh_l0{way}"),
+                (norm, _) => {
+                    let (norm, part) = norm.split_once('.').unwrap_or((norm, ""));
+                    format!("{norm}{way}.{}", if part == "gain" { "weight" } else { "bias" })
+                }
             };
             push(format!("{place}.{name}"), parameter.shape.clone(), Holds::Weights(whole));
         }

@@ -10,7 +10,7 @@ use crate::learn::progress::{Emit, Halt};
 use crate::learn::state::State;
 use crate::learn::windows::PartName;
 use crate::nn::clip::{clip, norm};
-use crate::nn::engine::{Batch, Inputs};
+use crate::nn::engine::{Batch, Draw, Inputs};
 use crate::nn::random::{Purpose, Random};
 
 impl Trainer<'_> {
@@ -40,7 +40,8 @@ impl Trainer<'_> {
             self.batcher.gather(&self.prepared, self.network.output, windows);
             let inputs =
                 Inputs { batch: numbers.len(), steps: self.prepared.shape.context, values: &self.batcher.inputs };
-            let batch = Batch::new(inputs, &self.batcher.targets);
+            let draw = Some(Draw { seed: training.seed, step: state.optimizer.steps() });
+            let batch = Batch { draw, ..Batch::new(inputs, &self.batcher.targets) };
             let loss = self.engine.loss_and_gradient(&state.parameters, batch, &mut self.gradient)?;
             if !loss.is_finite() || !norm(&self.gradient).is_finite() {
                 let what = if loss.is_finite() { "the gradient" } else { "the loss" };

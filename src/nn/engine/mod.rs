@@ -121,26 +121,50 @@ pub fn devices() -> Vec<String> {
     std::iter::once("cpu".to_owned()).chain(cards).collect()
 }
 
-/// The engine for a network. `auto` is the fused engine wherever the work runs on the processor,
-/// and LibTorch on a card. `threads` are for the tensor work of the whole process; on LibTorch they
-/// are part of what the resulting bytes depend on.
+/// An engine, and why it was this one.
+pub struct Built {
+    pub engine: Box<dyn Engine>,
+    /// For people: what chose it.
+    pub reason: String,
+}
+
+impl std::fmt::Debug for Built {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Built").field("engine", &self.engine.name()).field("reason", &self.reason).finish()
+    }
+}
+
+/// The engine for a network. `auto` is the fused engine wherever the work runs on the processor
+/// and it can do the work, else LibTorch. `threads` are for the tensor work of the whole process;
+/// on LibTorch they are part of what the resulting bytes depend on.
 pub fn build(
     network: &Network,
     objective: Objective,
     device: Device,
     choice: EngineChoice,
     threads: usize,
-) -> Result<Box<dyn Engine>, EngineError> {
+) -> Result<Built, EngineError> {
     let on_card = match device {
         Device::Cpu => false,
         Device::Auto => libtorch::cards() > 0,
         Device::Cuda(_) => true,
     };
+    let built = |engine, reason: &str| Ok(Built { engine, reason: reason.to_owned() });
+    let libtorch = || -> Result<Box<dyn Engine>, EngineError> {
+        Ok(Box::new(libtorch::Libtorch::new(network, objective, device, threads)?))
+    };
     match choice {
         // An order that asks for both is refused before it gets here.
         EngineChoice::Fused if matches!(device, Device::Cuda(_)) => Err(EngineError::NoDevice(device.into())),
-        EngineChoice::Auto if on_card => Ok(Box::new(libtorch::Libtorch::new(network, objective, device, threads)?)),
-        EngineChoice::Auto | EngineChoice::Fused => Ok(Box::new(fused::Fused::new(network, objective, threads)?)),
-        EngineChoice::Libtorch => Ok(Box::new(libtorch::Libtorch::new(network, objective, device, threads)?)),
+        EngineChoice::Fused => built(Box::new(fused::Fused::new(network, objective, threads)?), ORDERED),
+        EngineChoice::Libtorch => built(libtorch()?, ORDERED),
+        EngineChoice::Auto if on_card => built(libtorch()?, "the work runs on a card, which LibTorch drives"),
+        EngineChoice::Auto => match fused::Fused::new(network, objective, threads) {
+            Ok(engine) => built(Box::new(engine), "the fused engine is the faster one on a processor"),
+            Err(unsupported @ EngineError::Unsupported { .. }) => built(libtorch()?, &unsupported.to_string()),
+            Err(error) => Err(error),
+        },
     }
 }
+
+const ORDERED: &str = "the order asks for it";

@@ -7,7 +7,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::nn::engine::{Batch, Engine, EngineError, Inputs, Objective, Steps};
-use crate::nn::network::Network;
+use crate::nn::network::{Layer, Network};
 
 use super::layout::{Shard, shards};
 use super::pass::{Lesson, Pass, Scratch, predicted_steps};
@@ -60,6 +60,9 @@ impl Fused {
         if no_units || network.inputs == 0 || network.outputs == 0 {
             return Err(EngineError::Backend("a network needs inputs, units and outputs".to_owned()));
         }
+        if let Some(what) = unsupported(network) {
+            return Err(EngineError::Unsupported { engine: "fused", what });
+        }
         let pool = (threads > 1)
             .then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build())
             .transpose()
@@ -96,6 +99,12 @@ impl Fused {
             true => Err(EngineError::Shape { what: "inputs", expected: self.network.inputs, got: 0 }),
         }
     }
+}
+
+/// What of a network this engine leaves to LibTorch. Layers say so themselves, for an order that
+/// asks for both is refused by it, too.
+fn unsupported(network: &Network) -> Option<&'static str> {
+    network.layers.iter().find_map(Layer::beyond_fused)
 }
 
 impl Engine for Fused {

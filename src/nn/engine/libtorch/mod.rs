@@ -16,7 +16,7 @@ use tch::{Kind, Reduction, TchError, Tensor};
 
 use super::{Batch, Engine, EngineError, Inputs, Objective, Steps};
 use crate::domain::order::{Device, Loss};
-use crate::nn::network::{Network, Parameter};
+use crate::nn::network::{Layer, Network, Parameter};
 
 /// One network, computed by LibTorch.
 #[derive(Debug)]
@@ -35,6 +35,9 @@ impl Libtorch {
         device: Device,
         threads: usize,
     ) -> Result<Self, EngineError> {
+        if let Some(what) = network.layers.iter().find_map(Layer::beyond_fused) {
+            return Err(EngineError::Unsupported { engine: "libtorch", what });
+        }
         let device = device::resolve(device)?;
         device::set_threads(threads);
         Ok(Self {

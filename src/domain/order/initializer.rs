@@ -1,0 +1,217 @@
+//! How weights begin, by Keras's names.
+
+use garde::Validate;
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+/// What the first weights of a variable are drawn from; `docs/models.md` has the equations.
+///
+/// On the wire a name alone (`"he_normal"`) stands for its usual numbers, and an object sets them
+/// (`{"type": "random_normal", "stddev": 0.01}`). Names without numbers are empty objects, not unit
+/// variants: those would take any field unseen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate)]
+#[serde(remote = "Self", tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Initializer {
+    Zeros {},
+    Ones {},
+    Constant {
+        #[serde(default)]
+        #[garde(range(min = -1e6, max = 1e6))]
+        value: f64,
+    },
+    RandomNormal {
+        #[serde(default)]
+        #[garde(range(min = -1e6, max = 1e6))]
+        mean: f64,
+        #[serde(default = "twentieth")]
+        #[garde(range(min = 0.0, max = 1e6))]
+        stddev: f64,
+    },
+    RandomUniform {
+        #[serde(default = "minus_twentieth")]
+        #[garde(range(min = -1e6, max = 1e6))]
+        minval: f64,
+        #[serde(default = "twentieth")]
+        #[garde(range(min = *minval, max = 1e6))]
+        maxval: f64,
+    },
+    /// A normal distribution without what lies beyond two of its deviations.
+    TruncatedNormal {
+        #[serde(default)]
+        #[garde(range(min = -1e6, max = 1e6))]
+        mean: f64,
+        #[serde(default = "twentieth")]
+        #[garde(range(min = 0.0, max = 1e6))]
+        stddev: f64,
+    },
+    GlorotUniform {},
+    GlorotNormal {},
+    HeUniform {},
+    HeNormal {},
+    LecunUniform {},
+    LecunNormal {},
+    Orthogonal {
+        #[serde(default = "one")]
+        #[garde(range(min = 0.0, max = 1e6))]
+        gain: f64,
+    },
+    Identity {
+        #[serde(default = "one")]
+        #[garde(range(min = 0.0, max = 1e6))]
+        gain: f64,
+    },
+}
+
+fn twentieth() -> f64 {
+    0.05
+}
+
+fn minus_twentieth() -> f64 {
+    -0.05
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Initializer {
+    const NAMES: [&str; 14] = [
+        "zeros",
+        "ones",
+        "constant",
+        "random_normal",
+        "random_uniform",
+        "truncated_normal",
+        "glorot_uniform",
+        "glorot_normal",
+        "he_uniform",
+        "he_normal",
+        "lecun_uniform",
+        "lecun_normal",
+        "orthogonal",
+        "identity",
+    ];
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Zeros {} => "zeros",
+            Self::Ones {} => "ones",
+            Self::Constant { .. } => "constant",
+            Self::RandomNormal { .. } => "random_normal",
+            Self::RandomUniform { .. } => "random_uniform",
+            Self::TruncatedNormal { .. } => "truncated_normal",
+            Self::GlorotUniform {} => "glorot_uniform",
+            Self::GlorotNormal {} => "glorot_normal",
+            Self::HeUniform {} => "he_uniform",
+            Self::HeNormal {} => "he_normal",
+            Self::LecunUniform {} => "lecun_uniform",
+            Self::LecunNormal {} => "lecun_normal",
+            Self::Orthogonal { .. } => "orthogonal",
+            Self::Identity { .. } => "identity",
+        }
+    }
+
+    /// With its usual numbers.
+    fn named<E: serde::de::Error>(name: &str) -> Result<Self, E> {
+        Self::deserialize(MapDeserializer::new(std::iter::once(("type", name))))
+    }
+}
+
+impl Serialize for Initializer {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match Self::named::<serde::de::value::Error>(self.name()) {
+            Ok(usual) if usual == *self => to.serialize_str(self.name()),
+            _ => Self::serialize(self, to),
+        }
+    }
+}
+
+/// Reads a name or an object, so that a mistake within is named for what it is.
+impl<'de> Deserialize<'de> for Initializer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct InitializerVisitor;
+
+        impl<'de> Visitor<'de> for InitializerVisitor {
+            type Value = Initializer;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a name such as \"he_normal\", or {\"type\": \"random_normal\", \"stddev\": 0.05}")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Initializer, E> {
+                Initializer::named(name)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Initializer, A::Error> {
+                Initializer::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        from.deserialize_any(InitializerVisitor)
+    }
+}
+
+impl PartialSchema for Initializer {
+    fn schema() -> RefOr<Schema> {
+        let name = || ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Self::NAMES));
+        let mut object = ObjectBuilder::new().property("type", name()).required("type");
+        for number in ["value", "mean", "stddev", "minval", "maxval", "gain"] {
+            object = object.property(number, ObjectBuilder::new().schema_type(Type::Number));
+        }
+        OneOfBuilder::new()
+            .item(name())
+            .item(object)
+            .description(Some("How weights begin: a name of Keras's, or an object that sets its numbers."))
+            .into()
+    }
+}
+
+impl ToSchema for Initializer {
+    fn name() -> std::borrow::Cow<'static, str> {
+        std::borrow::Cow::Borrowed("Initializer")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_name_stands_for_its_usual_numbers() {
+        for name in Initializer::NAMES {
+            let read: Initializer = serde_json::from_value(json!(name)).unwrap();
+            assert_eq!(read.name(), name);
+            assert_eq!(serde_json::to_value(read).unwrap(), json!(name));
+            assert_eq!(serde_json::from_value::<Initializer>(json!({"type": name})).unwrap(), read);
+        }
+        let normal: Initializer = serde_json::from_value(json!("truncated_normal")).unwrap();
+        assert_eq!(normal, Initializer::TruncatedNormal { mean: 0.0, stddev: 0.05 });
+    }
+
+    #[test]
+    fn numbers_of_ones_own_are_kept() {
+        let written = json!({"type": "random_uniform", "minval": -0.1, "maxval": 0.05});
+        let read: Initializer = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), written);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (written, reason) in [
+            (json!("glorot"), "unknown variant `glorot`"),
+            (json!({"type": "he_normal", "stddev": 1}), "unknown field `stddev`"),
+            (json!({"type": "orthogonal", "gain": "big"}), "expected f64"),
+            (json!(1), "a name such as"),
+        ] {
+            let error = serde_json::from_value::<Initializer>(written.clone()).unwrap_err().to_string();
+            assert!(error.contains(reason), "{written}: {error}");
+        }
+        assert!(Initializer::RandomUniform { minval: 1.0, maxval: 0.0 }.validate().is_err());
+    }
+}

@@ -1,0 +1,135 @@
+//! One recurrent layer as an order asks for it: its units, or an object that differs from the
+//! model's settings.
+
+use garde::{Path, Report, Validate};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use super::initializer::Initializer;
+use super::model::{Activation, Cell, MAX_DILATION, MAX_RATE, MAX_UNITS};
+
+/// One recurrent layer.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum LayerSpec {
+    /// Its units; all else as the model has it.
+    Units(usize),
+    Settings(Box<LayerSettings>),
+}
+
+/// A layer with settings of its own; what is left out is as the model has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LayerSettings {
+    #[garde(range(min = 1, max = MAX_UNITS))]
+    pub units: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub cell: Option<Cell>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub layer_norm: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub activation: Option<Activation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 0.0, max = MAX_RATE)))]
+    pub dropout: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 0.0, max = MAX_RATE)))]
+    pub recurrent_dropout: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub bidirectional: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub residual: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 1, max = MAX_DILATION)))]
+    pub dilation: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub kernel_initializer: Option<Initializer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub recurrent_initializer: Option<Initializer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub bias_initializer: Option<Initializer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub unit_forget_bias: Option<bool>,
+}
+
+impl LayerSpec {
+    pub fn units(&self) -> usize {
+        match self {
+            Self::Units(units) => *units,
+            Self::Settings(settings) => settings.units,
+        }
+    }
+
+    /// What it has of its own.
+    pub fn settings(&self) -> Option<&LayerSettings> {
+        match self {
+            Self::Units(_) => None,
+            Self::Settings(settings) => Some(settings),
+        }
+    }
+}
+
+impl From<usize> for LayerSpec {
+    fn from(units: usize) -> Self {
+        Self::Units(units)
+    }
+}
+
+/// A fault of the variant's is one of the field's, which holds no variant's number.
+impl Validate for LayerSpec {
+    type Context = ();
+
+    fn validate_into(&self, context: &(), parent: &mut dyn FnMut() -> Path, report: &mut Report) {
+        match self {
+            Self::Units(units) => {
+                if let Err(error) = garde::rules::range::apply(units, (Some(1), Some(MAX_UNITS))) {
+                    report.append(parent(), error);
+                }
+            }
+            Self::Settings(settings) => settings.validate_into(context, parent, report),
+        }
+    }
+}
+
+/// Reads a number or an object, so that a mistake within is named for what it is.
+impl<'de> Deserialize<'de> for LayerSpec {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct LayerVisitor;
+
+        impl<'de> Visitor<'de> for LayerVisitor {
+            type Value = LayerSpec;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("units such as 32, or a layer such as {\"units\": 32, \"dropout\": 0.2}")
+            }
+
+            fn visit_u64<E: Error>(self, units: u64) -> Result<LayerSpec, E> {
+                // What no machine counts to is too large for any rule, too.
+                Ok(LayerSpec::Units(usize::try_from(units).unwrap_or(usize::MAX)))
+            }
+
+            fn visit_i64<E: Error>(self, units: i64) -> Result<LayerSpec, E> {
+                usize::try_from(units)
+                    .map(LayerSpec::Units)
+                    .map_err(|_| E::invalid_value(Unexpected::Signed(units), &self))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LayerSpec, A::Error> {
+                LayerSettings::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(LayerSpec::Settings)
+            }
+        }
+
+        from.deserialize_any(LayerVisitor)
+    }
+}
