@@ -7,7 +7,7 @@ use crate::domain::dataset::Format;
 use crate::domain::ids::{DatasetId, JobId};
 use crate::domain::order::TrainOrder;
 use crate::http::AppState;
-use crate::service::{keep_dataset, order_training};
+use crate::service::{keep_dataset, order_job};
 
 /// Boardings on Chicago's buses and trains by day; `assets/samples/README.md` names the source.
 const SAMPLE: &[u8] = include_bytes!("../../assets/samples/cta_ridership.csv");
@@ -37,7 +37,7 @@ async fn fill(app: &AppState) -> Result<Option<(DatasetId, JobId)>, Fault> {
     let read = move || ingest(SAMPLE, Encoding::Identity, &options, &scratch);
     let ingested = app.tasks.spawn_blocking(read).await??;
     let dataset = keep_dataset(&app.store, &app.blobs, NAME.to_owned(), ingested).await?.id;
-    let job = order_training(&app.store, order(dataset)?).await?;
+    let job = order_job(&app.store, order(dataset)?.into()).await?;
     Ok(Some((dataset, job.id)))
 }
 

@@ -5,7 +5,8 @@ use utoipa::ToSchema;
 
 use super::ids::{DatasetId, JobId, ModelId};
 use super::metrics::FinalMetrics;
-use super::order::TrainOrder;
+use super::order::Order;
+use super::result::JobResult;
 
 /// `queued → running → succeeded | failed | cancelled`; a running job may go back to `queued`
 /// (a fault of the machine, a shutdown), and a queued one may be cancelled.
@@ -42,12 +43,14 @@ impl JobStatus {
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     Train,
+    Compare,
 }
 
 impl JobKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
+            Self::Compare => "compare",
         }
     }
 }
@@ -78,8 +81,8 @@ pub struct Job {
     pub engine: Option<String>,
     pub dataset: DatasetId,
     pub dataset_revision: u32,
-    /// The order with every open field filled in.
-    pub order: TrainOrder,
+    /// The order with every open field filled in; it can be sent again as it stands.
+    pub order: Order,
     pub created_at: jiff::Timestamp,
     pub started_at: Option<jiff::Timestamp>,
     pub finished_at: Option<jiff::Timestamp>,
@@ -88,8 +91,13 @@ pub struct Job {
     pub error: Option<JobError>,
     /// The job this one belongs to.
     pub parent: Option<JobId>,
+    /// The failed or cancelled job whose order this one tries again.
+    pub retry_of: Option<JobId>,
+    /// What a training left; of a comparison, the winner's best model.
     pub model: Option<ModelId>,
     pub metrics: Option<FinalMetrics>,
+    /// What a job that is no training found out.
+    pub result: Option<JobResult>,
     /// Rises with every change of the row; the API's ETag.
     #[serde(skip)]
     pub version: i64,

@@ -64,6 +64,29 @@ pub struct Baselines {
     pub naive: HeldOut,
     /// The value one season before; the same as `naive` where the season is 1 or longer than the context.
     pub seasonal_naive: HeldOut,
+    /// The straight line through the context's first and last values, drawn on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<HeldOut>,
+    /// Least squares from the context to the horizon; of comparisons alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linear: Option<HeldOut>,
+    /// Assimakopoulos and Nikolopoulos 2000; of comparisons alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theta: Option<HeldOut>,
+}
+
+impl Baselines {
+    /// Those that were computed, by name.
+    pub fn named(&self) -> Vec<(&'static str, HeldOut)> {
+        let all = [
+            ("naive", Some(self.naive)),
+            ("seasonal_naive", Some(self.seasonal_naive)),
+            ("drift", self.drift),
+            ("linear", self.linear),
+            ("theta", self.theta),
+        ];
+        all.into_iter().filter_map(|(name, held_out)| Some((name, held_out?))).collect()
+    }
 }
 
 /// What a finished training reports: the best epoch's weights, judged once more.

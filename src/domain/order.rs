@@ -3,11 +3,13 @@
 //! Reading an order checks each field by itself; [`super::resolve`] checks it against the dataset
 //! and fills in what was left open, so that a stored order says all that training depends on.
 
+mod compare;
 mod data;
 mod initializer;
 mod layer;
 mod layer_spec;
 mod model;
+pub mod patch;
 mod scaling;
 mod stack;
 mod training;
@@ -17,7 +19,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ids::DatasetId;
+use super::job::JobKind;
 
+pub use compare::{CompareOrder, Contender, MOST_CHILDREN};
 pub use data::{Covariates, DataSpec, Missing, Part, Split, TimeRange};
 pub use initializer::Initializer;
 pub use layer::{FirstWeights, Layer};
@@ -31,7 +35,42 @@ pub use training::{Clip, Device, EarlyStopping, EngineChoice, Loss, Optimizer, T
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Order {
     /// Train one network.
-    Train(#[garde(dive)] TrainOrder),
+    Train(#[garde(dive)] Box<TrainOrder>),
+    /// Train several and rank them.
+    Compare(#[garde(dive)] Box<CompareOrder>),
+}
+
+impl Order {
+    pub fn kind(&self) -> JobKind {
+        match self {
+            Self::Train(_) => JobKind::Train,
+            Self::Compare(_) => JobKind::Compare,
+        }
+    }
+
+    /// The job runs others and waits for them; no worker takes it up.
+    pub fn coordinates(&self) -> bool {
+        match self {
+            Self::Train(_) => false,
+            Self::Compare(_) => true,
+        }
+    }
+}
+
+impl Order {
+    /// Of one training.
+    pub fn train(&self) -> Option<&TrainOrder> {
+        match self {
+            Self::Train(order) => Some(order),
+            Self::Compare(_) => None,
+        }
+    }
+}
+
+impl From<TrainOrder> for Order {
+    fn from(order: TrainOrder) -> Self {
+        Self::Train(Box::new(order))
+    }
 }
 
 /// Train one network on one dataset. Every field but `dataset` has a default that works.

@@ -32,6 +32,9 @@ pub struct Assignment {
     /// Learn on from a stored model instead of from fresh weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finetune: Option<FineTuning>,
+    /// Compute the baselines that take their time too: linear and Theta.
+    #[serde(default)]
+    pub all_baselines: bool,
 }
 
 /// A model to learn on from.

@@ -48,7 +48,7 @@ impl From<KeepError> for Problem {
 impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
         match error {
-            OrderError::NoDataset(id) => no_dataset(id),
+            OrderError::NoDataset(pointer, id) => no_dataset(pointer, id),
             OrderError::Unfit(errors) => unfit(errors),
             OrderError::Store(error) => error.into(),
         }
@@ -56,8 +56,8 @@ impl From<OrderError> for Problem {
 }
 
 /// A dataset that a body names and the store does not have.
-fn no_dataset(id: DatasetId) -> Problem {
-    unfit(vec![FieldError::new("/dataset", format!("there is no dataset {id}"))])
+fn no_dataset(pointer: impl Into<String>, id: DatasetId) -> Problem {
+    unfit(vec![FieldError::new(pointer, format!("there is no dataset {id}"))])
 }
 
 fn unfit(errors: Vec<FieldError>) -> Problem {
@@ -69,7 +69,7 @@ impl From<ForecastError> for Problem {
     fn from(error: ForecastError) -> Self {
         match error {
             ForecastError::NoModel(_) => Problem::not_found(error.to_string()),
-            ForecastError::NoDataset(id) => no_dataset(id),
+            ForecastError::NoDataset(id) => no_dataset("/dataset", id),
             ForecastError::Invalid(errors) => unfit(errors),
             ForecastError::NotFinite(_) => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string())

@@ -4,6 +4,7 @@
 //! (serde would let the last of two win); the second reads the type and says at which pointer a
 //! field is unknown, missing or of another kind. Then the type's own rules are checked.
 
+mod orders;
 mod shape;
 mod words;
 
@@ -19,7 +20,7 @@ use super::body::Chunks;
 use super::problem::{FieldProblem, Problem};
 use crate::config::{ByteSize, Limits};
 use crate::domain::forecast::ForecastRequest;
-use crate::domain::order::{Order, TrainOrder};
+use crate::domain::order::Order;
 
 pub(super) use words::plain;
 
@@ -65,19 +66,13 @@ impl JsonBody for Order {
 
     fn read(body: &[u8]) -> Result<Self, Problem> {
         let mut whole: Value = typed(&mut serde_json::Deserializer::from_slice(body))?;
-        if let Some(pointer) = OBJECTS.iter().find(|&&at| whole.pointer(at).is_some_and(Value::is_array)) {
-            return Err(field(*pointer, "expected an object, found a list"));
-        }
         let Some(fields) = whole.as_object_mut() else {
             return Err(field("", "expected an object such as {\"kind\": \"train\", \"dataset\": \"…\"}"));
         };
         match fields.remove("kind") {
-            Some(Value::String(kind)) if kind == "train" => valid(typed::<TrainOrder, _>(whole)?).map(Order::Train),
-            Some(Value::String(kind)) => {
-                Err(field("/kind", format!("`{kind}` is not a kind of job: expected `train`")))
-            }
-            Some(_) => Err(field("/kind", "expected a text: `train`")),
-            None => Err(field("/kind", "the field is missing: expected `train`")),
+            Some(Value::String(kind)) => orders::read(&kind, whole),
+            Some(_) => Err(field("/kind", format!("expected a text: {}", orders::KINDS))),
+            None => Err(field("/kind", format!("the field is missing: expected {}", orders::KINDS))),
         }
     }
 }
@@ -146,12 +141,17 @@ where
 }
 
 fn valid<T: Validate<Context = ()>>(value: T) -> Result<T, Problem> {
+    checked(value).map_err(Problem::invalid_fields)
+}
+
+/// The value, if it keeps its type's own rules.
+fn checked<T: Validate<Context = ()>>(value: T) -> Result<T, Vec<FieldProblem>> {
     let Err(report) = value.validate() else { return Ok(value) };
     let errors = report.iter().map(|(path, error)| FieldProblem {
         pointer: pointer(&path.to_string()),
         detail: words::rule(error.message()),
     });
-    Err(Problem::invalid_fields(errors.collect()))
+    Err(errors.collect())
 }
 
 /// `data.split.validation[0]` as a JSON pointer. A variant's number is no part of the body's path.

@@ -24,6 +24,7 @@
 
 mod bundle;
 mod child;
+mod coordinator;
 mod keeper;
 mod lines;
 mod outcome;

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{PoolConfig, supervisor, sweeper};
+use super::{PoolConfig, coordinator, supervisor, sweeper};
 use crate::blobs::Blobs;
 use crate::store::Store;
 use crate::store::queue::{Claim, HandBack};
@@ -37,6 +37,7 @@ impl Pool {
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared { store, blobs, config, stop, tasks: TaskTracker::new() });
         shared.tasks.spawn(dispatch(Arc::clone(&shared)));
+        shared.tasks.spawn(coordinator::run(Arc::clone(&shared)));
         shared.tasks.spawn(sweeper::run(Arc::clone(&shared)));
         Self { shared }
     }

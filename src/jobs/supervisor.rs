@@ -57,6 +57,9 @@ impl Attempt<'_> {
         let (Some(revision), Some(dataset)) = (revision, dataset) else {
             return Err(Outcome::failed("dataset_deleted", "the dataset was deleted before the training could begin"));
         };
+        let Some(order) = job.order.train().cloned() else {
+            return Err(Outcome::failed("not_a_training", "this program cannot train what the order asks for"));
+        };
         let key = Key::dataset_points(revision.dataset, &revision.sha256)
             .map_err(|_| Outcome::failed("dataset_unreadable", "the dataset's record is damaged"))?;
         let folder = shared.config.work.clone();
@@ -68,7 +71,7 @@ impl Attempt<'_> {
         Ok(Assignment {
             job: job.id,
             attempt: lease.attempt,
-            order: job.order.clone(),
+            order,
             dataset: DatasetSource {
                 id: job.dataset,
                 name: dataset.name,
@@ -81,6 +84,8 @@ impl Attempt<'_> {
             model: files.model,
             threads: shared.config.threads,
             finetune: None,
+            // What a comparison shows beside its trainings costs more than one training should.
+            all_baselines: job.parent.is_some(),
         })
     }
 

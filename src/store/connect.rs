@@ -26,12 +26,20 @@ const SQLITE_NEEDED: &str = "3.51.3";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// By number: SQLite's text, PostgreSQL's text.
-const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
-    1,
-    "start",
-    include_str!("../../migrations/sqlite/0001_start.sql"),
-    include_str!("../../migrations/postgres/0001_start.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "start",
+        include_str!("../../migrations/sqlite/0001_start.sql"),
+        include_str!("../../migrations/postgres/0001_start.sql"),
+    ),
+    (
+        2,
+        "families",
+        include_str!("../../migrations/sqlite/0002_families.sql"),
+        include_str!("../../migrations/postgres/0002_families.sql"),
+    ),
+];
 
 pub(super) async fn open(url: &DatabaseUrl) -> Result<Db, StoreError> {
     match url {

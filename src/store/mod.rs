@@ -5,11 +5,13 @@
 //! it fails or its future is dropped. What the API shows of a job changes together with the event
 //! that tells of it, so a reader of events misses nothing and sees nothing that did not happen.
 
+mod aliases;
 mod connect;
 mod datasets;
 mod db;
 mod error;
 mod events;
+mod families;
 mod job_row;
 mod jobs;
 mod models;
@@ -48,6 +50,7 @@ struct Inner {
     changes: broadcast::Sender<JobId>,
     cancels: broadcast::Sender<JobId>,
     work: Notify,
+    ends: Notify,
 }
 
 impl Store {
@@ -58,6 +61,7 @@ impl Store {
             changes: broadcast::Sender::new(CHANGES_KEPT),
             cancels: broadcast::Sender::new(CHANGES_KEPT),
             work: Notify::new(),
+            ends: Notify::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -99,6 +103,12 @@ impl Store {
         &self.inner.work
     }
 
+    /// Told when a job has ended in this process: a parent may go on. A notice with nobody waiting
+    /// is kept.
+    pub(crate) fn ends(&self) -> &Notify {
+        &self.inner.ends
+    }
+
     /// Ends all connections, once the statements under way have ended.
     pub async fn close(&self) {
         self.inner.db.close().await;
@@ -106,6 +116,12 @@ impl Store {
 
     fn db(&self) -> &Db {
         &self.inner.db
+    }
+
+    /// The job has changed, and may have ended.
+    fn ended(&self, job: JobId) {
+        self.changed(job);
+        self.inner.ends.notify_one();
     }
 
     /// That nobody listens is no error.

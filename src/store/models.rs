@@ -54,10 +54,12 @@ impl Store {
         let find = sql("SELECT job_id FROM models WHERE id = $1").bind(id.uuid());
         let Some(row) = tx.fetch_optional(find).await? else { return Ok(false) };
         let job: Option<JobId> = row.maybe_id("job_id")?;
-        if let Some(job) = job {
-            // The job no longer shows a model. Its row is locked before the model's, as everywhere.
-            tx.execute(sql("UPDATE jobs SET version = version + 1 WHERE id = $1").bind(job.uuid())).await?;
-        }
+        // The jobs that trained or chose it no longer show a model. Their rows are locked before the
+        // model's, as everywhere.
+        let shown = sql("UPDATE jobs SET version = version + 1 WHERE id = $1 OR chosen_model = $2")
+            .bind(job.map(JobId::uuid))
+            .bind(id.uuid());
+        tx.execute(shown).await?;
         if tx.execute(sql("DELETE FROM models WHERE id = $1").bind(id.uuid())).await? == 0 {
             tx.rollback().await?;
             return Ok(false);

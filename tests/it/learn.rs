@@ -70,6 +70,7 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
         model: folder.join("model-1.safetensors"),
         threads: 1,
         finetune: None,
+        all_baselines: false,
     }
 }
 

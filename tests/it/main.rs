@@ -14,6 +14,7 @@ mod api_models;
 mod api_server;
 mod architecture;
 mod bundle;
+mod compare;
 #[cfg(test)]
 mod data;
 mod disk_full;

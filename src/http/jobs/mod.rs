@@ -19,7 +19,7 @@ use crate::domain::ids::{DatasetId, JobId};
 use crate::domain::job::{Job, JobKind, JobStatus};
 use crate::domain::metrics::EpochReport;
 use crate::domain::order::Order;
-use crate::service::order_training;
+use crate::service::order_job;
 use crate::store::{Cancellation, JobDeletion, JobFilter};
 
 /// Order a job. It is checked against its dataset, queued, and run in the background.
@@ -28,9 +28,9 @@ use crate::store::{Cancellation, JobDeletion, JobFilter};
         headers(("location" = String, description = "The job's address")))))]
 pub(super) async fn create(
     State(app): State<AppState>,
-    ValidJson(Order::Train(order)): ValidJson<Order>,
+    ValidJson(order): ValidJson<Order>,
 ) -> Result<Response, Problem> {
-    let job = order_training(&app.store, order).await?;
+    let job = order_job(&app.store, order).await?;
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{}", job.id))], Json(job)).into_response())
 }
 
@@ -49,6 +49,8 @@ pub(super) struct JobParams {
     #[param(inline)]
     kind: Option<JobKind>,
     dataset: Option<DatasetId>,
+    /// The children of this job alone.
+    parent: Option<JobId>,
 }
 
 /// All jobs, newest first.
@@ -58,8 +60,9 @@ pub(super) async fn list(
     State(app): State<AppState>,
     Params(params): Params<JobParams>,
 ) -> Result<Json<List<Job>>, Problem> {
-    let filter = JobFilter { status: params.status, kind: params.kind, dataset: params.dataset };
-    Ok(Json(List::of(app.store.jobs(filter, page(params.limit, params.after.as_deref())?).await?)))
+    let JobParams { limit, after, status, kind, dataset, parent } = params;
+    let filter = JobFilter { status, kind, dataset, parent };
+    Ok(Json(List::of(app.store.jobs(filter, page(limit, after.as_deref())?).await?)))
 }
 
 /// One job. Its ETag changes whenever it does: send it back as `If-None-Match` to poll cheaply.
@@ -79,6 +82,7 @@ pub(super) async fn show(
 }
 
 /// Cancel a job. A queued one ends at once; a running one as soon as its worker hears of it (202).
+/// A job that runs others is cancelled with all of them, and ends once they have.
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 200, description = "Cancelled", body = Job), (status = 202, description = "Being cancelled", body = Job)))]
 pub(super) async fn cancel(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<Response, Problem> {
@@ -103,7 +107,7 @@ fn ended_as(status: JobStatus) -> &'static str {
     }
 }
 
-/// Delete a job that has ended, with its history. Its model stays.
+/// Delete a job that has ended, with its history and, if it ran others, theirs. Models stay.
 #[utoipa::path(delete, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<StatusCode, Problem> {
@@ -114,6 +118,11 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<JobId>) -> Re
             StatusCode::CONFLICT,
             "job_not_ended",
             format!("the job is {}: cancel it first", status.name()),
+        )),
+        JobDeletion::NeededBy(parent) => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "job_in_use",
+            format!("the job belongs to job {parent}, which has not ended"),
         )),
     }
 }

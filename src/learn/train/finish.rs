@@ -1,10 +1,10 @@
 //! After the last epoch: the best weights judged once more, and the model's file.
 
 use super::Trainer;
-use crate::domain::metrics::{Baselines, FinalMetrics, HeldOut};
+use crate::domain::metrics::{FinalMetrics, HeldOut};
 use crate::domain::model::{BUNDLE_FORMAT, Manifest, TrainedOn};
 use crate::domain::trainer::TrainerEvent;
-use crate::learn::baselines::Baseline;
+use crate::learn::baselines::{Judged, judge_all};
 use crate::learn::bundle::Bundle;
 use crate::learn::prepare::input_columns;
 use crate::learn::progress::{Emit, Halt};
@@ -19,12 +19,8 @@ impl Trainer<'_> {
             validation: self.judge(&state.best, PartName::Validation, emit)?,
             test: self.judge(&state.best, PartName::Test, emit)?,
         };
-        let baseline = |baseline: Baseline| HeldOut {
-            validation: baseline.judge(&self.prepared, &self.validation),
-            test: baseline.judge(&self.prepared, &self.test),
-        };
-        let baselines =
-            Baselines { naive: baseline(Baseline::Naive), seasonal_naive: baseline(Baseline::SeasonalNaive) };
+        let judged = Judged { training: &self.training, validation: &self.validation, test: &self.test };
+        let baselines = judge_all(&self.prepared, judged, self.assignment.all_baselines);
         let metrics = FinalMetrics { model, baselines };
         let manifest = self.manifest(state, metrics);
         let (epochs, best_epoch) = (state.epochs(), state.best_epoch());

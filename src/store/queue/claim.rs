@@ -28,7 +28,7 @@ impl Store {
                 events::append(&mut tx, job.id, now, JobEventKind::Status, &data).await?;
             }
             tx.commit().await?;
-            self.changed(job.id);
+            self.ended(job.id);
             if !ended {
                 return Ok(Some(Claim { lease: Lease { job: job.id, attempt: job.attempt }, job }));
             }
@@ -44,7 +44,7 @@ fn take_oldest(tx: &Tx, owner: Uuid, now: i64, until: i64) -> Sql {
          faults = faults + CASE WHEN status = 'running' THEN 1 ELSE 0 END, \
          error_code = CASE WHEN status = 'running' THEN 'worker_lost' ELSE error_code END, \
          error_detail = CASE WHEN status = 'running' THEN $4 ELSE error_detail END \
-         WHERE id = (SELECT id FROM jobs WHERE claimable_at <= $3 ORDER BY id LIMIT 1")
+         WHERE id = (SELECT id FROM jobs WHERE claimable_at <= $3 AND coordinates = 0 ORDER BY id LIMIT 1")
     .bind(owner)
     .bind(until)
     .bind(now)

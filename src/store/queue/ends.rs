@@ -14,7 +14,14 @@ use crate::store::{Store, StoreError};
 /// A job's end.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) enum End<'a> {
-    Succeeded { metrics: &'a FinalMetrics, model: ModelId },
+    Succeeded {
+        metrics: &'a FinalMetrics,
+        model: ModelId,
+    },
+    /// A job that ran others has drawn its conclusion; its result is kept already.
+    Concluded {
+        model: Option<ModelId>,
+    },
     Failed(&'a JobError),
     Cancelled,
 }
@@ -30,7 +37,7 @@ impl Store {
         models::insert(&mut tx, model, Some(lease.job), now).await?;
         end(&mut tx, lease.job, now, End::Succeeded { metrics, model: model.id }).await?;
         tx.commit().await?;
-        self.changed(lease.job);
+        self.ended(lease.job);
         Ok(Fenced::Done)
     }
 
@@ -52,7 +59,7 @@ impl Store {
         let now = tx.now().await?;
         end(&mut tx, lease.job, now, how).await?;
         tx.commit().await?;
-        self.changed(lease.job);
+        self.ended(lease.job);
         Ok(Fenced::Done)
     }
 
@@ -79,7 +86,7 @@ impl Store {
             }
         }
         tx.commit().await?;
-        self.changed(lease.job);
+        self.ended(lease.job);
         self.work().notify_one();
         Ok(Fenced::Done)
     }
@@ -113,6 +120,7 @@ async fn requeue(
 pub(in crate::store) async fn end(tx: &mut Tx, job: JobId, now: i64, how: End<'_>) -> Result<(), StoreError> {
     let (status, error, metrics, model) = match how {
         End::Succeeded { metrics, model } => (JobStatus::Succeeded, None, Some(to_json(metrics)?), Some(model)),
+        End::Concluded { model } => (JobStatus::Succeeded, None, None, model),
         End::Failed(error) => (JobStatus::Failed, Some(error), None, None),
         End::Cancelled => (JobStatus::Cancelled, None, None, None),
     };

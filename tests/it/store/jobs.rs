@@ -22,7 +22,7 @@ async fn a_job_comes_back_as_it_was_ordered(bed: Bed) {
     assert_eq!(bed.store.job(job.id).await.unwrap().as_ref(), Some(&job));
     assert_eq!((job.status, job.attempt, job.progress), (JobStatus::Queued, 0, 0.0));
     assert_eq!((job.kind, job.name.as_str(), job.parent), (JobKind::Train, "a job", Some(parent.id)));
-    assert_eq!((&job.order, job.dataset, job.dataset_revision), (&new.order, new.order.dataset, 1));
+    assert_eq!((&job.order, job.dataset, job.dataset_revision), (&new.order, new.dataset, 1));
     assert!(job.started_at.is_none() && job.finished_at.is_none() && job.error.is_none() && job.model.is_none());
     assert_eq!(bed.events(&job).await, ["queued"]);
     assert_eq!(bed.store.history(job.id).await.unwrap(), Some(vec![]));
@@ -53,7 +53,7 @@ async fn lists_are_filtered_and_paged(bed: Bed) {
 
     let queued = JobFilter { status: Some(JobStatus::Queued), ..of_dataset };
     assert_eq!(list(queued, all()).await, (ids[..4].to_vec(), None));
-    let running = JobFilter { status: Some(JobStatus::Running), kind: Some(JobKind::Train), dataset: None };
+    let running = JobFilter { status: Some(JobStatus::Running), kind: Some(JobKind::Train), ..JobFilter::default() };
     assert_eq!(list(running, all()).await, (vec![claim.job.id], None));
     assert_eq!(list(JobFilter::default(), all()).await.0.len(), 10);
 }

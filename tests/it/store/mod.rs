@@ -12,7 +12,7 @@ use std::future::Future;
 
 use gatecast::domain::dataset::Profile;
 use gatecast::domain::ids::{DatasetId, ModelId};
-use gatecast::domain::job::{Job, JobKind, JobStatus};
+use gatecast::domain::job::{Job, JobStatus};
 use gatecast::domain::metrics::EpochReport;
 use gatecast::domain::model::Manifest;
 use gatecast::domain::order::TrainOrder;
@@ -132,7 +132,15 @@ pub(crate) fn order(dataset: DatasetId) -> TrainOrder {
 }
 
 pub(crate) fn new_job(dataset: DatasetId) -> NewJob {
-    NewJob { kind: JobKind::Train, name: "a job".to_owned(), order: order(dataset), dataset_revision: 1, parent: None }
+    NewJob {
+        name: "a job".to_owned(),
+        order: order(dataset).into(),
+        dataset,
+        dataset_revision: 1,
+        parent: None,
+        retry_of: None,
+        children: Vec::new(),
+    }
 }
 
 pub(crate) fn manifest(dataset: DatasetId) -> Manifest {

@@ -244,6 +244,16 @@ impl TestServer {
         self.start_again().await
     }
 
+    /// Kills this server and starts another on the same data, with one flag set anew.
+    pub(crate) async fn restart_with(mut self, name: &str, value: &str) -> Self {
+        let name = format!("--{name}");
+        if let Some(at) = self.settings.flags.iter().position(|flag| *flag == name) {
+            self.settings.flags.drain(at..at + 2);
+        }
+        self.settings.flags.extend([name, value.to_owned()]);
+        self.restart().await
+    }
+
     /// Starts another server on the data of this one, which has ended.
     pub(crate) async fn start_again(self) -> Self {
         let (settings, folder) = (self.settings.clone(), self.folder.clone());

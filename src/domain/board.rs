@@ -1,0 +1,189 @@
+//! The leader board: which variant came out best, and by how much.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ids::{JobId, ModelId};
+use super::job::{JobError, JobStatus};
+use super::metric::MetricName;
+use super::metrics::{Baselines, HeldOut};
+
+/// Variants from best to worst, beside the forecasts that learn nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LeaderBoard {
+    /// What the rows are ranked by; lower is better.
+    pub metric: MetricName,
+    /// The variant of rank 1; null where none succeeded.
+    pub winner: Option<String>,
+    /// The winner's model of the lowest metric.
+    pub model: Option<ModelId>,
+    pub rows: Vec<BoardRow>,
+    /// On the same windows, from best to worst.
+    pub baselines: Vec<BaselineRow>,
+    /// What a reader of the board must know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// One variant over its seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BoardRow {
+    /// From 1; null where no training of the variant succeeded.
+    pub rank: Option<u32>,
+    pub variant: String,
+    /// Of the metric, over the trainings that succeeded.
+    pub mean: Option<f64>,
+    /// The sample's standard deviation (dividing by one less than the count); null for a single one.
+    pub std: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    /// Learnable numbers of the network.
+    pub parameters: Option<u64>,
+    /// Mean wall time of a training that succeeded.
+    pub seconds: Option<f64>,
+    /// Trainings that gave no metric.
+    pub failed: u32,
+    /// By seed, in the order's order.
+    pub children: Vec<BoardChild>,
+}
+
+/// One training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BoardChild {
+    pub job: JobId,
+    pub seed: u64,
+    pub status: JobStatus,
+    /// The ranking metric.
+    pub value: Option<f64>,
+    pub model: Option<ModelId>,
+    pub seconds: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<HeldOut>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<JobError>,
+}
+
+/// A forecast that learns nothing, or next to nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BaselineRow {
+    /// `naive`, `seasonal_naive`, `drift`, `linear` or `theta`.
+    pub name: String,
+    /// The ranking metric; null where it is in a scale that baselines do not have.
+    pub value: Option<f64>,
+    pub metrics: HeldOut,
+}
+
+impl LeaderBoard {
+    /// Ranks variants, given as their trainings in the order's order. Ties go to the earlier one,
+    /// so the board depends on the results alone, not on which came first.
+    pub fn new(metric: MetricName, variants: Vec<(String, Vec<BoardChild>)>, baselines: Option<Baselines>) -> Self {
+        let mut rows: Vec<BoardRow> =
+            variants.into_iter().map(|(variant, children)| BoardRow::new(variant, children)).collect();
+        rows.sort_by(|a, b| or_last(a.mean).total_cmp(&or_last(b.mean)));
+        for (row, rank) in rows.iter_mut().zip(1..) {
+            row.rank = row.mean.map(|_| rank);
+        }
+        let winner = rows.first().filter(|row| row.rank.is_some());
+        let model = winner.and_then(|row| {
+            let kept = row.children.iter().filter(|child| child.model.is_some() && child.value.is_some());
+            kept.min_by(|a, b| or_last(a.value).total_cmp(&or_last(b.value)))?.model
+        });
+        let winner = winner.map(|row| row.variant.clone());
+        let mut baselines: Vec<BaselineRow> = baselines
+            .map(|baselines| baselines.named())
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, metrics)| BaselineRow { name: name.to_owned(), value: metric.of(&metrics), metrics })
+            .collect();
+        baselines.sort_by(|a, b| or_last(a.value).total_cmp(&or_last(b.value)));
+        Self { metric, winner, model, rows, baselines, notes: Vec::new() }
+    }
+}
+
+impl BoardRow {
+    fn new(variant: String, children: Vec<BoardChild>) -> Self {
+        let values: Vec<f64> = children.iter().filter_map(|child| child.value).collect();
+        let ended = children.iter().filter(|child| child.value.is_some());
+        let seconds: Vec<f64> = ended.filter_map(|child| child.seconds).collect();
+        Self {
+            rank: None,
+            variant,
+            mean: mean(&values),
+            std: deviation(&values),
+            min: values.iter().copied().reduce(f64::min),
+            max: values.iter().copied().reduce(f64::max),
+            parameters: children.iter().find_map(|child| child.parameters),
+            seconds: mean(&seconds),
+            failed: u32::try_from(children.len() - values.len()).unwrap_or(u32::MAX),
+            children,
+        }
+    }
+}
+
+fn or_last(value: Option<f64>) -> f64 {
+    value.unwrap_or(f64::INFINITY)
+}
+
+pub(super) fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+fn deviation(values: &[f64]) -> Option<f64> {
+    let mean = mean(values).filter(|_| values.len() > 1)?;
+    let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    Some((squares / (values.len() - 1) as f64).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child(seed: u64, value: Option<f64>) -> BoardChild {
+        let status = if value.is_some() { JobStatus::Succeeded } else { JobStatus::Failed };
+        BoardChild {
+            job: JobId::new(),
+            seed,
+            status,
+            value,
+            model: value.map(|_| ModelId::new()),
+            seconds: Some(2.0),
+            parameters: Some(10),
+            metrics: None,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn the_lowest_mean_wins_and_its_best_seed_gives_the_model() {
+        let variants = vec![
+            ("steady".to_owned(), vec![child(1, Some(3.0)), child(2, Some(3.0))]),
+            ("lucky".to_owned(), vec![child(1, Some(1.0)), child(2, Some(9.0))]),
+            ("best".to_owned(), vec![child(1, Some(3.0)), child(2, Some(2.0)), child(3, None)]),
+            ("broken".to_owned(), vec![child(1, None)]),
+        ];
+        let model = variants[2].1[1].model;
+        let board = LeaderBoard::new(MetricName::default(), variants, None);
+        assert_eq!((board.winner.as_deref(), board.model), (Some("best"), model));
+        let ranks: Vec<_> = board.rows.iter().map(|row| (row.rank, row.variant.as_str(), row.mean)).collect();
+        let expected = [
+            (Some(1), "best", Some(2.5)),
+            (Some(2), "steady", Some(3.0)),
+            (Some(3), "lucky", Some(5.0)),
+            (None, "broken", None),
+        ];
+        assert_eq!(ranks, expected);
+        let best = &board.rows[0];
+        assert_eq!((best.min, best.max, best.std, best.failed), (Some(2.0), Some(3.0), Some(0.5_f64.sqrt()), 1));
+        assert_eq!(board.rows[3].std, None);
+    }
+
+    #[test]
+    fn equal_variants_keep_the_orders_order() {
+        let variants =
+            ["a", "b", "c"].map(|name| (name.to_owned(), vec![child(1, Some(1.0))])).into_iter().collect::<Vec<_>>();
+        let board = LeaderBoard::new(MetricName::default(), variants, None);
+        assert_eq!(board.rows.iter().map(|row| row.variant.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+}

@@ -1,0 +1,163 @@
+//! A job that runs others: what it does next, as a function of how its children stand.
+//!
+//! [`next`] is pure and says all that is to be done at once; the store does it in one transaction
+//! under the lock of the parent's row. So a step happens whole or not at all, may be computed by
+//! any server at any time, and computed twice it does nothing twice. The parent needs no worker, no
+//! lease and no memory but its row and its children's.
+
+use std::collections::BTreeMap;
+
+use super::alias::AliasName;
+use super::board::{BoardChild, LeaderBoard};
+use super::ids::{JobId, ModelId};
+use super::job::{Job, JobError, JobStatus};
+use super::order::{CompareOrder, Order};
+use super::result::JobResult;
+
+/// A parent and its children, by slot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    pub parent: Job,
+    pub children: Vec<Child>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Child {
+    /// Its place in the parent's order: no two children share one.
+    pub slot: u32,
+    pub job: Job,
+    /// Of its model.
+    pub parameters: Option<u64>,
+}
+
+/// A child about to be queued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewChild {
+    pub slot: u32,
+    pub name: String,
+    pub order: Order,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Step {
+    /// The parent begins to run.
+    pub start: bool,
+    /// From 0 to 1.
+    pub progress: f64,
+    pub spawn: Vec<NewChild>,
+    /// Children that shall not go on.
+    pub stop: Vec<JobId>,
+    pub end: Option<Conclusion>,
+}
+
+/// How a parent ends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Conclusion {
+    Succeeded { result: Box<JobResult>, model: Option<ModelId>, alias: Option<AliasName> },
+    Failed { error: JobError, result: Option<Box<JobResult>> },
+    Cancelled,
+}
+
+impl Family {
+    /// Every child has ended.
+    pub fn is_over(&self) -> bool {
+        self.children.iter().all(|child| child.job.status.is_final())
+    }
+
+    fn progress(&self) -> f64 {
+        let of = |child: &Child| if child.job.status.is_final() { 1.0 } else { child.job.progress };
+        let sum: f64 = self.children.iter().map(of).sum();
+        if self.children.is_empty() { 0.0 } else { sum / self.children.len() as f64 }
+    }
+}
+
+/// The next step of a parent that has not ended.
+pub fn next(family: &Family) -> Step {
+    let begun = family.children.iter().any(|child| child.job.status != JobStatus::Queued);
+    let mut step = Step {
+        start: family.parent.status == JobStatus::Queued && begun,
+        progress: family.progress(),
+        ..Step::default()
+    };
+    if family.parent.cancel_requested {
+        step.end = family.is_over().then_some(Conclusion::Cancelled);
+        return step;
+    }
+    match &family.parent.order {
+        Order::Compare(order) => compare(order, family, &mut step),
+        Order::Train(_) => {}
+    }
+    step
+}
+
+fn compare(order: &CompareOrder, family: &Family, step: &mut Step) {
+    if !family.is_over() {
+        return;
+    }
+    let children: BTreeMap<u32, &Child> = family.children.iter().map(|child| (child.slot, child)).collect();
+    let mut variants: Vec<(String, Vec<BoardChild>)> = Vec::new();
+    for (slot, contender) in (0..).zip(order.contenders()) {
+        let Some(child) = children.get(&slot) else { continue };
+        let entry = board_child(child, order);
+        match variants.last_mut() {
+            Some((variant, entries)) if *variant == contender.variant => entries.push(entry),
+            _ => variants.push((contender.variant, vec![entry])),
+        }
+    }
+    // The first in the order's order, whichever ended first.
+    let baselines = children.values().find_map(|child| child.job.metrics.as_ref()).map(|metrics| metrics.baselines);
+    let mut board = LeaderBoard::new(order.metric.clone(), variants, baselines);
+    // The naive forecast's errors, in the data's units, tell windows apart and nothing else.
+    let naive = |child: &Child| {
+        let naive = &child.job.metrics.as_ref()?.baselines.naive;
+        Some([&naive.validation, &naive.test].map(|part| part.as_ref().map(|part| part.mae)))
+    };
+    let mut judged = children.values().filter_map(|child| naive(child));
+    let first = judged.next();
+    if judged.any(|other| Some(other) != first) {
+        board.notes.push(
+            "the variants were not all judged on the same windows: some need more points before the first one"
+                .to_owned(),
+        );
+    }
+    step.end = Some(conclude(board, order.alias.clone(), &children));
+}
+
+fn board_child(child: &Child, order: &CompareOrder) -> BoardChild {
+    let job = &child.job;
+    let metrics = job.metrics.as_ref().map(|metrics| metrics.model);
+    let seconds = job.started_at.zip(job.finished_at).map(|(from, to)| to.duration_since(from).as_secs_f64());
+    BoardChild {
+        job: job.id,
+        seed: job.order.train().map_or(0, |order| order.training.seed),
+        status: job.status,
+        value: metrics.as_ref().and_then(|metrics| order.metric.of(metrics)),
+        model: job.model,
+        seconds,
+        parameters: child.parameters,
+        metrics,
+        error: job.error.clone().filter(|_| job.status == JobStatus::Failed),
+    }
+}
+
+/// A child that failed is shown with its error; only where none is left to rank has the parent
+/// failed too.
+fn conclude(board: LeaderBoard, alias: Option<AliasName>, children: &BTreeMap<u32, &Child>) -> Conclusion {
+    if board.winner.is_some() {
+        let model = board.model;
+        return Conclusion::Succeeded { result: Box::new(JobResult::Compare(board)), model, alias };
+    }
+    let detail = match children.values().find_map(|child| child.job.error.as_ref()) {
+        Some(first) => {
+            format!("none of its {} trainings succeeded; the first failed of: {}", children.len(), first.detail)
+        }
+        None => format!(
+            "none of its {} trainings gave the metric {}: they were cancelled, or have no such part",
+            children.len(),
+            board.metric
+        ),
+    };
+    let error = JobError { code: "all_children_failed".to_owned(), detail };
+    Conclusion::Failed { error, result: Some(Box::new(JobResult::Compare(board))) }
+}

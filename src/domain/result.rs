@@ -1,0 +1,12 @@
+//! What jobs find out, besides models.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::board::LeaderBoard;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum JobResult {
+    Compare(LeaderBoard),
+}

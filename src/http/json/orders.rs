@@ -1,0 +1,65 @@
+//! Orders, kind by kind. Parts of a training order that stand within another are merged and read as
+//! the training order they make, so that their mistakes are named like any other's.
+
+use garde::Validate;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{FieldProblem, OBJECTS, Problem, checked, field, fields};
+use crate::domain::order::{CompareOrder, MOST_CHILDREN, Order, TrainOrder};
+
+pub(super) const KINDS: &str = "`train` or `compare`";
+
+/// Reads an order from its fields, `kind` taken out.
+pub(super) fn read(kind: &str, whole: Value) -> Result<Order, Problem> {
+    match kind {
+        "train" => training(whole).map(|order| Order::Train(Box::new(order))).map_err(Problem::invalid_fields),
+        "compare" => compare(whole).map_err(Problem::invalid_fields),
+        _ => Err(field("/kind", format!("`{kind}` is not a kind of job: expected {KINDS}"))),
+    }
+}
+
+fn compare(whole: Value) -> Result<Order, Vec<FieldProblem>> {
+    let order: CompareOrder = shaped(whole)?;
+    within("/base", training(order.base.clone()))?;
+    for (at, variant) in order.variants.iter().enumerate() {
+        if !variant.is_object() {
+            return Err(vec![problem(format!("/variants/{at}"), "expected an object: a part of a training order")]);
+        }
+    }
+    if order.size() > MOST_CHILDREN {
+        let detail = format!("the order asks for {} trainings; at most {MOST_CHILDREN} are taken", order.size());
+        return Err(vec![problem("", detail)]);
+    }
+    for contender in order.contenders() {
+        within(&contender.pointer, training(contender.order))?;
+    }
+    Ok(Order::Compare(Box::new(order)))
+}
+
+/// A training order without its `kind`.
+fn training(whole: Value) -> Result<TrainOrder, Vec<FieldProblem>> {
+    if let Some(pointer) = OBJECTS.iter().find(|&&at| whole.pointer(at).is_some_and(Value::is_array)) {
+        return Err(vec![problem(*pointer, "expected an object, found a list")]);
+    }
+    shaped(whole)
+}
+
+fn shaped<T: DeserializeOwned + Validate<Context = ()>>(whole: Value) -> Result<T, Vec<FieldProblem>> {
+    if !whole.is_object() {
+        return Err(vec![problem("", "expected an object")]);
+    }
+    checked(fields::<T, _>(whole).map_err(|fault| vec![fault])?)
+}
+
+/// The same faults, at their place in the body.
+fn within<T>(place: &str, read: Result<T, Vec<FieldProblem>>) -> Result<T, Vec<FieldProblem>> {
+    read.map_err(|faults| {
+        let placed = |fault: FieldProblem| FieldProblem { pointer: format!("{place}{}", fault.pointer), ..fault };
+        faults.into_iter().map(placed).collect()
+    })
+}
+
+fn problem(pointer: impl Into<String>, detail: impl Into<String>) -> FieldProblem {
+    FieldProblem { pointer: pointer.into(), detail: detail.into() }
+}
