@@ -1,6 +1,7 @@
 //! What takes more than one store, and knows no HTTP: keeping a dataset, ordering a job.
 
 mod orders;
+mod retry;
 
 use crate::blobs::{BlobError, Blobs, Key};
 use crate::data::Ingested;
@@ -9,6 +10,7 @@ use crate::domain::ids::DatasetId;
 use crate::store::{NewDataset, Store, StoreError};
 
 pub use orders::{OrderError, order_job};
+pub use retry::{RetryError, retry_job};
 
 /// A file or a row could not be kept.
 #[derive(Debug, thiserror::Error)]

@@ -75,6 +75,88 @@ pub struct BaselineRow {
     pub metrics: HeldOut,
 }
 
+/// Trials from best to worst.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SearchBoard {
+    /// What the trials are ranked by; lower is better. One that came further goes before.
+    pub metric: MetricName,
+    /// The best trial's number; null where none succeeded.
+    pub winner: Option<u32>,
+    /// Its model.
+    pub model: Option<ModelId>,
+    /// Epochs of each rung.
+    pub rungs: Vec<u32>,
+    /// The budget of seconds ran out before the trials did.
+    pub out_of_time: bool,
+    pub trials: Vec<Trial>,
+    pub baselines: Vec<BaselineRow>,
+}
+
+/// One draw of all ranges.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Trial {
+    /// From 1; null where the trial gave no metric.
+    pub rank: Option<u32>,
+    /// From 0, in the order of drawing.
+    pub trial: u32,
+    pub drawn: Vec<Drawn>,
+    /// The furthest rung that gave the metric, from 0.
+    pub rung: u32,
+    /// Of that rung.
+    pub epochs: u32,
+    pub value: Option<f64>,
+    /// Its training in that rung.
+    pub job: JobId,
+    /// Its trainings in all rungs.
+    pub jobs: Vec<JobId>,
+    pub model: Option<ModelId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<u64>,
+    /// Of its last training.
+    pub status: JobStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<JobError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Drawn {
+    pub path: String,
+    #[schema(value_type = Object)]
+    pub value: serde_json::Value,
+}
+
+impl SearchBoard {
+    /// Ranks trials: the furthest rung first, then by value, then by number.
+    pub fn new(
+        metric: MetricName,
+        rungs: Vec<u32>,
+        mut trials: Vec<Trial>,
+        baselines: Option<Baselines>,
+        out_of_time: bool,
+    ) -> Self {
+        let reached = |trial: &Trial| trial.value.map(|_| trial.rung);
+        trials.sort_by(|a, b| {
+            reached(b).cmp(&reached(a)).then(or_last(a.value).total_cmp(&or_last(b.value))).then(a.trial.cmp(&b.trial))
+        });
+        for (trial, rank) in trials.iter_mut().zip(1..) {
+            trial.rank = trial.value.map(|_| rank);
+        }
+        let best = trials.first().filter(|trial| trial.rank.is_some());
+        let (winner, model) = (best.map(|trial| trial.trial), best.and_then(|trial| trial.model));
+        let baselines = baseline_rows(&metric, baselines);
+        Self { metric, winner, model, rungs, out_of_time, trials, baselines }
+    }
+}
+
+fn baseline_rows(metric: &MetricName, baselines: Option<Baselines>) -> Vec<BaselineRow> {
+    let named = baselines.map(|baselines| baselines.named()).unwrap_or_default().into_iter();
+    let row =
+        |(name, metrics): (&str, HeldOut)| BaselineRow { name: name.to_owned(), value: metric.of(&metrics), metrics };
+    let mut rows: Vec<BaselineRow> = named.map(row).collect();
+    rows.sort_by(|a, b| or_last(a.value).total_cmp(&or_last(b.value)));
+    rows
+}
+
 impl LeaderBoard {
     /// Ranks variants, given as their trainings in the order's order. Ties go to the earlier one,
     /// so the board depends on the results alone, not on which came first.
@@ -91,13 +173,7 @@ impl LeaderBoard {
             kept.min_by(|a, b| or_last(a.value).total_cmp(&or_last(b.value)))?.model
         });
         let winner = winner.map(|row| row.variant.clone());
-        let mut baselines: Vec<BaselineRow> = baselines
-            .map(|baselines| baselines.named())
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(name, metrics)| BaselineRow { name: name.to_owned(), value: metric.of(&metrics), metrics })
-            .collect();
-        baselines.sort_by(|a, b| or_last(a.value).total_cmp(&or_last(b.value)));
+        let baselines = baseline_rows(&metric, baselines);
         Self { metric, winner, model, rows, baselines, notes: Vec::new() }
     }
 }

@@ -5,12 +5,16 @@
 //! any server at any time, and computed twice it does nothing twice. The parent needs no worker, no
 //! lease and no memory but its row and its children's.
 
+mod search;
+
 use std::collections::BTreeMap;
 
 use super::alias::AliasName;
 use super::board::{BoardChild, LeaderBoard};
 use super::ids::{JobId, ModelId};
 use super::job::{Job, JobError, JobStatus};
+use super::metric::MetricName;
+use super::metrics::Baselines;
 use super::order::{CompareOrder, Order};
 use super::result::JobResult;
 
@@ -19,6 +23,8 @@ use super::result::JobResult;
 pub struct Family {
     pub parent: Job,
     pub children: Vec<Child>,
+    /// By the clock that leases are measured with.
+    pub now: jiff::Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -86,7 +92,8 @@ pub fn next(family: &Family) -> Step {
     }
     match &family.parent.order {
         Order::Compare(order) => compare(order, family, &mut step),
-        Order::Train(_) => {}
+        Order::Search(order) => search::next(order, family, &mut step),
+        Order::Train(_) | Order::Finetune(_) => {}
     }
     step
 }
@@ -105,9 +112,7 @@ fn compare(order: &CompareOrder, family: &Family, step: &mut Step) {
             _ => variants.push((contender.variant, vec![entry])),
         }
     }
-    // The first in the order's order, whichever ended first.
-    let baselines = children.values().find_map(|child| child.job.metrics.as_ref()).map(|metrics| metrics.baselines);
-    let mut board = LeaderBoard::new(order.metric.clone(), variants, baselines);
+    let mut board = LeaderBoard::new(order.metric.clone(), variants, baselines(&children));
     // The naive forecast's errors, in the data's units, tell windows apart and nothing else.
     let naive = |child: &Child| {
         let naive = &child.job.metrics.as_ref()?.baselines.naive;
@@ -148,6 +153,16 @@ fn conclude(board: LeaderBoard, alias: Option<AliasName>, children: &BTreeMap<u3
         let model = board.model;
         return Conclusion::Succeeded { result: Box::new(JobResult::Compare(board)), model, alias };
     }
+    let error = none_succeeded(children, &board.metric);
+    Conclusion::Failed { error, result: Some(Box::new(JobResult::Compare(board))) }
+}
+
+/// Of the first child in the order's order that has them, whichever ended first.
+fn baselines(children: &BTreeMap<u32, &Child>) -> Option<Baselines> {
+    children.values().find_map(|child| child.job.metrics.as_ref()).map(|metrics| metrics.baselines)
+}
+
+fn none_succeeded(children: &BTreeMap<u32, &Child>, metric: &MetricName) -> JobError {
     let detail = match children.values().find_map(|child| child.job.error.as_ref()) {
         Some(first) => {
             format!("none of its {} trainings succeeded; the first failed of: {}", children.len(), first.detail)
@@ -155,9 +170,8 @@ fn conclude(board: LeaderBoard, alias: Option<AliasName>, children: &BTreeMap<u3
         None => format!(
             "none of its {} trainings gave the metric {}: they were cancelled, or have no such part",
             children.len(),
-            board.metric
+            metric
         ),
     };
-    let error = JobError { code: "all_children_failed".to_owned(), detail };
-    Conclusion::Failed { error, result: Some(Box::new(JobResult::Compare(board))) }
+    JobError { code: "all_children_failed".to_owned(), detail }
 }

@@ -44,6 +44,8 @@ impl JobStatus {
 pub enum JobKind {
     Train,
     Compare,
+    Search,
+    Finetune,
 }
 
 impl JobKind {
@@ -51,6 +53,8 @@ impl JobKind {
         match self {
             Self::Train => "train",
             Self::Compare => "compare",
+            Self::Search => "search",
+            Self::Finetune => "finetune",
         }
     }
 }

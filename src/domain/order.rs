@@ -5,12 +5,14 @@
 
 mod compare;
 mod data;
+mod finetune;
 mod initializer;
 mod layer;
 mod layer_spec;
 mod model;
 pub mod patch;
 mod scaling;
+mod search;
 mod stack;
 mod training;
 
@@ -23,11 +25,13 @@ use super::job::JobKind;
 
 pub use compare::{CompareOrder, Contender, MOST_CHILDREN};
 pub use data::{Covariates, DataSpec, Missing, Part, Split, TimeRange};
+pub use finetune::{FinetuneOrder, ScalingChoice};
 pub use initializer::Initializer;
 pub use layer::{FirstWeights, Layer};
 pub use layer_spec::{LayerSettings, LayerSpec};
 pub use model::{Activation, Cell, ModelSpec, Output};
 pub use scaling::{Scaling, ScalingKind, ScalingScope};
+pub use search::{Budget, Draw, Method, Range, SearchOrder};
 pub use training::{Clip, Device, EarlyStopping, EngineChoice, Loss, Optimizer, TrainingSpec};
 
 /// What `POST /v1/jobs` takes.
@@ -38,6 +42,10 @@ pub enum Order {
     Train(#[garde(dive)] Box<TrainOrder>),
     /// Train several and rank them.
     Compare(#[garde(dive)] Box<CompareOrder>),
+    /// Train with values drawn from ranges and keep the best.
+    Search(#[garde(dive)] Box<SearchOrder>),
+    /// Learn on from a stored model.
+    Finetune(#[garde(dive)] Box<FinetuneOrder>),
 }
 
 impl Order {
@@ -45,24 +53,36 @@ impl Order {
         match self {
             Self::Train(_) => JobKind::Train,
             Self::Compare(_) => JobKind::Compare,
+            Self::Search(_) => JobKind::Search,
+            Self::Finetune(_) => JobKind::Finetune,
         }
     }
 
     /// The job runs others and waits for them; no worker takes it up.
     pub fn coordinates(&self) -> bool {
         match self {
-            Self::Train(_) => false,
-            Self::Compare(_) => true,
+            Self::Train(_) | Self::Finetune(_) => false,
+            Self::Compare(_) | Self::Search(_) => true,
         }
     }
 }
 
 impl Order {
+    /// Children that are queued with the job.
+    pub fn first_children(&self) -> usize {
+        match self {
+            Self::Train(_) | Self::Finetune(_) => 0,
+            Self::Compare(order) => order.size(),
+            Self::Search(order) => order.trials.len(),
+        }
+    }
+
     /// Of one training.
     pub fn train(&self) -> Option<&TrainOrder> {
         match self {
             Self::Train(order) => Some(order),
-            Self::Compare(_) => None,
+            Self::Finetune(order) => order.resolved.as_deref(),
+            Self::Compare(_) | Self::Search(_) => None,
         }
     }
 }

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::board::LeaderBoard;
+use super::board::{LeaderBoard, SearchBoard};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum JobResult {
     Compare(LeaderBoard),
+    Search(SearchBoard),
 }

@@ -8,7 +8,7 @@ use crate::data::{IngestError, ReadError, Refusal, RowError};
 use crate::domain::ids::DatasetId;
 use crate::domain::resolve::FieldError;
 use crate::forecast::{BundleError, ForecastError};
-use crate::service::{KeepError, OrderError};
+use crate::service::{KeepError, OrderError, RetryError};
 use crate::store::StoreError;
 
 impl From<StoreError> for Problem {
@@ -49,8 +49,22 @@ impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
         match error {
             OrderError::NoDataset(pointer, id) => no_dataset(pointer, id),
+            OrderError::NoModel(_) => unfit(vec![FieldError::new("/model", error.to_string())]),
             OrderError::Unfit(errors) => unfit(errors),
             OrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetryError> for Problem {
+    fn from(error: RetryError) -> Self {
+        let conflict = |code| Problem::new(StatusCode::CONFLICT, code, error.to_string());
+        match error {
+            RetryError::NoJob(_) => Problem::not_found(error.to_string()),
+            RetryError::NotFailed(_) => conflict("job_not_failed"),
+            RetryError::DatasetDeleted => conflict("dataset_deleted"),
+            RetryError::Incomplete => conflict("job_incomplete"),
+            RetryError::Store(error) => error.into(),
         }
     }
 }

@@ -16,6 +16,7 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::AppState;
+use super::aliases::AliasTarget;
 use super::body::Chunks;
 use super::problem::{FieldProblem, Problem};
 use crate::config::{ByteSize, Limits};
@@ -44,6 +45,16 @@ impl<T: JsonBody> FromRequest<AppState> for ValidJson<T> {
         let body = Chunks::new(&parts.headers, body, T::limit(&app.settings.limits))?.collect().await?;
         shape::check(&body).map_err(|detail| Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail))?;
         T::read(&body).map(Self)
+    }
+}
+
+impl JsonBody for AliasTarget {
+    fn limit(limits: &Limits) -> ByteSize {
+        limits.json
+    }
+
+    fn read(body: &[u8]) -> Result<Self, Problem> {
+        valid(typed(&mut serde_json::Deserializer::from_slice(body))?)
     }
 }
 
@@ -154,18 +165,20 @@ fn checked<T: Validate<Context = ()>>(value: T) -> Result<T, Vec<FieldProblem>> 
     Err(errors.collect())
 }
 
+/// Places that hold one of several types: which one is no part of the body's path.
+const VARIANTS: [&str; 4] = ["/split/training", "/split/validation", "/split/test", "/training/clip"];
+
 /// `data.split.validation[0]` as a JSON pointer. A variant's number is no part of the body's path.
 fn pointer(path: &str) -> String {
     let mut pointer = String::new();
     for part in path.split(['.', '[']).filter(|part| !part.is_empty()) {
         push_key(&mut pointer, part.trim_end_matches(']'));
     }
-    for variant in ["/data/split/training", "/data/split/validation", "/data/split/test", "/training/clip"] {
-        if pointer.strip_prefix(variant) == Some("/0") {
-            return variant.to_owned();
-        }
+    let is_variant = |place: &str| VARIANTS.iter().any(|variant| place.ends_with(variant));
+    match pointer.strip_suffix("/0").filter(|place| is_variant(place)) {
+        Some(place) => place.to_owned(),
+        None => pointer,
     }
-    pointer
 }
 
 fn push_key(pointer: &mut String, key: &str) {

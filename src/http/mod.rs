@@ -4,6 +4,7 @@
 //! and origins), then `pace` (slow bodies), then its handler. Handlers extract, call one function
 //! that knows no HTTP, and answer.
 
+mod aliases;
 mod body;
 mod datasets;
 mod error;
@@ -68,12 +69,15 @@ fn routes() -> (OpenApiRouter<AppState>, OpenApiRouter<AppState>) {
         .routes(routes!(jobs::list, jobs::create))
         .routes(routes!(jobs::show, jobs::delete))
         .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::retry))
         .routes(routes!(jobs::metrics))
         .routes(routes!(jobs::events::events))
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::delete))
         .routes(routes!(models::bundle))
         .routes(routes!(models::forecast::forecast))
+        .routes(routes!(aliases::list))
+        .routes(routes!(aliases::show, aliases::put, aliases::delete))
         .routes(routes!(system::system))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready));

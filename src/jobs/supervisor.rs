@@ -12,9 +12,11 @@ use super::outcome::Outcome;
 use super::pool::Shared;
 use super::{bundle, work};
 use crate::blobs::Key;
+use crate::domain::alias::ModelRef;
 use crate::domain::ids::ModelId;
 use crate::domain::job::{Job, JobError};
-use crate::domain::trainer::{Assignment, DatasetSource, Fault, TrainerEvent};
+use crate::domain::order::{Order, ScalingChoice};
+use crate::domain::trainer::{Assignment, DatasetSource, Fault, FineTuning, TrainerEvent};
 use crate::store::NewModel;
 use crate::store::queue::{Beat, Claim, Fenced, HandBack};
 
@@ -60,6 +62,7 @@ impl Attempt<'_> {
         let Some(order) = job.order.train().cloned() else {
             return Err(Outcome::failed("not_a_training", "this program cannot train what the order asks for"));
         };
+        let finetune = self.fine_tuning().await?;
         let key = Key::dataset_points(revision.dataset, &revision.sha256)
             .map_err(|_| Outcome::failed("dataset_unreadable", "the dataset's record is damaged"))?;
         let folder = shared.config.work.clone();
@@ -83,10 +86,28 @@ impl Attempt<'_> {
             checkpoint: files.checkpoint,
             model: files.model,
             threads: shared.config.threads,
-            finetune: None,
+            finetune,
             // What a comparison shows beside its trainings costs more than one training should.
             all_baselines: job.parent.is_some(),
         })
+    }
+
+    /// The model that the job learns on from, if it does.
+    async fn fine_tuning(&self) -> Result<Option<FineTuning>, Outcome> {
+        let Order::Finetune(order) = &self.job.order else { return Ok(None) };
+        let failed = || {
+            Outcome::failed("model_deleted", "the model to learn on from was deleted before the training could begin")
+        };
+        let ModelRef::Id(id) = order.model else { return Err(failed()) };
+        let there = self.shared.store.model(id).await;
+        let there = there.map_err(|_| Outcome::fault("store_unavailable", "the database could not be read"))?;
+        there.ok_or_else(failed)?;
+        Ok(Some(FineTuning {
+            id: Some(id),
+            model: self.shared.blobs.local(&Key::model(id)),
+            freeze: order.freeze.clone(),
+            refit_scaling: order.scaling == ScalingChoice::Refit,
+        }))
     }
 
     /// Starts the trainer and sees it to its end; it is gone when this returns.

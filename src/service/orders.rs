@@ -1,7 +1,11 @@
 //! Orders, held against what they name and queued.
 
+mod finetune;
+mod search;
+
 use serde_json::Value;
 
+use crate::domain::alias::ModelRef;
 use crate::domain::dataset::Dataset;
 use crate::domain::family::NewChild;
 use crate::domain::ids::DatasetId;
@@ -20,6 +24,8 @@ pub enum OrderError {
     /// Which field named it, and what.
     #[error("there is no dataset {1}")]
     NoDataset(String, DatasetId),
+    #[error("there is no model {0}")]
+    NoModel(ModelRef),
     #[error("the order does not fit what it names: {0:?}")]
     Unfit(Vec<FieldError>),
     #[error(transparent)]
@@ -31,6 +37,8 @@ pub async fn order_job(store: &Store, order: Order) -> Result<Job, OrderError> {
     match order {
         Order::Train(order) => training(store, *order).await,
         Order::Compare(order) => compare(store, *order).await,
+        Order::Search(order) => search::order(store, *order).await,
+        Order::Finetune(order) => finetune::order(store, *order).await,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::result::JobResult;
 
 use super::aliases;
 use super::db::{Record, Sql, Tx, sql};
+use super::error::corrupt;
 use super::events;
 use super::job_row::{self, job_columns};
 use super::jobs::{Row, Stopped, by_id, hold_dataset, insert, stop_child};
@@ -34,6 +35,11 @@ impl Store {
         self.db().fetch_all(select).await?.iter().map(|row| row.id("id")).collect()
     }
 
+    /// The children of a job that runs others, by slot.
+    pub async fn children(&self, parent: JobId) -> Result<Vec<Child>, StoreError> {
+        self.db().fetch_all(children_of(parent)).await?.iter().map(read_child).collect()
+    }
+
     /// Takes the parent's next step, as `next` says it; whether anything was done.
     ///
     /// `next` is asked twice where there is something to do: once to learn that without a lock,
@@ -41,14 +47,15 @@ impl Store {
     pub async fn advance(&self, parent: JobId, next: impl Fn(&Family) -> Step) -> Result<bool, StoreError> {
         let Some(row) = self.db().fetch_optional(by_id(parent)).await? else { return Ok(false) };
         let children = self.db().fetch_all(children_of(parent)).await?;
-        let Some(family) = open_family(&row, &children)? else { return Ok(false) };
+        let Some(family) = open_family(&row, &children, jiff::Timestamp::now())? else { return Ok(false) };
         if is_idle(&next(&family), &family) {
             return Ok(false);
         }
         let mut tx = self.db().begin().await?;
         let Some(row) = tx.fetch_optional(by_id(parent).push(tx.lock())).await? else { return Ok(false) };
         let children = tx.fetch_all(children_of(parent)).await?;
-        let Some(family) = open_family(&row, &children)? else {
+        let now = jiff::Timestamp::from_microsecond(tx.now().await?).map_err(corrupt)?;
+        let Some(family) = open_family(&row, &children, now)? else {
             tx.rollback().await?;
             return Ok(false);
         };
@@ -78,18 +85,19 @@ fn children_of(parent: JobId) -> Sql {
 }
 
 /// `None` for a parent that has ended.
-fn open_family(parent: &Record, children: &[Record]) -> Result<Option<Family>, StoreError> {
+fn open_family(parent: &Record, children: &[Record], now: jiff::Timestamp) -> Result<Option<Family>, StoreError> {
     let parent = job_row::read(parent)?;
     if parent.status.is_final() {
         return Ok(None);
     }
-    let child = |row: &Record| {
-        let facts: Option<Facts> = row.maybe_json("manifest")?;
-        let parameters = facts.map(|facts| facts.parameters);
-        Ok(Child { slot: row.number("slot")?, job: job_row::read(row)?, parameters })
-    };
-    let children = children.iter().map(child).collect::<Result<_, StoreError>>()?;
-    Ok(Some(Family { parent, children }))
+    let children = children.iter().map(read_child).collect::<Result<_, StoreError>>()?;
+    Ok(Some(Family { parent, children, now }))
+}
+
+fn read_child(row: &Record) -> Result<Child, StoreError> {
+    let facts: Option<Facts> = row.maybe_json("manifest")?;
+    let parameters = facts.map(|facts| facts.parameters);
+    Ok(Child { slot: row.number("slot")?, job: job_row::read(row)?, parameters })
 }
 
 fn is_idle(step: &Step, family: &Family) -> bool {

@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("telemetry", &["config"]),
     ("health", &[]),
-    ("service", &["domain", "store", "blobs", "data"]),
+    ("service", &["domain", "store", "blobs", "data", "nn"]),
     ("http", &["domain", "store", "blobs", "data", "forecast", "jobs", "config", "service"]),
 ];
 

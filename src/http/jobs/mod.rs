@@ -19,7 +19,7 @@ use crate::domain::ids::{DatasetId, JobId};
 use crate::domain::job::{Job, JobKind, JobStatus};
 use crate::domain::metrics::EpochReport;
 use crate::domain::order::Order;
-use crate::service::order_job;
+use crate::service::{order_job, retry_job};
 use crate::store::{Cancellation, JobDeletion, JobFilter};
 
 /// Order a job. It is checked against its dataset, queued, and run in the background.
@@ -30,8 +30,7 @@ pub(super) async fn create(
     State(app): State<AppState>,
     ValidJson(order): ValidJson<Order>,
 ) -> Result<Response, Problem> {
-    let job = order_job(&app.store, order).await?;
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{}", job.id))], Json(job)).into_response())
+    Ok(accepted(order_job(&app.store, order).await?))
 }
 
 /// Which jobs.
@@ -96,6 +95,19 @@ pub(super) async fn cancel(State(app): State<AppState>, Id(id): Id<JobId>) -> Re
         )),
         Cancellation::NotFound => Err(missing(id)),
     }
+}
+
+/// Try a failed or cancelled job again: a new job of the same order on the same revision of the data,
+/// whose `retry_of` names this one. It begins from nothing.
+#[utoipa::path(post, path = "/v1/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path)),
+    responses((status = 202, description = "Queued", body = Job,
+        headers(("location" = String, description = "The new job's address")))))]
+pub(super) async fn retry(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<Response, Problem> {
+    Ok(accepted(retry_job(&app.store, id).await?))
+}
+
+fn accepted(job: Job) -> Response {
+    (StatusCode::ACCEPTED, [(header::LOCATION, format!("/v1/jobs/{}", job.id))], Json(job)).into_response()
 }
 
 fn ended_as(status: JobStatus) -> &'static str {

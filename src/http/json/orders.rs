@@ -6,15 +6,17 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{FieldProblem, OBJECTS, Problem, checked, field, fields};
-use crate::domain::order::{CompareOrder, MOST_CHILDREN, Order, TrainOrder};
+use crate::domain::order::{CompareOrder, MOST_CHILDREN, Order, Range, SearchOrder, TrainOrder};
 
-pub(super) const KINDS: &str = "`train` or `compare`";
+pub(super) const KINDS: &str = "`train`, `compare`, `search` or `finetune`";
 
 /// Reads an order from its fields, `kind` taken out.
 pub(super) fn read(kind: &str, whole: Value) -> Result<Order, Problem> {
     match kind {
         "train" => training(whole).map(|order| Order::Train(Box::new(order))).map_err(Problem::invalid_fields),
         "compare" => compare(whole).map_err(Problem::invalid_fields),
+        "search" => search(whole).map_err(Problem::invalid_fields),
+        "finetune" => shaped(whole).map(|order| Order::Finetune(Box::new(order))).map_err(Problem::invalid_fields),
         _ => Err(field("/kind", format!("`{kind}` is not a kind of job: expected {KINDS}"))),
     }
 }
@@ -35,6 +37,14 @@ fn compare(whole: Value) -> Result<Order, Vec<FieldProblem>> {
         within(&contender.pointer, training(contender.order))?;
     }
     Ok(Order::Compare(Box::new(order)))
+}
+
+fn search(whole: Value) -> Result<Order, Vec<FieldProblem>> {
+    let order: SearchOrder = shaped(whole)?;
+    within("/base", training(order.base.clone()))?;
+    let unsound = |(at, range): (usize, &Range)| Some(problem(format!("/ranges/{at}"), range.draw().err()?));
+    let faults: Vec<FieldProblem> = order.ranges.iter().enumerate().filter_map(unsound).collect();
+    if faults.is_empty() { Ok(Order::Search(Box::new(order))) } else { Err(faults) }
 }
 
 /// A training order without its `kind`.

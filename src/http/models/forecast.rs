@@ -3,20 +3,20 @@
 use axum::Json;
 use axum::extract::State;
 
+use crate::domain::alias::ModelRef;
 use crate::domain::forecast::{ForecastRequest, ForecastResponse};
-use crate::domain::ids::ModelId;
 use crate::http::AppState;
-use crate::http::extract::Id;
+use crate::http::aliases::Model;
 use crate::http::json::ValidJson;
 use crate::http::problem::Problem;
 
 /// What comes next, for series given by their latest values or by their keys in a dataset.
-#[utoipa::path(post, path = "/v1/models/{id}/forecast", tag = "models", params(("id" = ModelId, Path)),
+#[utoipa::path(post, path = "/v1/models/{id}/forecast", tag = "models", params(("id" = ModelRef, Path)),
     request_body = ForecastRequest,
     responses((status = 200, description = "One forecast a series and target", body = ForecastResponse)))]
 pub(in crate::http) async fn forecast(
     State(app): State<AppState>,
-    Id(id): Id<ModelId>,
+    Model(id): Model,
     ValidJson(request): ValidJson<ForecastRequest>,
 ) -> Result<Json<ForecastResponse>, Problem> {
     Ok(Json(app.forecaster.forecast(id, request).await?))

@@ -9,11 +9,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::AppState;
+use super::aliases::Model as Meant;
 use super::extract::{Id, PageParams, Params};
 use super::page::List;
 use super::problem::Problem;
 use super::stream::{self, Download};
 use crate::blobs::Key;
+use crate::domain::alias::ModelRef;
 use crate::domain::ids::ModelId;
 use crate::domain::model::Model;
 
@@ -28,13 +30,14 @@ pub(super) async fn list(
 }
 
 /// One model with its manifest.
-#[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = ModelId, Path)),
+#[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = ModelRef, Path)),
     responses((status = 200, description = "The model", body = Model)))]
-pub(super) async fn show(State(app): State<AppState>, Id(id): Id<ModelId>) -> Result<Json<Model>, Problem> {
+pub(super) async fn show(State(app): State<AppState>, Meant(id): Meant) -> Result<Json<Model>, Problem> {
     Ok(Json(find(&app, id).await?))
 }
 
-/// Delete a model.
+/// Delete a model, and its aliases with it. It is named by its id, so that an alias moved meanwhile
+/// deletes nothing.
 #[utoipa::path(delete, path = "/v1/models/{id}", tag = "models", params(("id" = ModelId, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<ModelId>) -> Result<StatusCode, Problem> {
@@ -46,11 +49,11 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<ModelId>) -> 
 }
 
 /// The model as one safetensors file, its manifest inside: what `POST /v1/models` takes.
-#[utoipa::path(get, path = "/v1/models/{id}/bundle", tag = "models", params(("id" = ModelId, Path)),
+#[utoipa::path(get, path = "/v1/models/{id}/bundle", tag = "models", params(("id" = ModelRef, Path)),
     responses((status = 200, description = "The bundle", content_type = "application/octet-stream")))]
 pub(super) async fn bundle(
     State(app): State<AppState>,
-    Id(id): Id<ModelId>,
+    Meant(id): Meant,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let model = find(&app, id).await?;

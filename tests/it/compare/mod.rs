@@ -1,6 +1,7 @@
 //! Comparisons: ordered by one POST, run by the pool, ranked on one board.
 
 mod kills;
+mod search;
 
 use serde_json::{Value, json};
 
@@ -141,4 +142,78 @@ async fn orders_that_cannot_be_compared_name_the_field() {
         assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{}", answer.text);
     }
     assert_eq!(server.get("/v1/jobs").await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_failed_or_cancelled_job_is_tried_again_as_another() {
+    let server = TestServer::with().flag("workers", "0").start().await;
+    let dataset = dataset(&server).await;
+    let id = start(&server, &order(&dataset)).await;
+    server.post(&format!("/v1/jobs/{id}/retry"), &json!({})).await.expect_problem(409, "job_not_failed");
+    server.post(&format!("/v1/jobs/{id}/cancel"), &json!({})).await;
+    let cancelled = server.ended(&id).await;
+    let again = server.post(&format!("/v1/jobs/{id}/retry"), &json!({})).await.expect(202);
+    assert_eq!((&again["retry_of"], &again["status"]), (&json!(id), &json!("queued")));
+    assert_eq!((&again["order"], &again["name"]), (&cancelled["order"], &cancelled["name"]));
+    let second = again["id"].as_str().unwrap();
+    assert_eq!(children(&server, second).await.len(), 4);
+    assert_eq!(server.get(&format!("/v1/jobs/{id}")).await.expect(200)["status"], "cancelled", "it ended once");
+
+    server.post(&format!("/v1/jobs/{second}/cancel"), &json!({})).await;
+    server.ended(second).await;
+    server.delete(&format!("/v1/datasets/{}", dataset["id"].as_str().unwrap())).await.expect(204);
+    server.post(&format!("/v1/jobs/{id}/retry"), &json!({})).await.expect_problem(409, "dataset_deleted");
+    server.delete(&format!("/v1/jobs/{id}")).await.expect(204);
+    server.post(&format!("/v1/jobs/{id}/retry"), &json!({})).await.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn an_alias_stands_wherever_a_models_id_does() {
+    let server = TestServer::start().await;
+    let dataset = dataset(&server).await;
+    let mut order = order(&dataset);
+    (order["cells"], order["alias"]) = (json!(["gru"]), json!("best"));
+    let job = server.ended(&start(&server, &order).await).await;
+    let best = job["model"].as_str().unwrap();
+    let alias = server.get("/v1/aliases/best").await.expect(200);
+    assert_eq!(alias["model"], best, "given when the comparison ended");
+    assert_eq!(server.get("/v1/models/@best").await.expect(200)["id"], best);
+    assert_eq!(server.get("/v1/models/@best/bundle").await.status, 200);
+    let ask = json!({"series": [{"values": (0..8).collect::<Vec<_>>()}]});
+    assert_eq!(server.post("/v1/models/@best/forecast", &ask).await.expect(200)["model"], best);
+
+    let other = job["result"]["rows"][0]["children"].as_array().unwrap().iter().find(|child| child["model"] != best);
+    let other = other.unwrap()["model"].as_str().unwrap();
+    let put = async |name: &str, model: &str| {
+        let request = server.request(reqwest::Method::PUT, &format!("/v1/aliases/{name}"));
+        crate::support::Answer::of(request.json(&json!({"model": model})).send().await.unwrap()).await
+    };
+    assert_eq!(put("best", other).await.expect(200)["model"], other);
+    assert_eq!(put("same", "@best").await.expect(200)["model"], other);
+    put("best", "@nobody").await.expect_problem(422, "invalid_body");
+    put("-", other).await.expect_problem(400, "invalid_alias");
+    assert_eq!(server.get("/v1/aliases").await.expect(200)["items"].as_array().unwrap().len(), 2);
+    server.delete("/v1/models/@best").await.expect_problem(400, "invalid_id");
+    server.delete(&format!("/v1/models/{other}")).await.expect(204);
+    server.get("/v1/models/@best").await.expect_problem(404, "not_found");
+    server.delete("/v1/aliases/same").await.expect_problem(404, "not_found");
+
+    // Learning on from the model that is left.
+    put("best", best).await.expect(200);
+    let finetune = json!({"kind": "finetune", "model": "@best", "training": {"epochs": 1}, "freeze": ["recurrent.0"]});
+    let job = server.ended(&start(&server, &finetune).await).await;
+    assert_eq!(job["order"]["model"], best, "the id that was meant is kept");
+    assert_eq!((&job["kind"], &job["status"]), (&json!("finetune"), &json!("succeeded")), "{job}");
+    for (change, pointer) in [
+        (json!({"model": "@nobody"}), "/model"),
+        (json!({"dataset": best}), "/dataset"),
+        (json!({"training": {"epochs": -1}}), "/training"),
+        (json!({"split": {"by": "time", "validation": 1.5}}), "/split/validation"),
+    ] {
+        let mut wrong = finetune.clone();
+        gatecast::domain::order::patch::merge(&mut wrong, &change);
+        let answer = server.post("/v1/jobs", &wrong).await;
+        answer.expect_problem(422, "invalid_body");
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{}", answer.text);
+    }
 }

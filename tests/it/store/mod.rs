@@ -2,6 +2,7 @@
 
 mod datasets;
 mod failures;
+mod families;
 mod jobs;
 mod migrations;
 mod models;

@@ -1,0 +1,112 @@
+//! Aliases: names that stand for models, and may be moved from one to another.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::AppState;
+use super::json::ValidJson;
+use super::problem::{FieldProblem, Problem};
+use crate::domain::alias::{Alias, AliasName, ModelRef};
+use crate::domain::ids::ModelId;
+
+/// Which model is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AliasTarget {
+    #[garde(skip)]
+    pub model: ModelRef,
+}
+
+/// All aliases.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Aliases {
+    items: Vec<Alias>,
+}
+
+/// All aliases, by name.
+#[utoipa::path(get, path = "/v1/aliases", tag = "models",
+    responses((status = 200, description = "The aliases", body = Aliases)))]
+pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Aliases>, Problem> {
+    Ok(Json(Aliases { items: app.store.aliases().await? }))
+}
+
+/// Give the name to a model, whichever had it before. `@name` then stands wherever a model's id may.
+#[utoipa::path(put, path = "/v1/aliases/{name}", tag = "models", params(("name" = AliasName, Path)),
+    request_body = AliasTarget, responses((status = 200, description = "The alias", body = Alias)))]
+pub(super) async fn put(
+    State(app): State<AppState>,
+    Name(name): Name,
+    ValidJson(target): ValidJson<AliasTarget>,
+) -> Result<Json<Alias>, Problem> {
+    let missing = || {
+        let detail = format!("there is no model {}", target.model);
+        Problem::invalid_fields(vec![FieldProblem { pointer: "/model".to_owned(), detail }])
+    };
+    let model = app.store.meant(&target.model).await?.ok_or_else(missing)?;
+    Ok(Json(app.store.put_alias(&name, model).await?.ok_or_else(missing)?))
+}
+
+/// The model that the name stands for.
+#[utoipa::path(get, path = "/v1/aliases/{name}", tag = "models", params(("name" = AliasName, Path)),
+    responses((status = 200, description = "The alias", body = Alias)))]
+pub(super) async fn show(State(app): State<AppState>, Name(name): Name) -> Result<Json<Alias>, Problem> {
+    app.store.alias(&name).await?.map(Json).ok_or_else(|| nobody(&name))
+}
+
+/// Take the name away. The model stays.
+#[utoipa::path(delete, path = "/v1/aliases/{name}", tag = "models", params(("name" = AliasName, Path)),
+    responses((status = 204, description = "Taken away")))]
+pub(super) async fn delete(State(app): State<AppState>, Name(name): Name) -> Result<StatusCode, Problem> {
+    if app.store.delete_alias(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(nobody(&name)) }
+}
+
+fn nobody(name: &AliasName) -> Problem {
+    Problem::not_found(format!("no model has the alias {name}"))
+}
+
+/// The `{name}` of the address.
+pub(super) struct Name(AliasName);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Text {
+            name: String,
+        }
+        let invalid = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_alias", detail);
+        let Path(Text { name }) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| invalid("the address holds bytes that are not text".to_owned()))?;
+        let shown: String = name.chars().take(80).collect();
+        name.parse().map(Self).map_err(|error| invalid(format!("`{shown}` {error}")))
+    }
+}
+
+/// The model that `{id}` of the address means: an id, or `@` and an alias.
+pub(super) struct Model(pub ModelId);
+
+impl FromRequestParts<AppState> for Model {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
+        #[derive(Deserialize)]
+        struct Text {
+            id: String,
+        }
+        let invalid = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_id", detail);
+        let Path(Text { id }) = Path::from_request_parts(parts, app)
+            .await
+            .map_err(|_| invalid("the address holds bytes that are not text".to_owned()))?;
+        let shown: String = id.chars().take(80).collect();
+        let model: ModelRef = id.parse().map_err(|error| invalid(format!("`{shown}` {error}")))?;
+        let meant = app.store.meant(&model).await?;
+        meant.map(Self).ok_or_else(|| Problem::not_found(format!("there is no model {model}")))
+    }
+}

@@ -1,0 +1,54 @@
+//! Trying a job again.
+//!
+//! A job ends once, and its history says how; so a retry is a new job of the same resolved order on
+//! the same revision of the data, which names the one it repeats.
+
+use crate::domain::family::NewChild;
+use crate::domain::ids::JobId;
+use crate::domain::job::{Job, JobStatus};
+use crate::store::{NewJob, Store, StoreError};
+
+/// Why a job is not tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum RetryError {
+    #[error("there is no job {0}")]
+    NoJob(JobId),
+    /// Only what failed or was cancelled is.
+    #[error("the job is {}: only a failed or cancelled one can be tried again", .0.name())]
+    NotFailed(JobStatus),
+    #[error("the data that the job was ordered on was deleted")]
+    DatasetDeleted,
+    /// Some of its children were deleted: what was ordered is not all there.
+    #[error("some of the job's trainings were deleted: order it anew")]
+    Incomplete,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Queues the order of a job that failed or was cancelled once more; of a job that ran others, with
+/// all it began with.
+pub async fn retry_job(store: &Store, id: JobId) -> Result<Job, RetryError> {
+    let job = store.job(id).await?.ok_or(RetryError::NoJob(id))?;
+    if !matches!(job.status, JobStatus::Failed | JobStatus::Cancelled) {
+        return Err(RetryError::NotFailed(job.status));
+    }
+    let first = job.order.first_children();
+    let mut children = Vec::new();
+    if first > 0 {
+        let begun = store.children(id).await?.into_iter().filter(|child| (child.slot as usize) < first);
+        children.extend(begun.map(|child| NewChild { slot: child.slot, name: child.job.name, order: child.job.order }));
+        if children.len() != first {
+            return Err(RetryError::Incomplete);
+        }
+    }
+    let new = NewJob {
+        name: job.name,
+        order: job.order,
+        dataset: job.dataset,
+        dataset_revision: job.dataset_revision,
+        parent: None,
+        retry_of: Some(id),
+        children,
+    };
+    store.insert_job(new).await?.ok_or(RetryError::DatasetDeleted)
+}

@@ -1,0 +1,160 @@
+//! Jobs that run others, and names for models.
+
+use gatecast::domain::alias::{AliasName, ModelRef};
+use gatecast::domain::family::{self, Conclusion, Family, NewChild, Step};
+use gatecast::domain::ids::ModelId;
+use gatecast::domain::job::{Job, JobStatus};
+use gatecast::domain::metrics::{FinalMetrics, HeldOut, Metrics};
+use gatecast::domain::order::Order;
+use gatecast::store::queue::Fenced;
+use gatecast::store::{Cancellation, JobDeletion, JobFilter, NewJob};
+use serde_json::json;
+
+use super::{Bed, all, new_job, new_model, on_both, order, owner, status, terms};
+
+on_both!(
+    children_are_claimed_and_their_parent_is_not,
+    a_parent_ends_once_with_its_childrens_results,
+    a_cancelled_parent_ends_after_its_children,
+    a_family_is_deleted_together_and_not_before_its_end,
+    steps_that_add_children_add_each_once,
+    an_alias_stands_for_one_model_at_a_time,
+);
+
+/// A comparison of two trainings.
+async fn parent(bed: &Bed) -> Job {
+    let dataset = bed.dataset().await;
+    let compare: Order = serde_json::from_value(
+        json!({"kind": "compare", "base": {"dataset": dataset}, "seeds": [1, 2], "alias": "best"}),
+    )
+    .unwrap();
+    let child = |slot: u32| {
+        let mut order = order(dataset);
+        order.training.seed = u64::from(slot) + 1;
+        NewChild { slot, name: format!("child {slot}"), order: order.into() }
+    };
+    let new = NewJob { order: compare, children: vec![child(0), child(1)], ..new_job(dataset) };
+    bed.store.insert_job(new).await.unwrap().unwrap()
+}
+
+async fn advance(bed: &Bed, parent: &Job) -> bool {
+    bed.store.advance(parent.id, family::next).await.unwrap()
+}
+
+fn metrics(mae: f64) -> FinalMetrics {
+    let model = HeldOut { validation: Some(Metrics { mae, ..Metrics::default() }), test: None };
+    FinalMetrics { model, ..FinalMetrics::default() }
+}
+
+/// Claims the next child and lets it leave a model.
+async fn succeed(bed: &Bed, mae: f64) -> ModelId {
+    let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
+    let model = new_model(claim.job.dataset);
+    assert_eq!(bed.store.succeed(claim.lease, &metrics(mae), &model).await.unwrap(), Fenced::Done);
+    model.id
+}
+
+async fn children_are_claimed_and_their_parent_is_not(bed: Bed) {
+    let parent = parent(&bed).await;
+    assert_eq!(bed.store.open_parents().await.unwrap(), [parent.id]);
+    assert!(!advance(&bed, &parent).await, "nothing has happened yet");
+    let mut names = Vec::new();
+    while let Some(claim) = bed.store.claim(owner(), &terms()).await.unwrap() {
+        assert_eq!(claim.job.parent, Some(parent.id));
+        names.push(claim.job.name);
+    }
+    assert_eq!(names, ["child 0", "child 1"]);
+    assert!(advance(&bed, &parent).await && !advance(&bed, &parent).await);
+    assert_eq!(status(&bed.store, &parent).await, JobStatus::Running);
+    let of = JobFilter { parent: Some(parent.id), ..JobFilter::default() };
+    assert_eq!(bed.store.jobs(of, all()).await.unwrap().items.len(), 2);
+}
+
+async fn a_parent_ends_once_with_its_childrens_results(bed: Bed) {
+    let parent = parent(&bed).await;
+    let (first, second) = (succeed(&bed, 2.0).await, succeed(&bed, 1.0).await);
+    let other = bed.another().await;
+    let (here, there) =
+        tokio::join!(bed.store.advance(parent.id, family::next), other.advance(parent.id, family::next));
+    assert!(here.unwrap() || there.unwrap());
+    assert!(!advance(&bed, &parent).await);
+    let ended = bed.store.job(parent.id).await.unwrap().unwrap();
+    assert_eq!((ended.status, ended.model, ended.progress), (JobStatus::Succeeded, Some(second), 1.0));
+    assert!(ended.result.is_some());
+    assert_eq!(bed.events(&parent).await, ["queued", "running", "succeeded"]);
+    let best: AliasName = "best".parse().unwrap();
+    assert_eq!(bed.store.alias(&best).await.unwrap().unwrap().model, second);
+    assert!(bed.store.open_parents().await.unwrap().is_empty());
+
+    // The model it chose may go; the board keeps the facts.
+    assert!(bed.store.delete_model(second).await.unwrap());
+    let after = bed.store.job(parent.id).await.unwrap().unwrap();
+    assert!(after.model.is_none() && after.version > ended.version && after.result == ended.result);
+    assert!(bed.store.alias(&best).await.unwrap().is_none());
+    assert!(bed.store.model(first).await.unwrap().is_some());
+}
+
+async fn a_cancelled_parent_ends_after_its_children(bed: Bed) {
+    let parent = parent(&bed).await;
+    let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
+    assert!(matches!(bed.store.cancel_job(parent.id).await.unwrap(), Cancellation::Requested(_)));
+    assert!(bed.store.claim(owner(), &terms()).await.unwrap().is_none(), "the queued child is cancelled");
+    advance(&bed, &parent).await;
+    assert!(!status(&bed.store, &parent).await.is_final(), "one child still runs");
+    assert_eq!(bed.store.cancelled(claim.lease).await.unwrap(), Fenced::Done);
+    assert!(advance(&bed, &parent).await);
+    assert_eq!(status(&bed.store, &parent).await, JobStatus::Cancelled);
+    assert!(matches!(bed.store.cancel_job(parent.id).await.unwrap(), Cancellation::AlreadyEnded(_)));
+}
+
+async fn a_family_is_deleted_together_and_not_before_its_end(bed: Bed) {
+    let parent = parent(&bed).await;
+    let model = succeed(&bed, 1.0).await;
+    let of = JobFilter { parent: Some(parent.id), ..JobFilter::default() };
+    let children = bed.store.jobs(of, all()).await.unwrap().items;
+    let ended = children.iter().find(|child| child.status.is_final()).unwrap();
+    assert_eq!(bed.store.delete_job(ended.id).await.unwrap(), JobDeletion::NeededBy(parent.id));
+    assert!(matches!(bed.store.delete_job(parent.id).await.unwrap(), JobDeletion::NotEnded(_)));
+    let _ = bed.store.cancel_job(parent.id).await.unwrap();
+    advance(&bed, &parent).await;
+    assert_eq!(bed.store.delete_job(parent.id).await.unwrap(), JobDeletion::Deleted);
+    assert!(bed.store.jobs(JobFilter::default(), all()).await.unwrap().items.is_empty());
+    assert!(bed.store.model(model).await.unwrap().is_some(), "models stay");
+}
+
+async fn steps_that_add_children_add_each_once(bed: Bed) {
+    let parent = parent(&bed).await;
+    // A step that would add the third child whenever it is not there.
+    let third = |family: &Family| {
+        let order = family.children[0].job.order.clone();
+        let spawn = vec![NewChild { slot: 2, name: "child 2".to_owned(), order }];
+        if family.children.len() == 2 { Step { spawn, ..Step::default() } } else { Step::default() }
+    };
+    let other = bed.another().await;
+    for _ in 0..10 {
+        let (here, there) = tokio::join!(bed.store.advance(parent.id, third), other.advance(parent.id, third));
+        let _ = (here.unwrap(), there.unwrap());
+    }
+    let of = JobFilter { parent: Some(parent.id), ..JobFilter::default() };
+    assert_eq!(bed.store.jobs(of, all()).await.unwrap().items.len(), 3);
+    let cancelled = |_: &Family| Step { end: Some(Conclusion::Cancelled), ..Step::default() };
+    assert!(bed.store.advance(parent.id, cancelled).await.unwrap());
+    assert!(!bed.store.advance(parent.id, third).await.unwrap(), "an ended parent takes no step");
+}
+
+async fn an_alias_stands_for_one_model_at_a_time(bed: Bed) {
+    let dataset = bed.dataset().await;
+    let one = bed.store.insert_model(new_model(dataset)).await.unwrap().id;
+    let two = bed.store.insert_model(new_model(dataset)).await.unwrap().id;
+    let name: AliasName = "best".parse().unwrap();
+    assert_eq!(bed.store.put_alias(&name, ModelId::new()).await.unwrap(), None);
+    assert_eq!(bed.store.put_alias(&name, one).await.unwrap().unwrap().model, one);
+    assert_eq!(bed.store.put_alias(&name, two).await.unwrap().unwrap().model, two);
+    assert_eq!(bed.store.meant(&ModelRef::Alias(name.clone())).await.unwrap(), Some(two));
+    assert_eq!(bed.store.aliases().await.unwrap().len(), 1);
+    assert!(bed.store.delete_model(two).await.unwrap());
+    assert_eq!(bed.store.meant(&ModelRef::Alias(name.clone())).await.unwrap(), None, "a model takes its names along");
+    assert!(!bed.store.delete_alias(&name).await.unwrap());
+    assert!(bed.store.put_alias(&name, one).await.unwrap().is_some());
+    assert!(bed.store.delete_alias(&name).await.unwrap());
+}
