@@ -107,8 +107,6 @@ fn is_full(error: &io::Error) -> bool {
 pub enum ReadError {
     #[error("the dataset has no column `{0}`")]
     NoColumn(String),
-    #[error("column `{0}` holds categories, not numbers")]
-    NotNumbers(String),
     #[error("the dataset has no series `{0}`")]
     NoSeries(String),
     /// The file is not one that this program wrote, or has been damaged since.

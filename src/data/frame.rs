@@ -1,10 +1,11 @@
 //! A dataset in memory, as training reads it.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, TimestampMicrosecondType};
-use arrow_array::{Array, RecordBatch};
+use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
+use arrow_array::{Array, RecordBatch, StringArray};
 use arrow_schema::DataType;
 
 use super::error::ReadError;
@@ -22,6 +23,7 @@ pub struct Frame {
     /// Microseconds since 1970 UTC; absent for data without times.
     pub times: Option<Vec<i64>>,
     pub columns: Vec<FrameColumn>,
+    pub categories: Vec<FrameCategories>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,41 +42,67 @@ pub struct FrameColumn {
     pub values: Vec<f64>,
 }
 
+/// A category column.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FrameCategories {
+    pub name: String,
+    /// A place in `texts` a row, or [`FrameCategories::MISSING`].
+    pub codes: Vec<u32>,
+    pub texts: Vec<String>,
+}
+
+impl FrameCategories {
+    /// Where a point has no value.
+    pub const MISSING: u32 = u32::MAX;
+}
+
 impl Frame {
-    /// Reads the named number columns, in that order, of all series.
+    /// Reads the named columns of all series: the numbers and the categories, each in that order.
     pub fn read(points: &Path, index: &Path, columns: &[String]) -> Result<Self, ReadError> {
         let stored = Stored::open(points)?;
         let rows = stored.rows();
         let series = frame_series(index, rows)?;
         let has_times = stored.has_times();
         let mut wanted = Vec::with_capacity(columns.len());
+        let mut frame = Self { series, times: has_times.then(Vec::new), ..Self::default() };
         for name in columns {
             let at = stored.value_column(name)?;
-            if stored.schema().field(at).data_type() != &DataType::Float64 {
-                return Err(ReadError::NotNumbers(name.clone()));
-            }
             wanted.push(at);
+            match stored.schema().field(at).data_type() {
+                // Nothing is reserved by the row count a damaged footer may claim.
+                DataType::Float64 => frame.columns.push(FrameColumn { name: name.clone(), values: Vec::new() }),
+                _ => frame.categories.push(FrameCategories { name: name.clone(), ..FrameCategories::default() }),
+            }
         }
         // A reader gives each column once and in file order, whatever the order asked for.
         let mut read: Vec<usize> = wanted.iter().copied().chain(has_times.then_some(1)).collect();
         read.sort_unstable();
         read.dedup();
 
-        // Nothing is reserved by the row count a damaged footer may claim.
-        let mut frame = Self { series, times: has_times.then(Vec::new), columns: Vec::new() };
-        frame.columns.extend(columns.iter().map(|name| FrameColumn { name: name.clone(), values: Vec::new() }));
+        let mut texts = vec![HashMap::new(); frame.categories.len()];
+        let numbers: Vec<usize> =
+            wanted.iter().copied().filter(|&at| stored.schema().field(at).data_type() == &DataType::Float64).collect();
+        let is_number = |at: &usize| numbers.contains(at);
         for batch in stored.read(&read, 0..rows)? {
             let batch = batch?;
             if let Some(times) = &mut frame.times {
                 times.extend_from_slice(batch_times(&batch, 0)?);
             }
-            for (column, at) in frame.columns.iter_mut().zip(&wanted) {
+            let (mut numbers, mut categories) = (frame.columns.iter_mut(), frame.categories.iter_mut().zip(&mut texts));
+            for at in &wanted {
                 let place = read.binary_search(at).map_err(|_| corrupt("a column is missing"))?;
-                extend_numbers(&mut column.values, &batch, place)?;
+                if is_number(at) {
+                    let column = numbers.next().ok_or_else(|| corrupt("a column is missing"))?;
+                    extend_numbers(&mut column.values, &batch, place)?;
+                } else {
+                    let (column, places) = categories.next().ok_or_else(|| corrupt("a column is missing"))?;
+                    extend_categories(column, places, &batch, place)?;
+                }
             }
         }
         let whole = |length: usize| length as u64 == rows;
-        if !frame.columns.iter().all(|column| whole(column.values.len())) {
+        let lengths = frame.columns.iter().map(|column| column.values.len());
+        if !lengths.chain(frame.categories.iter().map(|column| column.codes.len())).all(whole) {
             return Err(corrupt("a column ends early"));
         }
         Ok(frame)
@@ -114,6 +142,32 @@ pub(super) fn extend_numbers(values: &mut Vec<f64>, batch: &RecordBatch, at: usi
         values.extend_from_slice(numbers.values());
     } else {
         values.extend(numbers.iter().map(|number| number.unwrap_or(f64::NAN)));
+    }
+    Ok(())
+}
+
+/// Appends column `at` of a batch; `places` says where each text stands among the column's.
+fn extend_categories(
+    column: &mut FrameCategories,
+    places: &mut HashMap<String, u32>,
+    batch: &RecordBatch,
+    at: usize,
+) -> Result<(), ReadError> {
+    let codes = batch.columns().get(at).and_then(|column| column.as_dictionary_opt::<Int32Type>());
+    let texts = codes.and_then(|codes| codes.downcast_dict::<StringArray>());
+    for text in texts.ok_or_else(|| corrupt("a category column holds no texts"))? {
+        column.codes.push(match text {
+            None => FrameCategories::MISSING,
+            Some(text) => match places.get(text) {
+                Some(&place) => place,
+                None => {
+                    let place = u32::try_from(column.texts.len()).map_err(|_| corrupt("it has too many categories"))?;
+                    column.texts.push(text.to_owned());
+                    places.insert(text.to_owned(), place);
+                    place
+                }
+            },
+        });
     }
     Ok(())
 }

@@ -61,7 +61,8 @@ impl<'de> Deserialize<'de> for SeriesRequest {
     }
 }
 
-/// The latest points of one series, oldest first, without gaps.
+/// The latest points of one series, oldest first, without gaps. With the request's `dataset`: a
+/// stored series by its `id`, and the future covariates that its dataset does not hold.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct History {
@@ -83,7 +84,64 @@ pub struct History {
     pub targets: BTreeMap<String, Vec<f64>>,
     /// The past covariates the model reads: as long as the values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub past: BTreeMap<String, Vec<f64>>,
+    pub past: BTreeMap<String, Vec<CovariateValue>>,
+    /// The covariates known ahead: of the points of the values, and in the same list of the points
+    /// ahead. Of a stored series: of the points ahead alone.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub future: BTreeMap<String, Vec<CovariateValue>>,
+    /// The covariates with one value a series.
+    #[serde(rename = "static", skip_serializing_if = "BTreeMap::is_empty")]
+    pub fixed: BTreeMap<String, CovariateValue>,
+}
+
+/// One value of a covariate. A category that the model has not seen counts as unknown, and so does
+/// null.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum CovariateValue {
+    Number(f64),
+    Category(String),
+    Unknown,
+}
+
+impl<'de> Deserialize<'de> for CovariateValue {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct ValueVisitor;
+
+        impl serde::de::Visitor<'_> for ValueVisitor {
+            type Value = CovariateValue;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number, or a category as text")
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<CovariateValue, E> {
+                Ok(CovariateValue::Number(number))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<CovariateValue, E> {
+                Ok(CovariateValue::Number(number as f64))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<CovariateValue, E> {
+                Ok(CovariateValue::Number(number as f64))
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<CovariateValue, E> {
+                Ok(CovariateValue::Category(flag.to_string()))
+            }
+
+            fn visit_str<E>(self, category: &str) -> Result<CovariateValue, E> {
+                Ok(CovariateValue::Category(category.to_owned()))
+            }
+
+            fn visit_unit<E>(self) -> Result<CovariateValue, E> {
+                Ok(CovariateValue::Unknown)
+            }
+        }
+
+        from.deserialize_any(ValueVisitor)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

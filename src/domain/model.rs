@@ -1,5 +1,7 @@
 //! A stored model and the manifest inside its bundle.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,8 +23,12 @@ pub struct Manifest {
     pub version: String,
     /// Resolved: what was ordered, with nothing left open.
     pub order: TrainOrder,
-    /// Features the network reads at each step: the targets, then the past covariates.
+    /// The columns that are scaled as series are: the targets, then the past and future covariates
+    /// that are numbers.
     pub inputs: Vec<String>,
+    /// What training found in the columns that are not.
+    #[serde(default, skip_serializing_if = "Encodings::is_empty")]
+    pub encodings: Encodings,
     /// Columns it forecasts.
     pub targets: Vec<String>,
     pub context: usize,
@@ -41,6 +47,48 @@ pub struct Manifest {
     pub best_epoch: u32,
     pub metrics: FinalMetrics,
     pub trained_on: TrainedOn,
+}
+
+/// How categories and static numbers reach the network.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Encodings {
+    /// Of each category column, the categories that training saw, in the order of the rows of its
+    /// embedding, from row 1; row 0 stands for any other and for none. `series` holds the keys of
+    /// the series, where they are an input.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub categories: BTreeMap<String, Vec<String>>,
+    /// Of each static number column.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub statics: BTreeMap<String, StaticScale>,
+}
+
+/// Over the series trained on, each counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StaticScale {
+    pub mean: f64,
+    /// Above zero.
+    pub std: f64,
+}
+
+impl Encodings {
+    pub fn is_empty(&self) -> bool {
+        self.categories.is_empty() && self.statics.is_empty()
+    }
+
+    /// The row of a category in its column's embedding.
+    pub fn code(&self, column: &str, category: Option<&str>) -> u16 {
+        let known = self.categories.get(column).zip(category);
+        let row = known.and_then(|(known, category)| known.binary_search_by(|text| text.as_str().cmp(category)).ok());
+        row.and_then(|row| u16::try_from(row + 1).ok()).unwrap_or(0)
+    }
+}
+
+impl StaticScale {
+    /// To the network's scale.
+    pub fn apply(self, value: f64) -> f64 {
+        (value - self.mean) / self.std
+    }
 }
 
 /// The exact data a model saw.

@@ -4,6 +4,10 @@
 //! (targets, context, horizon, season) are settled once, when the order is taken, and shown to the
 //! caller in the job.
 
+mod inputs;
+
+use inputs::{resolve_columns, resolve_future_window};
+
 use super::dataset::{ColumnKind, Profile};
 use super::order::{DataSpec, Device, EngineChoice, Layer, LayerSpec, Part, Split, TrainOrder};
 
@@ -54,52 +58,25 @@ pub fn resolve(mut order: TrainOrder, dataset_name: &str, profile: &Profile) -> 
     Ok(order)
 }
 
-fn resolve_columns(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
-    if data.targets.is_empty() {
-        let numbers: Vec<&str> = number_columns(profile).collect();
-        match numbers.as_slice() {
-            [only] => data.targets = vec![(*only).to_owned()],
-            several => errors.push(FieldError::new(
-                "/data/targets",
-                format!("say which columns to forecast: the dataset has {}", list(several.iter().copied())),
-            )),
-        }
-    }
-    let mut seen: Vec<&str> = Vec::new();
-    let targets = data.targets.iter().enumerate().map(|(at, name)| (format!("/data/targets/{at}"), name));
-    let past = data.covariates.past.iter().enumerate().map(|(at, name)| (format!("/data/covariates/past/{at}"), name));
-    for (pointer, name) in targets.chain(past) {
-        if seen.contains(&name.as_str()) {
-            errors.push(FieldError::new(pointer, format!("`{name}` is named twice; a target is an input already")));
-            continue;
-        }
-        seen.push(name);
-        match profile.column(name).map(|column| column.kind) {
-            Some(ColumnKind::Number) => {}
-            Some(ColumnKind::Category) => {
-                errors.push(FieldError::new(pointer, format!("`{name}` holds categories, not numbers")));
-            }
-            None => errors.push(FieldError::new(
-                pointer,
-                format!("the dataset has no column `{name}`{}", nearest(name, number_columns(profile))),
-            )),
-        }
-    }
-}
-
 fn resolve_windows(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
     let season = *data.season.get_or_insert_with(|| profile.frequency.map_or(1, |frequency| frequency.season()));
     let longest = usize::try_from(profile.longest).unwrap_or(usize::MAX);
     let horizon = *data.horizon.get_or_insert_with(|| season.clamp(2, 48).min(longest / 8).max(1));
+    let reach = data.lags.iter().max().map_or(0, |lag| lag.saturating_sub(1));
     let context = *data.context.get_or_insert_with(|| {
-        season.saturating_mul(4).clamp(32, 336).min((longest / 2).saturating_sub(horizon)).max(1)
+        season.saturating_mul(4).clamp(32, 336).min((longest / 2).saturating_sub(horizon.saturating_add(reach))).max(1)
     });
-    let needed = context + horizon;
+    resolve_future_window(data, horizon, errors);
+    let needed = context.saturating_add(horizon).saturating_add(reach);
     if needed > longest {
+        let (pointer, lags) = match reach {
+            0 => ("/data/context", String::new()),
+            _ => ("/data/lags", format!(" with lags of {} more points back", reach)),
+        };
         errors.push(FieldError::new(
-            "/data/context",
+            pointer,
             format!(
-                "context {context} and horizon {horizon} need series of {needed} points; the longest has {longest}"
+                "context {context} and horizon {horizon}{lags} need series of {needed} points; the longest has {longest}"
             ),
         ));
     }
@@ -195,7 +172,7 @@ fn check_size(order: &TrainOrder, errors: &mut Vec<FieldError>) {
 
 /// Learnable numbers of the network the order describes, layer norm's few left out.
 fn parameter_count(order: &TrainOrder) -> u64 {
-    let mut inputs = (order.data.targets.len() + order.data.covariates.past.len()) as u64;
+    let mut inputs = input_count(&order.data);
     let mut total: u64 = 0;
     for layer in order.model.stack() {
         let (rows, units) = ((layer.gates() * layer.units) as u64, layer.units as u64);
@@ -204,6 +181,15 @@ fn parameter_count(order: &TrainOrder) -> u64 {
     }
     let outputs = order.data.targets.len() as u64 * order.data.horizon.unwrap_or(1) as u64;
     total.saturating_add(outputs * (inputs + 1))
+}
+
+/// Numbers read at a step, a category counted as one.
+fn input_count(data: &DataSpec) -> u64 {
+    let covariates = &data.covariates;
+    let targets = data.targets.len() * (1 + data.lags.len());
+    let future = covariates.future.len().saturating_mul(data.future_window.unwrap_or(1));
+    let others = covariates.past.len() + covariates.fixed.len() + 2 * data.calendar.len();
+    (targets + others).saturating_add(future) as u64
 }
 
 fn default_name(order: &TrainOrder, dataset_name: &str) -> String {

@@ -2,24 +2,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::columns::{OUT_OF_RANGE, Values, covariate, place, take};
 use super::error::ForecastError;
-use crate::domain::forecast::{History as Given, SeriesRequest};
+use super::reads::{CodeColumn, Reads};
+use crate::domain::forecast::{CovariateValue, History as Given, SeriesRequest};
 use crate::domain::frequency::Frequency;
 use crate::domain::model::Manifest;
-use crate::domain::resolve::{FieldError, nearest};
+use crate::domain::resolve::FieldError;
+use crate::learn::features::{Coded, SERIES};
 
-/// The last `context` points of one series.
+/// What a model reads of one series.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct History {
     pub(super) id: Option<String>,
-    /// One column an input of the model, in its order; all finite and `context` long.
+    /// One column a number input of the model, in its order; all finite. As many points as the
+    /// model reads, and for those known ahead as many more as it reads ahead.
     pub(super) columns: Vec<Vec<f64>>,
+    /// One column a coded input.
+    pub(super) codes: Vec<CodeColumn>,
+    /// The static numbers, scaled.
+    pub(super) constants: Vec<f32>,
     /// The time of the last point, microseconds since 1970 UTC, and the step to the next.
     pub(super) last: Option<(i64, Frequency)>,
 }
 
 /// Histories whose values stand in the request.
-pub(super) fn from_request(manifest: &Manifest, series: Vec<SeriesRequest>) -> Result<Vec<History>, ForecastError> {
+pub(super) fn from_request(reads: &Reads<'_>, series: Vec<SeriesRequest>) -> Result<Vec<History>, ForecastError> {
     let mut errors = Vec::new();
     let mut ids = BTreeSet::new();
     let mut histories = Vec::with_capacity(series.len());
@@ -34,15 +42,55 @@ pub(super) fn from_request(manifest: &Manifest, series: Vec<SeriesRequest>) -> R
                 if given.id.as_ref().is_some_and(|id| !ids.insert(id.clone())) {
                     errors.push(FieldError::new(format!("{pointer}/id"), "stands twice"));
                 }
-                histories.extend(checked(manifest, given, &pointer, &mut errors));
+                histories.extend(checked(reads, given, &pointer, &mut errors));
             }
         }
     }
     if errors.is_empty() { Ok(histories) } else { Err(ForecastError::Invalid(errors)) }
 }
 
-fn checked(manifest: &Manifest, mut given: Given, pointer: &str, errors: &mut Vec<FieldError>) -> Option<History> {
-    let before = errors.len();
+fn checked(reads: &Reads<'_>, mut given: Given, pointer: &str, errors: &mut Vec<FieldError>) -> Option<History> {
+    let (before, manifest) = (errors.len(), reads.manifest);
+    let covariates = &manifest.order.data.covariates;
+    let mut columns = targets(manifest, &mut given, pointer, errors);
+    let past = take((pointer, "past"), &covariates.past, std::mem::take(&mut given.past), errors);
+    let future = take((pointer, "future"), &covariates.future, std::mem::take(&mut given.future), errors);
+    for (group, named) in [("past", past), ("future", future)] {
+        for (name, values) in named {
+            let place = place(pointer, group, &name);
+            let values = covariate(&manifest.encodings, (&name, &place), &values, errors);
+            columns.extend(values.map(|values| Column { name, place, values, ahead: group == "future" }));
+        }
+    }
+    let fixed = fixed(manifest, std::mem::take(&mut given.fixed), pointer, errors);
+    if errors.len() > before {
+        return None;
+    }
+    let length = columns.first().map_or(0, |column| column.values.len());
+    columns.iter().for_each(|column| check(reads, column, length, errors));
+    let last = last_point(manifest, &given, length, pointer, errors);
+    if reads.layout.coded().iter().any(|coded| matches!(coded, Coded::Calendar(_))) && last.is_none() {
+        let missing = if given.start.is_none() { "start" } else { "frequency" };
+        let detail = "is missing: the model reads the calendar, and so the time of every point";
+        errors.push(FieldError::new(format!("{pointer}/{missing}"), detail));
+    }
+    if errors.len() > before {
+        return None;
+    }
+    let columns = columns.into_iter().map(|column| (column.name, column.values.from(length - reads.history)));
+    let history = assemble(reads, (given.id, last), columns.collect(), fixed);
+    history.map_err(|error| errors.extend(fields(error, pointer))).ok()
+}
+
+/// One column of a request.
+struct Column {
+    name: String,
+    place: String,
+    values: Values,
+    ahead: bool,
+}
+
+fn targets(manifest: &Manifest, given: &mut Given, pointer: &str, errors: &mut Vec<FieldError>) -> Vec<Column> {
     let mut targets = std::mem::take(&mut given.targets);
     let shorthand = !given.values.is_empty();
     match (shorthand, manifest.targets.as_slice()) {
@@ -56,68 +104,109 @@ fn checked(manifest: &Manifest, mut given: Given, pointer: &str, errors: &mut Ve
         )),
         (false, _) => {}
     }
-    let past = std::mem::take(&mut given.past);
-    let covariates = manifest.inputs.get(manifest.targets.len()..).unwrap_or_default();
-    let mut columns = Vec::with_capacity(manifest.inputs.len());
-    let groups = [("targets", &manifest.targets[..], targets), ("past", covariates, past)];
-    for (group, wanted, mut found) in groups {
-        for name in wanted {
-            match found.remove(name) {
-                Some(values) => columns.push((place(pointer, group, name, shorthand), values)),
-                None => errors.push(FieldError::new(
-                    format!("{pointer}/{group}"),
-                    format!("lacks `{name}`, which the model reads"),
-                )),
-            }
-        }
-        unknown(&found, group, wanted, pointer, errors);
-    }
-    if errors.len() > before {
-        return None;
-    }
-    check_values(manifest.context, &columns, errors);
-    let last = last_point(manifest, &given, columns.first().map_or(0, |(_, values)| values.len()), pointer, errors);
-    if errors.len() > before {
-        return None;
-    }
-    let tail = |mut values: Vec<f64>| values.split_off(values.len().saturating_sub(manifest.context));
-    Some(History { id: given.id, columns: columns.into_iter().map(|(_, values)| tail(values)).collect(), last })
+    let named = take((pointer, "targets"), &manifest.targets, targets, errors);
+    let column = |(name, values): (String, Vec<f64>)| {
+        let place = if shorthand { format!("{pointer}/values") } else { place(pointer, "targets", &name) };
+        Column { name, place, values: Values::Numbers(values), ahead: false }
+    };
+    named.into_iter().map(column).collect()
 }
 
-/// Where the caller wrote a column's values.
-fn place(pointer: &str, group: &str, name: &str, shorthand: bool) -> String {
-    if shorthand && group == "targets" {
-        format!("{pointer}/values")
-    } else {
-        format!("{pointer}/{group}/{}", name.replace('~', "~0").replace('/', "~1"))
-    }
-}
-
-fn unknown(
-    found: &BTreeMap<String, Vec<f64>>,
-    group: &str,
-    wanted: &[String],
+/// The static covariates: each one value, as a column of one.
+fn fixed(
+    manifest: &Manifest,
+    given: BTreeMap<String, CovariateValue>,
     pointer: &str,
     errors: &mut Vec<FieldError>,
-) {
-    for name in found.keys() {
-        let near = nearest(name, wanted.iter().map(String::as_str));
-        errors.push(FieldError::new(format!("{pointer}/{group}"), format!("the model does not read `{name}`{near}")));
+) -> BTreeMap<String, Values> {
+    let named = take((pointer, "static"), &manifest.order.data.covariates.fixed, given, errors);
+    let mut fixed = BTreeMap::new();
+    for (name, value) in named {
+        let place = place(pointer, "static", &name);
+        let mut of_value = Vec::new();
+        let values = covariate(&manifest.encodings, (&name, &place), &[value], &mut of_value);
+        // The value stands by itself, not first in a list.
+        errors.extend(of_value.into_iter().map(|error| FieldError::new(&place, error.detail)));
+        fixed.extend(values.map(|values| (name, values)));
+    }
+    fixed
+}
+
+/// A history of checked columns, each beginning at the first point that the model reads.
+pub(super) fn assemble(
+    reads: &Reads<'_>,
+    (id, last): (Option<String>, Option<(i64, Frequency)>),
+    mut columns: BTreeMap<String, Values>,
+    mut fixed: BTreeMap<String, Values>,
+) -> Result<History, ForecastError> {
+    let manifest = reads.manifest;
+    let lacking = |name: &str| ForecastError::machine(format!("no values of `{name}`"));
+    let mut numbers = Vec::with_capacity(manifest.inputs.len());
+    for name in &manifest.inputs {
+        match columns.remove(name) {
+            Some(Values::Numbers(values)) => numbers.push(values),
+            _ => return Err(lacking(name)),
+        }
+    }
+    let mut codes = Vec::with_capacity(reads.layout.coded().len());
+    for coded in reads.layout.coded() {
+        codes.push(match coded {
+            Coded::Past(name) | Coded::Future(name) => match columns.remove(name) {
+                Some(Values::Codes(codes)) => CodeColumn::Each(codes),
+                _ => return Err(lacking(name)),
+            },
+            Coded::Static(name) => match fixed.remove(name) {
+                Some(Values::Codes(codes)) => CodeColumn::All(codes.first().copied().unwrap_or_default()),
+                _ => return Err(lacking(name)),
+            },
+            Coded::Series => CodeColumn::All(series_code(manifest, id.as_deref())),
+            Coded::Calendar(_) => reads.calendar(coded, last)?,
+        });
+    }
+    let mut constants = Vec::new();
+    for name in &manifest.order.data.covariates.fixed {
+        if let (Some(Values::Numbers(values)), Some(scale)) = (fixed.get(name), manifest.encodings.statics.get(name)) {
+            constants.extend(values.first().map(|&value| scale.apply(value) as f32));
+        }
+    }
+    Ok(History { id, columns: numbers, codes, constants, last })
+}
+
+/// A series without a name is the one a model of one series knows.
+fn series_code(manifest: &Manifest, id: Option<&str>) -> u16 {
+    let known = manifest.encodings.categories.get(SERIES).map_or(&[][..], Vec::as_slice);
+    let only = if let [only] = known { Some(only.as_str()) } else { None };
+    manifest.encodings.code(SERIES, id.or(only))
+}
+
+/// An error of one series, for the request's list.
+fn fields(error: ForecastError, pointer: &str) -> Vec<FieldError> {
+    match error {
+        ForecastError::Invalid(errors) => errors,
+        other => vec![FieldError::new(pointer, other.to_string())],
     }
 }
 
-fn check_values(context: usize, columns: &[(String, Vec<f64>)], errors: &mut Vec<FieldError>) {
-    let length = columns.first().map_or(0, |(_, values)| values.len());
-    for (pointer, values) in columns {
-        if values.len() != length {
-            let detail = format!("has {} values where the first column has {length}", values.len());
-            errors.push(FieldError::new(pointer, detail));
-        } else if values.len() < context {
-            let detail = format!("has {} values; the model reads the last {context}", values.len());
-            errors.push(FieldError::new(pointer, detail));
-        } else if let Some(at) = values.iter().position(|value| value.abs() > f64::from(f32::MAX)) {
-            errors.push(FieldError::new(format!("{pointer}/{at}"), "lies outside the range of 32-bit floats"));
+/// `length` is that of the first column.
+fn check(reads: &Reads<'_>, column: &Column, length: usize, errors: &mut Vec<FieldError>) {
+    let (found, needed) = (column.values.len(), length + reads.ahead);
+    let detail = match column.ahead {
+        true if found < needed => Some(format!(
+            "has {found} values; {needed} are needed: those of the {length} points given, and of {} ahead",
+            reads.ahead
+        )),
+        false if found != length => Some(format!("has {found} values where the first column has {length}")),
+        false if length < reads.history => {
+            Some(format!("has {length} values; the model reads the last {}", reads.history))
         }
+        _ => None,
+    };
+    if let Some(detail) = detail {
+        errors.push(FieldError::new(&column.place, detail));
+    } else if let Values::Numbers(values) = &column.values
+        && let Some(at) = values.iter().position(|value| value.abs() > f64::from(f32::MAX))
+    {
+        errors.push(FieldError::new(format!("{}/{at}", column.place), OUT_OF_RANGE));
     }
 }
 
@@ -148,12 +237,18 @@ mod tests {
 
     use super::*;
 
-    /// Reads the last three points of `rail` and of the covariates, daily.
+    /// Reads the last three points of the targets and of the covariates, daily.
     fn manifest(targets: &[&str], past: &[&str]) -> Manifest {
-        let id = "01920000-0000-7000-8000-000000000000";
         let inputs: Vec<&str> = targets.iter().chain(past).copied().collect();
+        with(json!({"targets": targets, "covariates": {"past": past}, "horizon": 2}), &inputs, json!({}))
+    }
+
+    /// The same with other data: what its order says of it, its numbers, its encodings.
+    fn with(data: Value, inputs: &[&str], encodings: Value) -> Manifest {
+        let id = "01920000-0000-7000-8000-000000000000";
         serde_json::from_value(json!({
-            "format": 1, "version": "0", "order": {"dataset": id}, "inputs": inputs, "targets": targets,
+            "format": 1, "version": "0", "order": {"dataset": id, "data": data}, "inputs": inputs,
+            "targets": data["targets"], "encodings": encodings,
             "context": 3, "horizon": 2, "season": 7, "frequency": "P1D", "series": 1, "parameters": 1,
             "engine": "libtorch", "device": "cpu", "threads": 1, "epochs": 1, "best_epoch": 1,
             "metrics": {"baselines": {"naive": {}, "seasonal_naive": {}}},
@@ -163,7 +258,12 @@ mod tests {
     }
 
     fn read(manifest: &Manifest, series: Value) -> Result<Vec<History>, Vec<(String, String)>> {
-        from_request(manifest, serde_json::from_value(series).unwrap()).map_err(|error| match error {
+        far(manifest, manifest.horizon, series)
+    }
+
+    fn far(manifest: &Manifest, horizon: usize, series: Value) -> Result<Vec<History>, Vec<(String, String)>> {
+        let reads = Reads::of(manifest, horizon);
+        from_request(&reads, serde_json::from_value(series).unwrap()).map_err(|error| match error {
             ForecastError::Invalid(errors) => errors.into_iter().map(|e| (e.pointer, e.detail)).collect(),
             other => panic!("{other}"),
         })
@@ -196,6 +296,74 @@ mod tests {
         let both = manifest(&["rail", "bus"], &["fare"]);
         let series = json!([{"targets": {"bus": [4, 5, 6], "rail": [1, 2, 3]}, "past": {"fare": [7, 8, 9]}}]);
         assert_eq!(read(&both, series).unwrap()[0].columns, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]);
+    }
+
+    /// Reads `rail`, lags of four points, the day's type and the temperature ahead, and the line's
+    /// size and colour.
+    fn line() -> Manifest {
+        let data = json!({"targets": ["rail"], "horizon": 2, "lags": [4], "calendar": ["day_of_week"],
+            "covariates": {"future": ["day", "warmth"], "static": ["colour", "size"]}});
+        let encodings = json!({"categories": {"day": ["A", "W"], "colour": ["blue", "red"]},
+            "statics": {"size": {"mean": 10.0, "std": 2.0}}});
+        with(data, &["rail", "warmth"], encodings)
+    }
+
+    /// `rail` gives seven points from Monday, 1 January 2024.
+    fn line_series() -> Value {
+        json!({"start": "2024-01-01", "values": [1, 2, 3, 4, 5, 6, 7],
+            "future": {"day": ["W", "W", "W", "W", "A", "W", "A", null, "never seen"],
+                "warmth": [1, 2, 3, 4, 5, 6, 7, 8, 9]},
+            "static": {"colour": "red", "size": 14}})
+    }
+
+    #[test]
+    fn what_is_known_ahead_reaches_past_the_values() {
+        let line = line();
+        let [history] = <[History; 1]>::try_from(read(&line, json!([line_series()])).unwrap()).unwrap();
+        assert_eq!(history.columns[0], [2.0, 3.0, 4.0, 5.0, 6.0, 7.0], "three points, and three before for the lag");
+        assert_eq!(history.columns[1], [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
+        let days = CodeColumn::Each(vec![2, 2, 2, 1, 2, 1, 0, 0]);
+        let calendar = CodeColumn::Each(vec![1, 2, 3, 4, 5, 6, 0, 1]);
+        assert_eq!(history.codes, [days, CodeColumn::All(2), calendar]);
+        assert_eq!(history.constants, [2.0]);
+        let mut short = line_series();
+        short["future"]["warmth"] = json!([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        let errors = far(&line, 3, json!([short])).unwrap_err();
+        assert_eq!(errors.len(), 2, "two runs of two steps read four points ahead: {errors:?}");
+        assert!(errors.iter().all(|(_, detail)| detail.contains("11 are needed")), "{errors:?}");
+    }
+
+    #[test]
+    fn covariates_that_do_not_fit_are_named() {
+        let line = line();
+        let cases: [(&str, Value, &str, &str); 10] = [
+            (
+                "/future/warmth",
+                json!([1, 2, 3]),
+                "/series/0/future/warmth",
+                "9 are needed: those of the 7 points given",
+            ),
+            ("/future/warmth/8", json!("mild"), "/series/0/future/warmth/8", "is a text"),
+            ("/future/warmth/8", json!(null), "/series/0/future/warmth/8", "is null"),
+            ("/future/warmth/8", json!(1e39), "/series/0/future/warmth/8", "outside the range"),
+            ("/future/day/0", json!(3), "/series/0/future/day/0", "is a number"),
+            ("/future", json!({"day": ["W"]}), "/series/0/future", "lacks `warmth`"),
+            ("/static", json!({"colour": "red"}), "/series/0/static", "lacks `size`"),
+            ("/static/size", json!("big"), "/series/0/static/size", "is a text"),
+            ("/static/colour", json!(7), "/series/0/static/colour", "is a number"),
+            ("/values", json!([1, 2, 3, 4, 5]), "/series/0/values", "has 5 values; the model reads the last 6"),
+        ];
+        for (at, value, pointer, detail) in cases {
+            let mut series = line_series();
+            *series.pointer_mut(at).unwrap() = value.clone();
+            let errors = read(&line, json!([series])).unwrap_err();
+            let found = errors.iter().any(|(at, why)| at == pointer && why.contains(detail));
+            assert!(found, "{at} {value}: {errors:?}");
+        }
+        let mut timeless = line_series();
+        timeless.as_object_mut().unwrap().remove("start");
+        let errors = read(&line, json!([timeless])).unwrap_err();
+        assert_eq!(errors[0].0, "/series/0/start", "{errors:?}");
     }
 
     #[test]

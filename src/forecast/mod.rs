@@ -7,9 +7,12 @@
 //! allows; a caller that leaves stops its work between two batches.
 
 mod cache;
+mod columns;
 mod error;
+mod feed;
 mod history;
 mod predict;
+mod reads;
 mod stored;
 
 use std::path::Path;
@@ -31,6 +34,7 @@ pub use error::ForecastError;
 
 use cache::{Loaded, Models};
 use history::History;
+use reads::Reads;
 
 /// Serves forecasts from the models of one store.
 #[derive(Debug, Clone)]
@@ -66,9 +70,10 @@ impl Forecaster {
         let horizon = predict::horizon(&model.bundle.manifest, request.horizon)?;
         predict::check_size(&model.bundle.manifest, request.series.len(), horizon)?;
         let histories = match request.dataset {
-            None => history::from_request(&model.bundle.manifest, request.series)?,
+            None => history::from_request(&Reads::of(&model.bundle.manifest, horizon), request.series)?,
             Some(dataset) => {
-                stored::read(&self.store, &self.blobs, &model.bundle.manifest, dataset, request.series).await?
+                let place = (&self.store, &self.blobs);
+                stored::read(place, &model.bundle.manifest, horizon, dataset, request.series).await?
             }
         };
         let forecasts = self.compute(model, histories, horizon).await?;

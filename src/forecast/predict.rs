@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use super::cache::Loaded;
 use super::error::ForecastError;
+use super::feed::Feed;
 use super::history::History;
+use super::reads::Reads;
 use crate::domain::forecast::Forecast;
 use crate::domain::model::Manifest;
 use crate::learn::scaling::{OwnScale, Scale};
@@ -19,11 +21,11 @@ const BATCH: usize = 128;
 /// In one answer: some 100 MB as JSON.
 const MOST_NUMBERS: usize = 5_000_000;
 
-/// How far to forecast. Past the trained horizon the forecast is fed back as history, which needs
-/// every input to be a target.
+/// How far to forecast. Past the trained horizon the forecast is fed back as history, which no past
+/// covariate can be.
 pub(super) fn horizon(manifest: &Manifest, asked: Option<usize>) -> Result<usize, ForecastError> {
     let horizon = asked.unwrap_or(manifest.horizon);
-    if horizon > manifest.horizon && manifest.inputs.len() > manifest.targets.len() {
+    if horizon > manifest.horizon && !manifest.order.data.covariates.past.is_empty() {
         return Err(ForecastError::field(
             "/horizon",
             format!(
@@ -55,17 +57,20 @@ pub(super) fn run(
     left: impl Fn() -> bool,
 ) -> Result<Vec<Forecast>, ForecastError> {
     let mut forecasts = Vec::with_capacity(histories.len() * model.bundle.manifest.targets.len());
+    let reads = Reads::of(&model.bundle.manifest, horizon);
     for batch in histories.chunks(BATCH) {
         let own: Vec<OwnScale> = batch
             .iter()
-            .map(|history| model.bundle.scaler.of_context(history.columns.iter().map(Vec::as_slice)))
+            .map(|history| {
+                model.bundle.scaler.of_context(history.columns.iter().map(|column| &column[reads.reach..reads.history]))
+            })
             .collect();
         let scales: Vec<Scale<'_>> = batch
             .iter()
             .zip(&own)
             .map(|(history, own)| model.bundle.scaler.for_series(history.id.as_deref()).unwrap_or_else(|| own.get()))
             .collect();
-        let scaled = roll(model, batch, &scales, horizon, &left)?;
+        let scaled = roll(model, &reads, batch, &scales, &left)?;
         for (at, (history, scale)) in batch.iter().zip(&scales).enumerate() {
             forecasts.extend(answers(&model.bundle.manifest, history, scale, at, batch.len(), &scaled, horizon)?);
         }
@@ -76,59 +81,33 @@ pub(super) fn run(
 /// The scaled forecasts `[step, series, target]` of a batch, as many steps as asked or some more.
 fn roll(
     model: &Loaded,
+    reads: &Reads<'_>,
     batch: &[History],
     scales: &[Scale<'_>],
-    horizon: usize,
     left: &impl Fn() -> bool,
 ) -> Result<Vec<f32>, ForecastError> {
     let manifest = &model.bundle.manifest;
-    let (context, inputs, targets) = (manifest.context, manifest.inputs.len(), manifest.targets.len());
-    let mut window = scaled_window(batch, scales, context, inputs);
-    let wanted = horizon * batch.len() * targets;
-    let mut forecast = Vec::with_capacity(wanted);
-    let mut block = Vec::new();
-    loop {
+    let targets = manifest.targets.len();
+    let mut feed = Feed::new(reads, batch, scales);
+    let mut forecast = Vec::with_capacity(reads.blocks * manifest.horizon * batch.len() * targets);
+    let mut predicted = Vec::new();
+    for block in 0..reads.blocks {
         if left() {
             return Err(ForecastError::Abandoned);
         }
-        let read = Inputs { batch: batch.len(), steps: context, values: &window };
+        let read = Inputs { batch: batch.len(), steps: manifest.context, values: feed.window(block) };
         // An engine holds scratch memory alone, so one that panicked is as good as new.
         let mut engine = model.engine.lock().unwrap_or_else(PoisonError::into_inner);
-        engine.predict(&model.bundle.parameters, read, Steps::Last, &mut block).map_err(ForecastError::machine)?;
+        engine.predict(&model.bundle.parameters, read, Steps::Last, &mut predicted).map_err(ForecastError::machine)?;
         drop(engine);
         for step in 0..manifest.horizon {
-            for series in block.chunks_exact(manifest.horizon * targets) {
+            for series in predicted.chunks_exact(manifest.horizon * targets) {
                 forecast.extend_from_slice(&series[step * targets..(step + 1) * targets]);
             }
         }
-        if forecast.len() >= wanted {
-            return Ok(forecast);
-        }
-        let blocks = block.chunks_exact(manifest.horizon * targets);
-        window.chunks_exact_mut(context * inputs).zip(blocks).for_each(|(series, block)| feed_back(series, block));
+        feed.append(block, &predicted);
     }
-}
-
-/// `[series, step, input]`.
-fn scaled_window(batch: &[History], scales: &[Scale<'_>], context: usize, inputs: usize) -> Vec<f32> {
-    let mut window = vec![0.0; batch.len() * context * inputs];
-    for ((history, scale), series) in batch.iter().zip(scales).zip(window.chunks_exact_mut(context * inputs)) {
-        for (input, column) in history.columns.iter().enumerate() {
-            for (step, &value) in column.iter().enumerate() {
-                series[step * inputs + input] = scale.apply(input, value) as f32;
-            }
-        }
-    }
-    window
-}
-
-/// Moves the window on by the block's steps. Inputs are targets alone here: [`horizon`] has seen
-/// to that.
-fn feed_back(window: &mut [f32], block: &[f32]) {
-    let kept = window.len().saturating_sub(block.len());
-    window.copy_within(window.len() - kept.., 0);
-    let from = block.len() - (window.len() - kept);
-    window[kept..].copy_from_slice(&block[from..]);
+    Ok(forecast)
 }
 
 fn answers(
@@ -163,18 +142,4 @@ fn timestamps(history: &History, horizon: usize) -> Result<Option<Vec<Timestamp>
     let at = |step| frequency.add(last, step).and_then(|at| Timestamp::from_microsecond(at).ok());
     let stamps: Option<Vec<Timestamp>> = (1..=horizon as i64).map(at).collect();
     stamps.map(Some).ok_or_else(|| ForecastError::field("/horizon", "reaches past the calendar's end"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_window_moves_on_by_what_was_forecast() {
-        let mut window = [1.0, 2.0, 3.0, 4.0, 5.0];
-        feed_back(&mut window, &[6.0, 7.0]);
-        assert_eq!(window, [3.0, 4.0, 5.0, 6.0, 7.0]);
-        feed_back(&mut window, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
-        assert_eq!(window, [3.0, 4.0, 5.0, 6.0, 7.0], "a horizon longer than the context leaves its end");
-    }
 }

@@ -1,116 +1,306 @@
 //! Histories read from a stored dataset: the latest points of the series a request names.
+//!
+//! Where the model reads covariates known ahead, a series' history ends at its last point with a
+//! target: the rows behind it hold what is known of the points ahead, unless the request does.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::columns::{Values, covariate, place};
 use super::error::ForecastError;
-use super::history::History;
+use super::history::{History, assemble};
+use super::reads::Reads;
 use crate::blobs::{Blobs, Key};
-use crate::data::{Located, PointWindow, ReadError, SeriesColumn, ValuesQuery, find_series, values_of};
-use crate::domain::forecast::SeriesRequest;
+use crate::data::{Located, PointWindow, ReadError, SeriesColumn, SeriesValues, ValuesQuery, find_series, values_of};
+use crate::domain::forecast::{CovariateValue, History as Given, SeriesRequest};
 use crate::domain::ids::DatasetId;
 use crate::domain::model::Manifest;
 use crate::domain::resolve::FieldError;
+use crate::learn::features::{Coded, input_columns};
 use crate::learn::missing;
 use crate::store::Store;
 
-/// One history a key, in the order asked.
+/// One series of a request.
+#[derive(Debug)]
+struct Asked {
+    pointer: String,
+    key: String,
+    /// What is known of the points ahead.
+    future: BTreeMap<String, Vec<CovariateValue>>,
+}
+
+/// One history a series, in the order asked.
 pub(super) async fn read(
-    store: &Store,
-    blobs: &Blobs,
+    (store, blobs): (&Store, &Blobs),
     manifest: &Manifest,
+    horizon: usize,
     dataset: DatasetId,
     series: Vec<SeriesRequest>,
 ) -> Result<Vec<History>, ForecastError> {
-    let keys = keys(series)?;
+    let asked = asked(series)?;
     let found = store.dataset(dataset).await?.ok_or(ForecastError::NoDataset(dataset))?;
     let points = blobs.local(&Key::dataset_points(dataset, &found.sha256).map_err(ForecastError::machine)?);
     let index = blobs.local(&Key::dataset_index(dataset, &found.sha256).map_err(ForecastError::machine)?);
     let manifest = manifest.clone();
-    let work = move || histories(&manifest, &keys, &points, &index);
+    let work = move || histories(&Reads::of(&manifest, horizon), &asked, &points, &index);
     tokio::task::spawn_blocking(work).await.map_err(ForecastError::machine)?
 }
 
-fn keys(series: Vec<SeriesRequest>) -> Result<Vec<String>, ForecastError> {
-    let (mut keys, mut seen, mut errors) = (Vec::with_capacity(series.len()), BTreeSet::new(), Vec::new());
+fn asked(series: Vec<SeriesRequest>) -> Result<Vec<Asked>, ForecastError> {
+    let (mut asked, mut seen, mut errors) = (Vec::with_capacity(series.len()), BTreeSet::new(), Vec::new());
     for (at, series) in series.into_iter().enumerate() {
-        match series {
-            SeriesRequest::Key(key) if seen.insert(key.clone()) => keys.push(key),
-            SeriesRequest::Key(_) => errors.push(FieldError::new(format!("/series/{at}"), "stands twice")),
-            SeriesRequest::History(_) => errors.push(FieldError::new(
-                format!("/series/{at}"),
-                "is an object: with `dataset`, name its series by their keys; without it, give values",
-            )),
+        let pointer = format!("/series/{at}");
+        let (key, future) = match series {
+            SeriesRequest::Key(key) => (key, BTreeMap::new()),
+            SeriesRequest::History(Given { id: Some(key), future, values, targets, past, fixed, .. })
+                if values.is_empty() && targets.is_empty() && past.is_empty() && fixed.is_empty() =>
+            {
+                (key, future)
+            }
+            SeriesRequest::History(_) => {
+                let detail = "holds values: with `dataset`, name its series by their keys, or by `id` with `future`; without it, give values";
+                errors.push(FieldError::new(pointer, detail));
+                continue;
+            }
+        };
+        if seen.insert(key.clone()) {
+            asked.push(Asked { pointer, key, future });
+        } else {
+            errors.push(FieldError::new(pointer, "stands twice"));
         }
     }
-    if errors.is_empty() { Ok(keys) } else { Err(ForecastError::Invalid(errors)) }
+    if errors.is_empty() { Ok(asked) } else { Err(ForecastError::Invalid(errors)) }
 }
 
-fn histories(manifest: &Manifest, keys: &[String], points: &Path, index: &Path) -> Result<Vec<History>, ForecastError> {
-    let wanted: Vec<&str> = keys.iter().map(String::as_str).collect();
+fn histories(reads: &Reads<'_>, asked: &[Asked], points: &Path, index: &Path) -> Result<Vec<History>, ForecastError> {
+    let wanted: Vec<&str> = asked.iter().map(|series| series.key.as_str()).collect();
     let located = find_series(index, &wanted).map_err(unreadable)?;
     let mut errors = Vec::new();
-    let mut histories = Vec::with_capacity(keys.len());
-    for (at, (key, located)) in keys.iter().zip(located).enumerate() {
+    let mut histories = Vec::with_capacity(asked.len());
+    for (asked, located) in asked.iter().zip(located) {
         let found = match located {
-            None => Err(format!("the dataset has no series `{key}`")),
-            Some(located) => latest(manifest, located, points)?,
+            None => Err(vec![FieldError::new(&asked.pointer, format!("the dataset has no series `{}`", asked.key))]),
+            Some(located) => latest(reads, asked, located, points)?,
         };
         match found {
             Ok(history) => histories.push(history),
-            Err(detail) => errors.push(FieldError::new(format!("/series/{at}"), detail)),
+            Err(wrong) => errors.extend(wrong),
         }
     }
     if errors.is_empty() { Ok(histories) } else { Err(ForecastError::Invalid(errors)) }
 }
 
-/// The last `context` steps of a series, gaps filled as the model's order says; or why it has none.
-fn latest(manifest: &Manifest, located: Located, points: &Path) -> Result<Result<History, String>, ForecastError> {
-    let (key, frequency) = (located.summary.key.clone(), located.summary.frequency);
-    let query = ValuesQuery {
-        key: &key,
-        columns: &manifest.inputs,
-        // Gaps only lengthen the run, so these rows always cover the last `context` steps.
-        window: PointWindow::Last(manifest.context as u64),
-        thin: None,
-    };
-    let values = match values_of(points, located, &query) {
-        Ok(values) => values,
-        Err(ReadError::NoColumn(name)) => return Ok(Err(format!("the dataset has no column `{name}`"))),
-        Err(ReadError::NotNumbers(name)) => return Ok(Err(format!("column `{name}` holds no numbers"))),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let times = values.times.unwrap_or_default();
-    let places = match frequency {
-        Some(frequency) if !times.is_empty() => match missing::places(&times, frequency) {
-            Ok(places) => places,
-            Err(_) => return Ok(Err(format!("the times of series `{key}` do not lie on a grid of {frequency}"))),
-        },
-        _ => (0..values.positions.len()).collect(),
-    };
-    let steps = places.last().map_or(0, |last| last + 1);
-    if steps < manifest.context {
-        let context = manifest.context;
-        return Ok(Err(format!("series `{key}` has {steps} points; the model reads the last {context}")));
-    }
-    let mut columns = Vec::with_capacity(manifest.inputs.len());
-    for column in values.columns {
-        let SeriesColumn::Numbers { name, values } = column else {
-            return Ok(Err("the model reads numbers, and a column holds categories".to_owned()));
+/// The latest points of a series, gaps filled as the model's order says; or why it has none.
+fn latest(
+    reads: &Reads<'_>,
+    asked: &Asked,
+    located: Located,
+    points: &Path,
+) -> Result<Result<History, Vec<FieldError>>, ForecastError> {
+    let refuse = |detail: String| Ok(Err(vec![FieldError::new(&asked.pointer, detail)]));
+    let names = input_columns(&reads.manifest.order.data);
+    let total = located.summary.points;
+    // Gaps only lengthen the run, so these rows cover the history wherever the last has a target.
+    let mut rows = reads.history as u64;
+    loop {
+        let query = ValuesQuery { key: &asked.key, columns: &names, window: PointWindow::Last(rows), thin: None };
+        let values = match values_of(points, located.clone(), &query) {
+            Ok(values) => values,
+            Err(ReadError::NoColumn(name)) => return refuse(format!("the dataset has no column `{name}`")),
+            Err(error) => return Err(unreadable(error)),
         };
-        let mut laid = vec![f64::NAN; steps];
-        for (place, value) in places.iter().zip(values) {
-            if let Some(slot) = laid.get_mut(*place) {
-                *slot = value;
+        let laid = match Laid::of(reads, values) {
+            Ok(laid) => laid,
+            Err(detail) => return refuse(detail),
+        };
+        if laid.end >= reads.history || rows >= total {
+            return laid.history(reads, asked);
+        }
+        rows = rows.saturating_mul(2).max(rows + reads.ahead as u64);
+    }
+}
+
+/// Points of a series on their even grid.
+struct Laid {
+    key: String,
+    columns: BTreeMap<String, Cells>,
+    /// Behind the last point that belongs to the history.
+    end: usize,
+    last: Option<(i64, crate::domain::frequency::Frequency)>,
+}
+
+/// A column's values, with what is not there.
+enum Cells {
+    /// NaN where there is none.
+    Numbers(Vec<f64>),
+    Categories(Vec<Option<String>>),
+}
+
+impl Laid {
+    fn of(reads: &Reads<'_>, values: SeriesValues) -> Result<Self, String> {
+        let (manifest, frequency) = (reads.manifest, values.series.summary.frequency);
+        let key = values.series.summary.key;
+        let times = values.times.unwrap_or_default();
+        let places = match frequency {
+            Some(frequency) if !times.is_empty() => missing::places(&times, frequency)
+                .map_err(|_| format!("the times of series `{key}` do not lie on a grid of {frequency}"))?,
+            _ => (0..values.positions.len()).collect(),
+        };
+        let steps = places.last().map_or(0, |last| last + 1);
+        let mut columns = BTreeMap::new();
+        for column in values.columns {
+            let (name, cells) = match column {
+                SeriesColumn::Numbers { name, values } => {
+                    (name, Cells::Numbers(spread(steps, f64::NAN, &places, values)))
+                }
+                SeriesColumn::Categories { name, values } => {
+                    (name, Cells::Categories(spread(steps, None, &places, values)))
+                }
+            };
+            let embedded = manifest.encodings.categories.contains_key(&name);
+            match (&cells, embedded) {
+                (Cells::Numbers(_), true) => return Err(format!("column `{name}` holds numbers, not categories")),
+                (Cells::Categories(_), false) => return Err(format!("column `{name}` holds no numbers")),
+                _ => {}
+            }
+            columns.insert(name, cells);
+        }
+        let end = match reads.ahead {
+            0 => steps,
+            _ => manifest.targets.iter().filter_map(|name| columns.get(name)).map(Cells::known).max().unwrap_or(0),
+        };
+        let row = places.iter().position(|&place| place + 1 == end);
+        let last = row.and_then(|row| times.get(row).copied()).zip(frequency);
+        Ok(Self { key, columns, end, last })
+    }
+
+    fn history(self, reads: &Reads<'_>, asked: &Asked) -> Result<Result<History, Vec<FieldError>>, ForecastError> {
+        let refuse = |detail: String| Ok(Err(vec![FieldError::new(&asked.pointer, detail)]));
+        let (manifest, key, end) = (reads.manifest, self.key, self.end);
+        if end < reads.history {
+            return refuse(format!("series `{key}` has {end} points; the model reads the last {}", reads.history));
+        }
+        let calendar = reads.layout.coded().iter().any(|coded| matches!(coded, Coded::Calendar(_)));
+        if calendar && self.last.is_none() {
+            return refuse(format!("series `{key}` has no times to read the calendar off"));
+        }
+        let data = &manifest.order.data;
+        let (mut columns, mut fixed, mut errors) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        for (name, mut cells) in self.columns {
+            if data.covariates.fixed.contains(&name) {
+                match cells.into_one(reads, &name) {
+                    Some(value) => fixed.insert(name, value),
+                    None => return refuse(format!("series `{key}` has no value of `{name}`")),
+                };
+                continue;
+            }
+            let ahead = data.covariates.future.contains(&name);
+            let given = asked.future.get(&name).filter(|_| ahead);
+            let length = if ahead && given.is_none() { end + reads.ahead } else { end };
+            if let Err(detail) = known_ahead(reads, &cells, (&name, end), given.map(Vec::len)) {
+                errors.push(FieldError::new(place(&asked.pointer, "future", &name), detail));
+                continue;
+            }
+            if !cells.fill(manifest, length) {
+                return refuse(format!("series `{key}` has points without a value of `{name}`"));
+            }
+            let mut values = cells.into_values(reads, &name).from(end - reads.history);
+            if let Some(given) = given {
+                let pointer = place(&asked.pointer, "future", &name);
+                let given = covariate(&manifest.encodings, (&name, &pointer), given, &mut errors);
+                values.extend(given);
+            }
+            columns.insert(name, values);
+        }
+        for name in asked.future.keys().filter(|name| !data.covariates.future.contains(name)) {
+            let detail = format!("the model does not read `{name}`");
+            errors.push(FieldError::new(format!("{}/future", asked.pointer), detail));
+        }
+        if !errors.is_empty() {
+            return Ok(Err(errors));
+        }
+        assemble(reads, (Some(key), self.last), columns, fixed).map(Ok)
+    }
+}
+
+/// Whether the request or else the dataset says what is to come of a column.
+fn known_ahead(
+    reads: &Reads<'_>,
+    cells: &Cells,
+    (name, end): (&str, usize),
+    given: Option<usize>,
+) -> Result<(), String> {
+    let needed = reads.ahead;
+    match given {
+        Some(found) if found < needed => {
+            Err(format!("has {found} values; {needed} are needed, from the point after the last"))
+        }
+        Some(_) => Ok(()),
+        None if !reads.manifest.order.data.covariates.future.iter().any(|other| other == name) => Ok(()),
+        None => match cells.known().saturating_sub(end) {
+            found if found < needed => Err(format!(
+                "is missing: {needed} values ahead are needed, and the dataset holds {found} behind the last point with a target"
+            )),
+            _ => Ok(()),
+        },
+    }
+}
+
+fn spread<T: Clone>(steps: usize, nothing: T, places: &[usize], values: Vec<T>) -> Vec<T> {
+    let mut laid = vec![nothing; steps];
+    for (place, value) in places.iter().zip(values) {
+        if let Some(slot) = laid.get_mut(*place) {
+            *slot = value;
+        }
+    }
+    laid
+}
+
+impl Cells {
+    /// Behind the last value that is there.
+    fn known(&self) -> usize {
+        let last = match self {
+            Self::Numbers(values) => values.iter().rposition(|value| !value.is_nan()),
+            Self::Categories(values) => values.iter().rposition(Option::is_some),
+        };
+        last.map_or(0, |last| last + 1)
+    }
+
+    /// Keeps so many values, and gives each that is not there one as training would. A category
+    /// that is not there is one that the model does not know.
+    fn fill(&mut self, manifest: &Manifest, length: usize) -> bool {
+        match self {
+            Self::Numbers(values) => {
+                values.truncate(length);
+                missing::fill(values, manifest.order.data.missing)
+            }
+            Self::Categories(values) => {
+                values.truncate(length);
+                true
             }
         }
-        if !missing::fill(&mut laid, manifest.order.data.missing) {
-            return Ok(Err(format!("series `{key}` has points without a value of `{name}`")));
-        }
-        columns.push(laid.split_off(steps - manifest.context));
     }
-    let last = times.last().copied().zip(frequency);
-    Ok(Ok(History { id: Some(key), columns, last }))
+
+    fn into_values(self, reads: &Reads<'_>, name: &str) -> Values {
+        match self {
+            Self::Numbers(values) => Values::Numbers(values),
+            Self::Categories(values) => {
+                let encodings = &reads.manifest.encodings;
+                Values::Codes(values.iter().map(|text| encodings.code(name, text.as_deref())).collect())
+            }
+        }
+    }
+
+    /// The value of a whole series; `None` where a number is not there.
+    fn into_one(self, reads: &Reads<'_>, name: &str) -> Option<Values> {
+        let last = self.known().saturating_sub(1);
+        match self.into_values(reads, name).from(last) {
+            Values::Numbers(values) => {
+                values.first().filter(|value| !value.is_nan()).map(|&value| Values::Numbers(vec![value]))
+            }
+            codes @ Values::Codes(_) => Some(codes),
+        }
+    }
 }
 
 fn unreadable(error: ReadError) -> ForecastError {

@@ -135,7 +135,7 @@ fn refused(status: StatusCode, refusal: Refusal) -> Problem {
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::NoColumn(_) | ReadError::NotNumbers(_) => {
+            ReadError::NoColumn(_) => {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_column", error.to_string())
             }
             ReadError::NoSeries(_) => Problem::not_found(error.to_string()),

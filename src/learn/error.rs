@@ -26,6 +26,8 @@ pub enum LearnError {
     #[error("{0}")]
     SplitOverlaps(String),
     #[error("{0}")]
+    Covariates(String),
+    #[error("{0}")]
     SeriesTooShort(String),
     #[error("{0}")]
     NoTrainingWindows(String),
@@ -59,6 +61,7 @@ impl LearnError {
             | Self::GapsTooLarge(_)
             | Self::ValuesTooLarge(_)
             | Self::SplitOverlaps(_)
+            | Self::Covariates(_)
             | Self::SeriesTooShort(_)
             | Self::NoTrainingWindows(_)
             | Self::TooManyWindows(_)
@@ -81,6 +84,7 @@ impl LearnError {
             Self::GapsTooLarge(_) => "gaps_too_large",
             Self::ValuesTooLarge(_) => "values_too_large",
             Self::SplitOverlaps(_) => "split_overlaps",
+            Self::Covariates(_) => "covariates_unusable",
             Self::SeriesTooShort(_) => "series_too_short",
             Self::NoTrainingWindows(_) => "no_training_windows",
             Self::TooManyWindows(_) => "too_many_windows",

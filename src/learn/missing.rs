@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::error::LearnError;
-use crate::data::frame::{Frame, FrameColumn, FrameSeries};
+use crate::data::frame::{Frame, FrameCategories, FrameColumn, FrameSeries};
 use crate::domain::frequency::Frequency;
 use crate::domain::order::Missing;
 
@@ -109,6 +109,15 @@ fn spread(frame: &Frame, times: &[i64], laid: &[(Range<usize>, Vec<usize>)], len
         .iter()
         .map(|column| FrameColumn { name: column.name.clone(), values: vec![f64::NAN; length] })
         .collect();
+    let mut categories: Vec<FrameCategories> = frame
+        .categories
+        .iter()
+        .map(|column| FrameCategories {
+            name: column.name.clone(),
+            codes: vec![FrameCategories::MISSING; length],
+            texts: column.texts.clone(),
+        })
+        .collect();
     let mut series = Vec::with_capacity(frame.series.len());
     for (old, (rows, places)) in frame.series.iter().zip(laid) {
         let first = times.get(old.rows.start).copied().unwrap_or_default();
@@ -120,9 +129,14 @@ fn spread(frame: &Frame, times: &[i64], laid: &[(Range<usize>, Vec<usize>)], len
                 column.values[rows.start + place] = *value;
             }
         }
+        for (column, from) in categories.iter_mut().zip(&frame.categories) {
+            for (place, code) in places.iter().zip(&from.codes[old.rows.clone()]) {
+                column.codes[rows.start + place] = *code;
+            }
+        }
         series.push(FrameSeries { key: old.key.clone(), rows: rows.clone(), frequency: old.frequency });
     }
-    Frame { series, times: Some(spread_times), columns }
+    Frame { series, times: Some(spread_times), columns, categories }
 }
 
 /// Gives every unknown value (NaN) one. `false`, and nothing changed, where none is known or the
@@ -217,6 +231,11 @@ mod tests {
             series: vec![series("a", 0..2), series("b", 2..4)],
             times: Some(vec![0, 2 * DAY, 5 * DAY, 6 * DAY]),
             columns: vec![FrameColumn { name: "x".into(), values: vec![1.0, 3.0, 5.0, 6.0] }],
+            categories: vec![FrameCategories {
+                name: "kind".into(),
+                codes: vec![0, 1, 1, 0],
+                texts: vec!["a".into(), "b".into()],
+            }],
         };
         let laid = on_grid(frame).unwrap();
         assert_eq!(laid.series[0].rows, 0..3);
@@ -225,5 +244,6 @@ mod tests {
         assert_eq!(laid.columns[0].values[0], 1.0);
         assert!(laid.columns[0].values[1].is_nan());
         assert_eq!(laid.columns[0].values[2..], [3.0, 5.0, 6.0]);
+        assert_eq!(laid.categories[0].codes, [0, FrameCategories::MISSING, 1, 1, 0]);
     }
 }

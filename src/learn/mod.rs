@@ -2,7 +2,7 @@
 //! a model come out. Knows no database and no HTTP.
 //!
 //! In the order of a training: `prepare` (with `missing`, `split`, `scaling`) makes the dataset fit
-//! to cut `windows` from; `train` runs the epochs, keeps a `checkpoint` and lets `evaluate` judge,
+//! to cut `windows` from, whose steps `features` lays out; `train` runs the epochs, keeps a `checkpoint` and lets `evaluate` judge,
 //! with `metrics` and beside the `baselines`; `child` is the process around it.
 
 pub mod baselines;
@@ -13,6 +13,7 @@ pub mod child;
 pub mod durable;
 pub mod error;
 pub mod evaluate;
+pub mod features;
 pub mod metrics;
 pub mod missing;
 pub mod prepare;

@@ -5,20 +5,25 @@
 //! MASE are fitted on training points alone, and an unknown training point is filled from training
 //! points alone, whatever stands right behind the border.
 
+use std::ops::Range;
+
 use super::error::LearnError;
+use super::features::{self, Features};
 use super::missing;
 use super::scaling::Scaler;
 use super::split::{Parts, split};
-use crate::data::frame::{Frame, FrameSeries};
+use crate::data::frame::{Frame, FrameColumn, FrameSeries};
 use crate::domain::dataset::Warning;
 use crate::domain::order::{DataSpec, Missing};
 
 /// The series as training reads them.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Columns: the targets, then the past covariates. No value is NaN in a series that any part
-    /// holds points of.
+    /// Columns: the targets, then the past and future covariates that are numbers. No value is NaN
+    /// in a series that any part holds points of.
     pub frame: Frame,
+    /// What else the network reads, and in what order.
+    pub features: Features,
     /// A series each.
     pub parts: Vec<Parts>,
     pub scaler: Scaler,
@@ -39,6 +44,8 @@ pub struct Shape {
     pub horizon: usize,
     pub stride: usize,
     pub season: usize,
+    /// Points before a window's first that its lags read.
+    pub reach: usize,
 }
 
 impl Shape {
@@ -47,41 +54,68 @@ impl Shape {
         let context = data.context.ok_or(LearnError::Unresolved("data.context"))?;
         let horizon = data.horizon.ok_or(LearnError::Unresolved("data.horizon"))?;
         let season = data.season.ok_or(LearnError::Unresolved("data.season"))?;
-        Ok(Self { context: context.max(1), horizon: horizon.max(1), stride: data.stride.max(1), season: season.max(1) })
+        Ok(Self {
+            context: context.max(1),
+            horizon: horizon.max(1),
+            stride: data.stride.max(1),
+            season: season.max(1),
+            reach: features::reach(data),
+        })
     }
 
-    /// Points of one window.
+    /// Points of one window, those that its lags alone read left out.
     pub fn points(&self) -> usize {
         self.context.saturating_add(self.horizon)
     }
 }
 
-/// Columns to read for an order: the targets, then the past covariates.
-pub fn input_columns(data: &DataSpec) -> Vec<String> {
-    data.targets.iter().chain(&data.covariates.past).cloned().collect()
-}
-
 impl Prepared {
-    /// Of a frame with [`input_columns`] in their order.
+    /// Of a frame with [`features::input_columns`] in their order.
     pub fn new(frame: Frame, data: &DataSpec) -> Result<Self, LearnError> {
         let shape = Shape::of(data)?;
+        let targets = data.targets.len();
         let mut frame = missing::on_grid(frame)?;
+        if !data.covariates.future.is_empty() {
+            end_with_targets(&mut frame, targets);
+        }
         let times = frame.times.as_deref();
         let of_series =
             |series: &FrameSeries| (series.rows.len(), times.and_then(|times| times.get(series.rows.clone())));
         let mut parts = split(&data.split, frame.series.iter().map(of_series))?;
+        // Numbers of whole series stand last, and are no columns to scale.
+        let is_static = |column: &&FrameColumn| data.covariates.fixed.contains(&column.name);
+        let statics = frame.columns.split_off(frame.columns.len() - frame.columns.iter().filter(is_static).count());
         let mut warnings = Vec::new();
         fill(&mut frame, &mut parts, data.missing, &mut warnings)?;
-        let scaler = fit(&frame, &parts, shape, data)?;
-        let targets = data.targets.len();
+        let trained: Vec<Range<usize>> =
+            frame.series.iter().zip(&parts).map(|(series, parts)| trained(series, parts, shape)).collect();
+        let scaler = fit(&frame, &trained, data)?;
+        let features = Features::of(&frame, &statics, &trained, data)?;
+        frame.categories.clear();
         let seasonal_errors = seasonal_errors(&frame, &parts, targets, shape.season);
-        Ok(Self { frame, parts, scaler, targets, shape, seasonal_errors, warnings })
+        Ok(Self { frame, features, parts, scaler, targets, shape, seasonal_errors, warnings })
     }
 
     /// Numbers the network reads at each step.
     pub fn inputs(&self) -> usize {
-        self.frame.columns.len()
+        self.features.layout.width()
     }
+}
+
+/// Ends each series at its last point with a target: what stands behind is there for its future
+/// covariates.
+fn end_with_targets(frame: &mut Frame, targets: usize) {
+    let columns = &frame.columns;
+    for series in &mut frame.series {
+        let known = |row: &usize| columns.iter().take(targets).any(|column| !column.values[*row].is_nan());
+        series.rows.end = series.rows.clone().rev().find(known).map_or(series.rows.start, |row| row + 1);
+    }
+}
+
+/// The rows of a series that training windows are cut from; empty where none fits.
+fn trained(series: &FrameSeries, parts: &Parts, shape: Shape) -> Range<usize> {
+    let rows = series.rows.start + parts.training.start..series.rows.start + parts.training.end;
+    if rows.len() >= shape.points() + shape.reach { rows } else { 0..0 }
 }
 
 /// Fills every unknown value, each part from itself and what lies before it. A series with nothing
@@ -129,15 +163,14 @@ fn fill(frame: &mut Frame, parts: &mut [Parts], how: Missing, warnings: &mut Vec
 
 /// Fits the scaler on training points: for `standard` those of the series that training windows
 /// are cut from; the others' own context says as much.
-fn fit(frame: &Frame, parts: &[Parts], shape: Shape, data: &DataSpec) -> Result<Scaler, LearnError> {
+fn fit(frame: &Frame, trained: &[Range<usize>], data: &DataSpec) -> Result<Scaler, LearnError> {
     let columns: Vec<String> = frame.columns.iter().map(|column| column.name.clone()).collect();
     let training: Vec<(String, Vec<&[f64]>)> = frame
         .series
         .iter()
-        .zip(parts)
-        .filter(|(_, parts)| parts.training.len() >= shape.points())
-        .map(|(series, parts)| {
-            let rows = series.rows.start + parts.training.start..series.rows.start + parts.training.end;
+        .zip(trained)
+        .filter(|(_, rows)| !rows.is_empty())
+        .map(|(series, rows)| {
             (series.key.clone(), frame.columns.iter().map(|column| &column.values[rows.clone()]).collect())
         })
         .collect();

@@ -27,13 +27,14 @@ fn frame(lengths: &[usize]) -> Frame {
         name: name.to_owned(),
         values: (0..total).map(|row| of(row as f64)).collect(),
     };
-    Frame { series, times: None, columns: vec![column("x", |row| row * row + 1.0), column("y", |row| 100.0 - row)] }
+    let columns = vec![column("x", |row| row * row + 1.0), column("y", |row| 100.0 - row)];
+    Frame { series, columns, ..Frame::default() }
 }
 
 fn data(context: usize, horizon: usize, split: Split) -> DataSpec {
     DataSpec {
         targets: vec!["x".to_owned()],
-        covariates: crate::domain::order::Covariates { past: vec!["y".to_owned()] },
+        covariates: crate::domain::order::Covariates { past: vec!["y".to_owned()], ..Default::default() },
         context: Some(context),
         horizon: Some(horizon),
         season: Some(2),
@@ -217,6 +218,7 @@ fn small(values: [f64; 12]) -> Prepared {
         series: vec![FrameSeries { key: "s".into(), rows: 0..12, frequency: None }],
         times: None,
         columns: vec![FrameColumn { name: "x".into(), values: values.to_vec() }],
+        ..Frame::default()
     };
     let mut spec = data(2, 2, by_time(0.25, 0.0));
     spec.covariates.past.clear();

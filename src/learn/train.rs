@@ -13,7 +13,8 @@ mod finish;
 use super::build;
 use super::error::LearnError;
 use super::evaluate::Judge;
-use super::prepare::{Prepared, input_columns};
+use super::features::input_columns;
+use super::prepare::Prepared;
 use super::progress::{Emit, Halt, Progress, tell};
 use super::windows::{Batcher, PartName, Windows};
 use super::{checkpoint, source};
@@ -101,7 +102,8 @@ impl<'t> Trainer<'t> {
             return Err(no_training_windows(&prepared));
         }
         let count = u32::try_from(training.len()).map_err(|_| LearnError::TooManyWindows(training.len()))?;
-        let network = build::network(model, prepared.inputs(), prepared.shape.horizon * prepared.targets);
+        let mut network = build::network(model, prepared.inputs(), prepared.shape.horizon * prepared.targets);
+        network.embeddings = prepared.features.layout.embeddings().to_vec();
         let Built { engine, .. } = engine(&network, assignment)?;
         let validation = Windows::of(&prepared, PartName::Validation);
         Ok(Self {
@@ -124,13 +126,15 @@ impl<'t> Trainer<'t> {
 fn no_training_windows(prepared: &Prepared) -> LearnError {
     let longest = prepared.frame.series.iter().map(|series| series.rows.len()).max().unwrap_or(0);
     let in_training = prepared.parts.iter().map(|parts| parts.training.len()).max().unwrap_or(0);
-    let (context, horizon, needed) = (prepared.shape.context, prepared.shape.horizon, prepared.shape.points());
+    let (context, horizon, reach) = (prepared.shape.context, prepared.shape.horizon, prepared.shape.reach);
+    let needed = prepared.shape.points() + reach;
+    let lags = if reach > 0 { format!(", lags of {reach} more points back") } else { String::new() };
     if longest < needed {
         return LearnError::SeriesTooShort(format!(
-            "context {context} and horizon {horizon} need series of {needed} points, and the longest has {longest}: lower `data.context` or `data.horizon`"
+            "context {context}, horizon {horizon}{lags} need series of {needed} points, and the longest has {longest}: lower `data.context` or `data.horizon`"
         ));
     }
     LearnError::NoTrainingWindows(format!(
-        "a training window needs {needed} points (context {context}, horizon {horizon}), and the training part of `data.split` holds at most {in_training} of a series: give it more, or lower `data.context`"
+        "a training window needs {needed} points (context {context}, horizon {horizon}{lags}), and the training part of `data.split` holds at most {in_training} of a series: give it more, or lower `data.context`"
     ))
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::features::Rows;
 use super::prepare::Prepared;
 use super::scaling::{OwnScale, Scale};
 use super::split::Parts;
@@ -91,14 +92,14 @@ fn starts(parts: &Parts, part: PartName, prepared: &Prepared) -> (Range<usize>, 
     let shape = prepared.shape;
     let held_out = |range: &Range<usize>| {
         // The last step's targets are the `horizon` points right behind the context.
-        let first = range.start.saturating_sub(shape.context);
+        let first = range.start.saturating_sub(shape.context).max(shape.reach);
         let first = if range.is_empty() { range.end } else { first };
         (first..(range.end + 1).saturating_sub(shape.points()), 1)
     };
     match part {
         PartName::Training => {
             let range = &parts.training;
-            (range.start..(range.end + 1).saturating_sub(shape.points()), shape.stride)
+            (range.start + shape.reach..(range.end + 1).saturating_sub(shape.points()), shape.stride)
         }
         PartName::Validation => held_out(&parts.validation),
         PartName::Test => held_out(&parts.test),
@@ -150,7 +151,7 @@ pub struct Batcher {
     pub inputs: Vec<f32>,
     /// `[batch, output step, horizon × target]`.
     pub targets: Vec<f32>,
-    /// One window in the network's scale, `[context + horizon, input]`.
+    /// The numbers of one window in the network's scale, `[reach + context + horizon, column]`.
     scaled: Vec<f32>,
     own: OwnScale,
 }
@@ -158,25 +159,35 @@ pub struct Batcher {
 impl Batcher {
     /// Gathers windows in the network's scale.
     pub fn gather(&mut self, prepared: &Prepared, output: Output, windows: impl Iterator<Item = Window>) {
-        let (shape, width) = (prepared.shape, prepared.inputs());
+        let (shape, layout) = (prepared.shape, &prepared.features.layout);
+        let (width, reach) = (layout.columns(), shape.reach);
+        let mut codes = Vec::with_capacity(layout.coded().len());
         self.inputs.clear();
         self.targets.clear();
-        self.scaled.resize(shape.points() * width, 0.0);
+        self.scaled.resize((reach + shape.points()) * width, 0.0);
         for window in windows {
             let view = View::of(prepared, window, &mut self.own);
+            let rows = window.start - reach..window.start + shape.points();
             for column in 0..width {
                 let (mean, std) = view.scale.column(column);
-                let values = view.rows(column, 0..shape.points());
+                let values = &prepared.frame.columns[column].values[rows.clone()];
                 let scaled = self.scaled.iter_mut().skip(column).step_by(width);
                 scaled.zip(values).for_each(|(scaled, value)| *scaled = ((value - mean) / std) as f32);
             }
-            self.inputs.extend_from_slice(&self.scaled[..shape.context * width]);
+            codes.clear();
+            codes.extend(prepared.features.codes(window.series, rows));
+            let constants = prepared.features.constants(window.series);
+            let begin = self.inputs.len();
+            self.inputs.resize(begin + shape.context * layout.width(), 0.0);
+            let rows = Rows { numbers: &self.scaled, codes: &codes, constants };
+            layout.write(rows, reach, &mut self.inputs[begin..]);
+            let ahead_of = |step: usize| (reach + step + 1) * width..(reach + step + 1 + shape.horizon) * width;
             let steps = match output {
                 Output::EveryStep => 0..shape.context,
                 Output::LastStep => shape.context - 1..shape.context,
             };
             for step in steps {
-                let ahead = &self.scaled[(step + 1) * width..(step + 1 + shape.horizon) * width];
+                let ahead = &self.scaled[ahead_of(step)];
                 if prepared.targets == width {
                     self.targets.extend_from_slice(ahead);
                 } else {

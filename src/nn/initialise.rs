@@ -27,6 +27,8 @@ pub fn initialise(network: &Network, seed: u64) -> Vec<f32> {
             }
             Role::Gain => block.fill(1.0),
             Role::Offset => {}
+            // Uniform within ±0.05, as Keras's `Embedding`.
+            Role::Embedding => block.fill_with(|| (0.05 * (2.0 * random.uniform() - 1.0)) as f32),
         }
     }
     flat

@@ -1,5 +1,5 @@
 //! Networks: what they are (`network`), how their numbers begin (`initialise`) and move
-//! (`optimizer`), and the engines that compute them (`engine`).
+//! (`optimizer`), how categories reach them (`embedding`), and the engines that compute them (`engine`).
 //!
 //! All learnable numbers of a network stand in one flat `[f32]`, laid out by [`network::Network`].
 //! An engine is a function from that buffer and a batch to a loss and a gradient of the same
@@ -8,6 +8,7 @@
 
 pub mod clip;
 pub mod dropout;
+mod embedding;
 pub mod engine;
 mod initialise;
 pub mod network;

@@ -17,6 +17,20 @@ pub struct Network {
     /// Numbers the head gives at a step: horizon × targets, the horizon outermost.
     pub outputs: usize,
     pub output: Output,
+    /// Tables that stand between one-hot blocks of the inputs and the first layer.
+    pub embeddings: Vec<Embedding>,
+}
+
+/// A table `[rows, dimension]` that turns one-hot blocks of the inputs, each `rows` long, into
+/// `dimension` numbers each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedding {
+    /// Unique within the network.
+    pub name: String,
+    pub rows: usize,
+    pub dimension: usize,
+    /// The first input of each block that this table serves.
+    pub places: Vec<usize>,
 }
 
 /// What a parameter is, which says how it begins.
@@ -32,6 +46,8 @@ pub enum Role {
     Gain,
     /// A layer norm's offset.
     Offset,
+    /// A category's numbers, a row each.
+    Embedding,
 }
 
 /// One variable: a block of the flat buffer, row-major.
@@ -65,12 +81,12 @@ impl Network {
     /// Layers of one cell, `units` of each, that forecast `outputs` numbers.
     pub fn stack(cell: Cell, layer_norm: bool, inputs: usize, units: &[usize], outputs: usize, output: Output) -> Self {
         let layers = units.iter().map(|&units| Layer::new(cell, layer_norm, units)).collect();
-        Self { inputs, layers, outputs, output }
+        Self { inputs, layers, outputs, output, embeddings: Vec::new() }
     }
 
     /// Every variable in the order of the flat buffer: layer by layer kernel, recurrent kernel,
     /// bias, then the layer norms' gains and offsets; the head's kernel `[outputs, units]` and
-    /// bias last.
+    /// bias; the embeddings last.
     ///
     /// Layer norms: the simple RNN has one (`norm`, gain and offset) over its whole
     /// pre-activation. LSTM and GRU normalise the input's and the recurrent product apart
@@ -83,7 +99,7 @@ impl Network {
     /// other half's and named likewise: `recurrent.0.reverse.kernel`, ….
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = List::default();
-        let mut inputs = self.inputs;
+        let mut inputs = self.embedded_inputs();
         for (place, layer) in self.layers.iter().enumerate() {
             list.layer = Some(place);
             list.push_half(layer, inputs);
@@ -97,12 +113,26 @@ impl Network {
         list.layer = None;
         list.push("kernel", Role::Kernel, &[self.outputs, inputs]);
         list.push("bias", Role::Bias, &[self.outputs]);
+        for embedding in &self.embeddings {
+            let name = format!("embedding.{}.weight", embedding.name);
+            list.push_named(name, Role::Embedding, &[embedding.rows, embedding.dimension]);
+        }
         list.parameters
     }
 
     /// The layer a variable belongs to; `None` for the head's.
     pub fn layer_of(&self, parameter: &Parameter) -> Option<&Layer> {
         parameter.layer.and_then(|layer| self.layers.get(layer))
+    }
+
+    /// Numbers that reach the first layer at each step: the inputs, each one-hot block embedded.
+    /// Blocks keep their places among the inputs.
+    pub fn embedded_inputs(&self) -> usize {
+        let blocks = self.embeddings.iter().map(|embedding| (embedding.places.len(), embedding));
+        let (one_hot, embedded) = blocks.fold((0, 0), |(one_hot, embedded), (count, embedding)| {
+            (one_hot + count * embedding.rows, embedded + count * embedding.dimension)
+        });
+        self.inputs.saturating_sub(one_hot) + embedded
     }
 
     /// Length of the flat buffer.
@@ -162,6 +192,10 @@ impl List {
             Some(layer) => format!("recurrent.{layer}.{name}"),
             None => format!("head.{name}"),
         };
+        self.push_named(name, role, shape);
+    }
+
+    fn push_named(&mut self, name: String, role: Role, shape: &[usize]) {
         let offset = self.parameters.last().map_or(0, |last| last.range().end);
         self.parameters.push(Parameter { name, role, layer: self.layer, shape: shape.to_vec(), offset });
     }

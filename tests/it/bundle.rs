@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use gatecast::domain::ids::DatasetId;
 use gatecast::domain::metrics::FinalMetrics;
-use gatecast::domain::model::{Manifest, TrainedOn};
+use gatecast::domain::model::{Encodings, Manifest, TrainedOn};
 use gatecast::domain::order::{
     Cell, Covariates, DataSpec, ModelSpec, Output, Scaling, Split, TrainOrder, TrainingSpec,
 };
@@ -33,7 +33,7 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
         dataset: DatasetId::new(),
         data: DataSpec {
             targets: text(targets),
-            covariates: Covariates { past: text(past) },
+            covariates: Covariates { past: text(past), ..Covariates::default() },
             context: Some(6),
             horizon: Some(3),
             season: Some(2),
@@ -55,6 +55,7 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
         version: "0.1.0".to_owned(),
         trained_on: TrainedOn { dataset: order.dataset, name: "grid".to_owned(), revision: 1, sha256: "00".repeat(32) },
         inputs: text(&inputs),
+        encodings: Encodings::default(),
         targets: text(targets),
         context: 6,
         horizon: 3,

@@ -32,6 +32,7 @@ fn sines(series: usize, points: usize) -> Frame {
             name: "x".into(),
             values: (0..series).flat_map(|at| (0..points).map(move |step| wave(at, step))).collect(),
         }],
+        ..Frame::default()
     }
 }
 
@@ -354,6 +355,7 @@ pub(crate) fn rail() -> Frame {
         }],
         times: Some(points.keys().copied().collect()),
         columns: vec![FrameColumn { name: "rail".into(), values: points.into_values().collect() }],
+        ..Frame::default()
     }
 }
 

@@ -15,6 +15,7 @@ mod api_server;
 mod architecture;
 mod bundle;
 mod compare;
+mod covariates;
 #[cfg(test)]
 mod data;
 mod disk_full;

@@ -4,6 +4,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::inputs::{Calendar, Covariates};
 use super::scaling::{Scaling, ScalingForm};
 
 /// Which columns and windows to learn from.
@@ -16,6 +17,20 @@ pub struct DataSpec {
     pub targets: Vec<String>,
     #[garde(dive)]
     pub covariates: Covariates,
+    /// Parts of the calendar to read besides: names, or objects that say in what form.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 32))]
+    pub calendar: Vec<Calendar>,
+    /// Points back from the coming one at which the network reads the targets besides: `[24, 168]`
+    /// are the same hour a day and a week before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 64), inner(range(min = 2, max = 100_000)))]
+    pub lags: Vec<usize>,
+    /// Coming points whose future covariates each step reads. Left out: the horizon, fewer where
+    /// points × columns would pass 256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 1, max = 10_000)))]
+    pub future_window: Option<usize>,
     /// Points the network reads. Left out: four seasons, at least 32, at most 336, less where the
     /// series are short.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +62,9 @@ impl Default for DataSpec {
         Self {
             targets: Vec::new(),
             covariates: Covariates::default(),
+            calendar: Vec::new(),
+            lags: Vec::new(),
+            future_window: None,
             context: None,
             horizon: None,
             stride: 1,
@@ -56,15 +74,6 @@ impl Default for DataSpec {
             missing: Missing::default(),
         }
     }
-}
-
-/// Columns the network reads beside its targets.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Covariates {
-    /// Number columns known up to the moment of the forecast.
-    #[garde(length(max = 256))]
-    pub past: Vec<String>,
 }
 
 /// Which windows are learnt from, and which judge.

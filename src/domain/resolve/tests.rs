@@ -82,6 +82,48 @@ fn columns_are_held_against_the_dataset() {
 }
 
 #[test]
+fn covariates_and_the_calendar_are_held_against_the_dataset() {
+    let rail = |mut data: Value| {
+        data["targets"] = json!(["rail"]);
+        pointers(json!({ "data": data }))
+    };
+    let future = |window: usize| json!({"covariates": {"future": ["day_type"]}, "future_window": window, "horizon": 7});
+    assert_eq!(rail(json!({"covariates": {"future": ["dya_type"]}})), ["/data/covariates/future/0"]);
+    assert_eq!(rail(json!({"covariates": {"static": ["rail"]}})), ["/data/covariates/static/0"]);
+    assert_eq!(
+        rail(json!({"covariates": {"past": ["bus"], "future": ["bus"]}})),
+        ["/data/covariates/future/0"],
+        "known ahead or not?"
+    );
+    assert_eq!(rail(future(8)), ["/data/future_window"]);
+    assert_eq!(rail(json!({"future_window": 1})), ["/data/future_window"], "of what?");
+    assert_eq!(rail(json!({"calendar": ["month", "month"]})), ["/data/calendar/1"]);
+    assert_eq!(rail(json!({"lags": [7, 14, 7]})), ["/data/lags/2"]);
+    assert_eq!(rail(json!({"lags": [1990], "context": 20})), ["/data/lags"]);
+    let resolved = |data: Value| resolve(order(json!({ "data": data })), "cta", &profile(2000)).unwrap().data;
+    let data = json!({"targets": ["rail"], "horizon": 7, "covariates": {"future": ["day_type", "bus"]}});
+    assert_eq!(resolved(data).future_window, Some(7));
+    let data = json!({"targets": ["rail"], "horizon": 300, "covariates": {"future": ["day_type", "bus"]}});
+    assert_eq!(resolved(data).future_window, Some(128), "256 values at most");
+    let mut timeless = profile(2000);
+    timeless.start = None;
+    let month = json!({"data": {"targets": ["rail"], "calendar": ["month"]}});
+    assert_eq!(resolve(order(month), "m4", &timeless).unwrap_err()[0].pointer, "/data/calendar/0");
+}
+
+#[test]
+fn a_calendar_is_a_name_or_an_object() {
+    let calendar = json!(["hour_of_day", {"feature": "month", "as": "category"}]);
+    let order = order(json!({"data": {"calendar": calendar}}));
+    assert_eq!(serde_json::to_value(&order.data.calendar).unwrap(), calendar);
+    let old = serde_json::to_value(super::DataSpec::default()).unwrap();
+    for field in ["calendar", "lags", "future_window"] {
+        assert_eq!(old.get(field), None, "orders without it read as they always did");
+    }
+    assert_eq!(old["covariates"], json!({"past": []}));
+}
+
+#[test]
 fn windows_and_splits_are_held_against_the_dataset() {
     let rail = |data: Value| {
         let mut data = data;
@@ -149,6 +191,8 @@ fn values_out_of_range_are_refused_by_field() {
         (json!({"data": {"horizon": 0}}), "data.horizon"),
         (json!({"data": {"horizon": 1_000_000}}), "data.horizon"),
         (json!({"data": {"stride": 0}}), "data.stride"),
+        (json!({"data": {"lags": [1]}}), "data.lags"),
+        (json!({"data": {"future_window": 0}}), "data.future_window"),
         (json!({"data": {"split": {"by": "time", "validation": -0.1}}}), "data.split"),
         (json!({"model": {"layers": []}}), "model.layers"),
         (json!({"model": {"layers": [0]}}), "model.layers[0]"),
@@ -187,6 +231,9 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
         (json!({"data": {"split": {"by": "time", "validation": {"form": "2019-01-01"}}}}), "unknown field `form`"),
         (json!({"data": {"split": {"by": "time", "validation": {"from": "2019-02-30"}}}}), "expected a date"),
         (json!({"data": {"split": {"by": "time", "validation": "15%"}}}), "a share such as 0.15"),
+        (json!({"data": {"calendar": ["moon"]}}), "unknown variant `moon`"),
+        (json!({"data": {"calendar": [{"feature": "month", "as": "text"}]}}), "unknown variant `text`"),
+        (json!({"data": {"calendar": [7]}}), "a feature such as"),
     ];
     for (fields, reason) in cases {
         let mut body = json!({"dataset": "01920000-0000-7000-8000-000000000000"});

@@ -140,7 +140,7 @@ mod tests {
             season: Some(1),
             ..DataSpec::default()
         };
-        let prepared = Prepared::new(Frame { series, times: None, columns }, &data).unwrap();
+        let prepared = Prepared::new(Frame { series, columns, ..Frame::default() }, &data).unwrap();
         let linear = Linear::fit(&prepared, &Windows::of(&prepared, PartName::Training));
         let validation = Windows::of(&prepared, PartName::Validation);
         let of = |baseline: super::super::Baseline| baseline.judge(&prepared, &validation).unwrap().mae;

@@ -20,6 +20,7 @@ use crate::domain::model::Manifest;
 use crate::nn::network::Network;
 
 use super::build;
+use super::features::Layout;
 use super::scaling::{Scaler, ScalerError};
 
 pub use read::read;
@@ -93,5 +94,8 @@ impl BundleError {
 /// The network that a manifest describes.
 pub fn network(manifest: &Manifest) -> Network {
     let outputs = manifest.horizon * manifest.targets.len();
-    build::network(&manifest.order.model, manifest.inputs.len(), outputs)
+    let layout = Layout::of(&manifest.order.data, &manifest.encodings);
+    let mut network = build::network(&manifest.order.model, layout.width(), outputs);
+    network.embeddings = layout.embeddings().to_vec();
+    network
 }

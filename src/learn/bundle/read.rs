@@ -10,8 +10,10 @@ use garde::Validate;
 use super::header::{Header, LONGEST, TensorEntry, shorten};
 use super::tensors::{ContentDigest, Holds, Tensor, table};
 use super::{Bundle, BundleError, network};
-use crate::domain::model::{BUNDLE_FORMAT, Manifest};
+use crate::domain::model::{BUNDLE_FORMAT, Encodings, Manifest, StaticScale};
+use crate::domain::order::DataSpec;
 use crate::domain::resolve::MAX_PARAMETERS;
+use crate::learn::features;
 use crate::learn::scaling::Scaler;
 
 /// Reads a bundle and holds every part of it against every other.
@@ -32,7 +34,8 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
         return Err(BundleError::Header(format!("its metadata hold `{}`, which no bundle has", shorten(unknown))));
     }
     let key_bytes = header.tensors.get("scaling.series").and_then(|entry| entry.shape.first()).copied();
-    let tensors = table(&network, rows, key_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default());
+    let scaling = (rows, manifest.inputs.len());
+    let tensors = table(&network, scaling, key_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default());
     check_names(&header, &tensors)?;
 
     // From here on every size is one that the file really has.
@@ -148,21 +151,59 @@ fn check_manifest(manifest: &Manifest) -> Result<(), String> {
     if data.targets.is_empty() || manifest.targets != data.targets {
         return Err("`targets` are not those of the order".to_owned());
     }
-    if !manifest.inputs.iter().eq(data.targets.iter().chain(&data.covariates.past)) {
-        return Err("`inputs` are not the order's targets and past covariates".to_owned());
+    check_encodings(&manifest.encodings, data)?;
+    if manifest.inputs != features::number_columns(data, &manifest.encodings) {
+        return Err("`inputs` are not the order's targets, past and future covariates that are numbers".to_owned());
     }
-    if manifest.inputs.iter().collect::<BTreeSet<_>>().len() < manifest.inputs.len() {
-        return Err("`inputs` names a column twice".to_owned());
+    let columns = features::input_columns(data);
+    if columns.iter().collect::<BTreeSet<_>>().len() < columns.len() {
+        return Err("`order.data` names a column twice".to_owned());
     }
     if Some(manifest.context) != data.context || Some(manifest.horizon) != data.horizon {
         return Err("`context` or `horizon` is not the order's".to_owned());
     }
-    let parameters = network(manifest).parameter_count() as u64;
+    if data.future_window > data.horizon {
+        return Err("`future_window` is longer than the horizon".to_owned());
+    }
+    let network = network(manifest);
+    if network.inputs > features::MAX_INPUTS {
+        return Err(format!("the network would read {} numbers a step, more than are allowed", network.inputs));
+    }
+    let parameters = network.parameter_count() as u64;
     if parameters > MAX_PARAMETERS.saturating_mul(2) {
         return Err(format!("the network would have {parameters} parameters, more than are allowed"));
     }
     if parameters != manifest.parameters {
         return Err(format!("it counts {} parameters, where its network has {parameters}", manifest.parameters));
+    }
+    Ok(())
+}
+
+/// Every category column of the order has its categories and every static number its scale, and
+/// nothing else has.
+fn check_encodings(encodings: &Encodings, data: &DataSpec) -> Result<(), String> {
+    let covariates = &data.covariates;
+    let varying = covariates.past.iter().chain(&covariates.future);
+    let mut known: BTreeSet<&str> = varying.chain(&covariates.fixed).map(String::as_str).collect();
+    let of_series = encodings.categories.contains_key(features::SERIES);
+    if covariates.series && !(of_series && known.insert(features::SERIES)) {
+        return Err("`encodings.categories` must hold `series`, and no column of that name".to_owned());
+    }
+    for (name, texts) in &encodings.categories {
+        if !known.contains(name.as_str()) {
+            return Err(format!("`encodings.categories` holds `{}`, which is no covariate", shorten(name)));
+        }
+        if texts.len() > features::MAX_CATEGORIES || !texts.is_sorted_by(|a, b| a < b) {
+            return Err(format!("the categories of `{}` are too many, doubled or not in order", shorten(name)));
+        }
+    }
+    let numbers = covariates.fixed.iter().filter(|&name| !encodings.categories.contains_key(name));
+    if !numbers.collect::<BTreeSet<_>>().into_iter().eq(encodings.statics.keys()) {
+        return Err("`encodings.statics` are not the order's static numbers".to_owned());
+    }
+    let usable = |scale: &StaticScale| scale.mean.is_finite() && scale.std.is_finite() && scale.std > 0.0;
+    if !encodings.statics.values().all(usable) {
+        return Err("a scale in `encodings.statics` is not finite, or not above zero".to_owned());
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use sha2::{Digest, Sha256};
 
 use crate::domain::order::Cell;
-use crate::nn::network::{Network, Parameter};
+use crate::nn::network::{Network, Parameter, Role};
 
 /// One tensor of a bundle.
 #[derive(Debug)]
@@ -48,9 +48,9 @@ impl Holds {
 }
 
 /// All tensors in the order of the file: the widest numbers first, so that each stands aligned.
-/// `rows` are the scaling's, `key_bytes` the length of its keys.
-pub(super) fn table(network: &Network, rows: usize, key_bytes: usize) -> Vec<Tensor> {
-    let scaling = |name: &str, holds| Tensor { name: name.to_owned(), shape: vec![rows, network.inputs], holds };
+/// `rows` and `columns` are the scaling's, `key_bytes` the length of its keys.
+pub(super) fn table(network: &Network, (rows, columns): (usize, usize), key_bytes: usize) -> Vec<Tensor> {
+    let scaling = |name: &str, holds| Tensor { name: name.to_owned(), shape: vec![rows, columns], holds };
     let mut tensors = vec![scaling("scaling.mean", Holds::Mean), scaling("scaling.std", Holds::Std)];
     for parameter in network.parameters() {
         push_parameter(network, &parameter, &mut tensors);
@@ -71,6 +71,14 @@ fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Te
         None => (kind, ""),
     };
     let whole = parameter.range();
+    if parameter.role == Role::Embedding {
+        tensors.push(Tensor {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            holds: Holds::Weights(whole),
+        });
+        return;
+    }
     let mut push = |name: String, shape: Vec<usize>, holds| tensors.push(Tensor { name, shape, holds });
     match (kind, parameter.layer) {
         ("bias", Some(_)) => {
@@ -87,6 +95,7 @@ fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Te
             let name = match (kind, layer) {
                 ("kernel", Some(_)) => format!("weight_ih_l0{way}"),
                 ("kernel", None) => "weight".to_owned(),
+                ("bias", None) => "bias".to_owned(),
                 ("recurrent_kernel", _) => format!("weight_hh_l0{way}"),
                 (norm, _) => {
                     let (norm, part) = norm.split_once('.').unwrap_or((norm, ""));

@@ -22,8 +22,9 @@ pub struct Written {
 /// Writes the bundle beside `path`, syncs it and moves it there, over what was there before.
 pub fn write(path: &Path, bundle: &Bundle) -> Result<Written, BundleError> {
     let keys = serde_json::to_vec(bundle.scaler.keys()).map_err(io::Error::from)?;
-    let rows = bundle.scaler.terms().len().checked_div(bundle.network.inputs).unwrap_or_default();
-    let tensors = table(&bundle.network, rows, keys.len());
+    let columns = bundle.scaler.columns().len();
+    let rows = bundle.scaler.terms().len().checked_div(columns).unwrap_or_default();
+    let tensors = table(&bundle.network, (rows, columns), keys.len());
     check(bundle)?;
     let beside = beside(path);
     let written = File::create(&beside).map_err(BundleError::from).and_then(|file| {

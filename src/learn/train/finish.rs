@@ -6,7 +6,7 @@ use crate::domain::model::{BUNDLE_FORMAT, Manifest, TrainedOn};
 use crate::domain::trainer::TrainerEvent;
 use crate::learn::baselines::{Judged, judge_all};
 use crate::learn::bundle::Bundle;
-use crate::learn::prepare::input_columns;
+use crate::learn::features::number_columns;
 use crate::learn::progress::{Emit, Halt};
 use crate::learn::source;
 use crate::learn::state::State;
@@ -44,7 +44,8 @@ impl Trainer<'_> {
             format: BUNDLE_FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             order: order.clone(),
-            inputs: input_columns(&order.data),
+            inputs: number_columns(&order.data, &self.prepared.features.encodings),
+            encodings: self.prepared.features.encodings.clone(),
             targets: order.data.targets.clone(),
             context: self.prepared.shape.context,
             horizon: self.prepared.shape.horizon,

@@ -3,6 +3,7 @@
 pub mod fused;
 mod libtorch;
 
+use super::embedding::Embedded;
 use super::network::Network;
 use crate::domain::order::{Device, EngineChoice, Loss};
 
@@ -144,6 +145,10 @@ pub fn build(
     choice: EngineChoice,
     threads: usize,
 ) -> Result<Built, EngineError> {
+    if !network.embeddings.is_empty() {
+        let Built { engine, reason } = build(&Embedded::inner(network), objective, device, choice, threads)?;
+        return Ok(Built { engine: Box::new(Embedded::new(network, engine)), reason });
+    }
     let on_card = match device {
         Device::Cpu => false,
         Device::Auto => libtorch::cards() > 0,
