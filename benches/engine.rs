@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use gatecast::domain::order::{Cell, Device, EngineChoice, Loss, Output};
 use gatecast::nn::engine::fused::Fused;
-use gatecast::nn::engine::{Batch, Engine, Inputs, Objective, Steps, build};
+use gatecast::nn::engine::{Batch, Draw, Engine, Inputs, Objective, Steps, build};
 use gatecast::nn::network::{Network, Role};
 
 const STEPS: usize = 50;
@@ -38,10 +38,10 @@ fn main() -> Result<(), Failure> {
         "large matrix products: {:.0} GFLOP/s on one thread, {:.0} on {threads}; fused engine on {}",
         peaks[0],
         peaks[1],
-        Fused::new(&Work::new(Cell::Lstm, false, 1, 1).network, OBJECTIVE, 1)?.instructions()
+        Fused::new(&Work::new(Cell::Lstm, Kind::Plain, 1, 1).network, OBJECTIVE, 1)?.instructions()
     ));
     line.print(&format!(
-        "{:<31}| {:>9} {:>8} {:>6} | {:>9} {:>8} {:>6} | {:>9} {:>6} | {:>9} {:>9} {:>6}",
+        "{:<35}| {:>9} {:>8} {:>6} | {:>9} {:>8} {:>6} | {:>9} {:>6} | {:>9} {:>9} {:>6}",
         "",
         "1 thread",
         "GFLOP/s",
@@ -55,18 +55,13 @@ fn main() -> Result<(), Failure> {
         "libtorch",
         "ratio"
     ));
-    for (cell, layer_norm) in [
-        (Cell::Lstm, false),
-        (Cell::Gru, false),
-        (Cell::SimpleRnn, false),
-        (Cell::Lstm, true),
-        (Cell::Gru, true),
-        (Cell::SimpleRnn, true),
-    ] {
-        for (units, batch) in [(20, 32), (64, 32), (128, 32), (128, 64), (256, 32)] {
-            let work = Work::new(cell, layer_norm, units, batch);
-            if chosen(&work.name) {
-                line.row(&work, threads, peaks, compare)?;
+    for kind in [Kind::Plain, Kind::LayerNorm, Kind::Dropout] {
+        for cell in [Cell::Lstm, Cell::Gru, Cell::SimpleRnn] {
+            for (units, batch) in [(20, 32), (20, 256), (64, 32), (128, 32), (128, 64), (256, 32)] {
+                let work = Work::new(cell, kind, units, batch);
+                if chosen(&work.name) {
+                    line.row(&work, threads, peaks, compare)?;
+                }
             }
         }
     }
@@ -89,7 +84,7 @@ impl Table {
 
     fn row(&mut self, work: &Work, threads: usize, peaks: [f64; 2], compare: bool) -> Result<(), Failure> {
         let mut best = f64::MAX;
-        let mut line = format!("{:<31}", work.name);
+        let mut line = format!("{:<35}", work.name);
         for (threads, peak) in [1, threads].into_iter().zip(peaks) {
             let seconds = work.train(&mut Fused::new(&work.network, OBJECTIVE, threads)?)?;
             let rate = work.flops() / seconds / 1e9;
@@ -114,6 +109,15 @@ impl Table {
     }
 }
 
+/// What is asked of the layers besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    LayerNorm,
+    /// Of the inputs and of the state.
+    Dropout,
+}
+
 /// A network of two layers, one input and ten outputs at each of fifty steps, and a batch for it.
 struct Work {
     name: String,
@@ -125,11 +129,20 @@ struct Work {
 }
 
 impl Work {
-    fn new(cell: Cell, layer_norm: bool, units: usize, batch: usize) -> Self {
-        let network = Network::stack(cell, layer_norm, 1, &[units, units], HORIZON, Output::EveryStep);
+    fn new(cell: Cell, kind: Kind, units: usize, batch: usize) -> Self {
+        let layer_norm = kind == Kind::LayerNorm;
+        let mut network = Network::stack(cell, layer_norm, 1, &[units, units], HORIZON, Output::EveryStep);
+        if kind == Kind::Dropout {
+            network.layers.iter_mut().for_each(|layer| (layer.dropout, layer.recurrent_dropout) = (0.1, 0.1));
+        }
+        let besides = match kind {
+            Kind::Plain => "",
+            Kind::LayerNorm => " norm",
+            Kind::Dropout => " dropout",
+        };
         let waves = |count: usize, scale: f32| (0..count).map(|i| scale * (0.7 * i as f32).sin()).collect::<Vec<_>>();
         Work {
-            name: format!("{}{} 2 x {units} batch {batch}", cell.name(), if layer_norm { " norm" } else { "" }),
+            name: format!("{}{besides} 2 x {units} batch {batch}", cell.name()),
             parameters: waves(network.parameter_count(), 1.0 / (units as f32).sqrt()),
             inputs: waves(batch * STEPS, 1.0),
             targets: waves(batch * STEPS * HORIZON, 1.0),
@@ -148,7 +161,7 @@ impl Work {
     /// Seconds a training step.
     fn train(&self, engine: &mut dyn Engine) -> Result<f64, Failure> {
         let inputs = Inputs { batch: self.batch, steps: STEPS, values: &self.inputs };
-        let batch = Batch::new(inputs, &self.targets);
+        let batch = Batch { draw: Some(Draw { seed: 1, step: 1 }), ..Batch::new(inputs, &self.targets) };
         let mut gradient = vec![0.0; self.parameters.len()];
         least(|| engine.loss_and_gradient(&self.parameters, batch, &mut gradient).map(|_| ()))
     }

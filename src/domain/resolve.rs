@@ -9,7 +9,7 @@ mod inputs;
 use inputs::{resolve_columns, resolve_future_window};
 
 use super::dataset::{ColumnKind, Profile};
-use super::order::{DataSpec, Device, EngineChoice, Layer, LayerSpec, Part, Split, TrainOrder};
+use super::order::{DataSpec, Device, EngineChoice, LayerSpec, Part, Split, TrainOrder};
 
 /// The most learnable numbers a network may have: 400 MB of weights, and as much again for the
 /// gradient and each moment of the optimiser.
@@ -150,13 +150,6 @@ fn check_model(order: &TrainOrder, errors: &mut Vec<FieldError>) {
         let pointer = if own { format!("/model/layers/{place}/dilation") } else { format!("/model/dilations/{place}") };
         let detail = format!("a state {} steps back lies before the context of {context} points", layer.dilation);
         errors.push(FieldError::new(pointer, detail));
-    }
-    let beyond = layers.iter().find_map(Layer::beyond_fused);
-    if let (EngineChoice::Fused, Some(what)) = (order.training.engine, beyond) {
-        errors.push(FieldError::new(
-            "/training/engine",
-            format!("the fused engine does not run {what}: leave the engine to `auto`, or take `libtorch`"),
-        ));
     }
 }
 

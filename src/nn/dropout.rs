@@ -6,7 +6,7 @@
 //! how a batch is split nor on how far another series drew.
 
 use super::engine::Draw;
-use super::random::{Purpose, Random};
+use super::random::{Purpose, Random, key_words};
 
 /// What is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,20 +29,42 @@ pub struct Place {
 /// One series' mask: 0 where the number is dropped, else 1 / (1 − rate). `series` is its place in
 /// the batch; the rate is taken in steps of 2⁻¹⁶.
 pub fn mask(draw: Draw, place: Place, series: usize, rate: f32, out: &mut [f32]) {
-    let purpose = match place.dropped {
-        Dropped::Inputs => Purpose::Dropout,
-        Dropped::State => Purpose::RecurrentDropout,
-    };
-    let at = (place.layer as u64) << 33 | u64::from(place.backwards) << 32 | series as u64;
-    let mut random = Random::at(draw.seed, purpose, draw.step, at);
-    let threshold = (f64::from(rate) * 65_536.0).round() as u64;
-    let kept = 1.0 / (1.0 - rate);
+    let mut random = Random::at(draw.seed, place.purpose(), draw.step, place.stream(series));
+    let (threshold, kept) = (threshold(rate), kept(rate));
     for four in out.chunks_mut(4) {
         let mut bits = random.bits();
         for number in four {
-            *number = if bits & 0xffff < threshold { 0.0 } else { kept };
+            *number = if bits as u32 & 0xffff < threshold { 0.0 } else { kept };
             bits >>= 16;
         }
+    }
+}
+
+/// ChaCha's key of a series' mask. Each 16 bits of the stream, the lowest first, are a number's:
+/// below the rate's [`threshold`] it is dropped.
+pub(in crate::nn) fn key(draw: Draw, place: Place, series: usize) -> [u32; 8] {
+    key_words(draw.seed, place.purpose(), draw.step, place.stream(series))
+}
+
+pub(in crate::nn) fn threshold(rate: f32) -> u32 {
+    (f64::from(rate) * 65_536.0).round() as u32
+}
+
+/// What a number that is kept is multiplied by.
+pub(in crate::nn) fn kept(rate: f32) -> f32 {
+    1.0 / (1.0 - rate)
+}
+
+impl Place {
+    fn purpose(self) -> Purpose {
+        match self.dropped {
+            Dropped::Inputs => Purpose::Dropout,
+            Dropped::State => Purpose::RecurrentDropout,
+        }
+    }
+
+    fn stream(self, series: usize) -> u64 {
+        (self.layer as u64) << 33 | u64::from(self.backwards) << 32 | series as u64
     }
 }
 

@@ -36,10 +36,9 @@ impl Random {
     /// One of many streams for the same step.
     pub fn at(seed: u64, purpose: Purpose, step: u64, place: u64) -> Self {
         let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
-        key[16..24].copy_from_slice(&step.to_le_bytes());
-        key[24..].copy_from_slice(&place.to_le_bytes());
+        for (bytes, word) in key.chunks_exact_mut(4).zip(key_words(seed, purpose, step, place)) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
         Self(ChaCha8Rng::from_seed(key))
     }
 
@@ -95,6 +94,15 @@ impl Random {
         self.shuffle(&mut items);
         items
     }
+}
+
+/// ChaCha's key of the stream [`Random::at`] draws from, for who runs many streams side by side.
+pub(super) fn key_words(seed: u64, purpose: Purpose, step: u64, place: u64) -> [u32; 8] {
+    let mut words = [0; 8];
+    for (pair, number) in words.chunks_exact_mut(2).zip([seed, purpose as u64, step, place]) {
+        pair.copy_from_slice(&[number as u32, (number >> 32) as u32]);
+    }
+    words
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::domain::order::Cell;
 
 use super::correlate::{Correlate, Factor, RowSums};
+use super::dropout::MultiplyAdd;
 use super::layer::Layer;
 use super::norm::{Backward as NormBackward, Rows};
 use super::product::{Product, Start};
@@ -18,10 +19,7 @@ impl Layer<'_> {
         trace.clear_sums();
         for step in (0..self.steps).rev() {
             self.step_back(step, trace);
-            // What came before the first step is not learned.
-            if step > 0 {
-                self.state_back(step, trace);
-            }
+            self.state_back(step, trace);
         }
         self.input_back(trace);
         if let Some(d_x) = d_x {
@@ -47,26 +45,27 @@ impl Layer<'_> {
         let level = self.level;
         let (block, stride) = (self.block(), self.gates_stride());
         let gates = &mut trace.gates[step * stride..][..stride];
+        let (activation, dilation) = (self.plan.activation, self.plan.dilation);
         let before = &trace.states[step * block..][..block];
-        let out = &trace.states[(step + 1) * block..][..block];
+        let out = &trace.states[(step + dilation) * block..][..block];
         let (earlier, later) = trace.d_states.split_at_mut(step * block);
         let d_out = &later[..block];
         match (self.plan.cell, self.plan.layer_norm) {
-            (Cell::SimpleRnn, false) => level.run(simple_rnn::Backward { out, d_out, d: gates }),
+            (Cell::SimpleRnn, false) => level.run(simple_rnn::Backward { activation, out, d_out, d: gates }),
             (Cell::SimpleRnn, true) => {
-                level.run(simple_rnn::Backward { out, d_out, d: &mut trace.scratch });
+                level.run(simple_rnn::Backward { activation, out, d_out, d: &mut trace.scratch });
                 let inverse = &trace.norm_inverse[step * self.lanes..];
                 let sums = (&mut trace.norm_gain_sums[..], &mut trace.norm_offset_sums[..]);
                 self.norm_back(gates, inverse, &trace.scratch, sums);
             }
             (Cell::Gru, _) => {
-                let d_before = (step > 0).then(|| &mut earlier[(step.max(1) - 1) * block..]);
+                let d_before = step.checked_sub(dilation).map(|before| &mut earlier[before * block..][..block]);
                 level.run(gru::Backward { gates, before, d_out, d_before });
             }
             (Cell::Lstm, layer_norm) => {
                 let before = &trace.cells[step * block..][..block];
                 let squashed = &trace.squashed[step * block..][..block];
-                let d_cell = &mut trace.d_cell[..];
+                let d_cell = &mut trace.d_cell[step % dilation * block..][..block];
                 if !layer_norm {
                     return level.run(lstm::Backward { gates, before, squashed, d_out, d_cell });
                 }
@@ -96,8 +95,10 @@ impl Layer<'_> {
         });
     }
 
-    /// Through the recurrent product, into the gradient by the state before.
+    /// Through the recurrent product, into the gradient by the state before. What came before the
+    /// first step is not learned.
     fn state_back(&self, step: usize, trace: &mut Trace) {
+        let Some(before) = step.checked_sub(self.plan.dilation) else { return };
         let (block, stride, lanes) = (self.block(), self.recurrent_stride(), self.lanes);
         let first = step * self.gates_stride() + self.plan.recurrent_rows().start * lanes;
         let gates = &trace.gates[first..][..stride];
@@ -122,16 +123,17 @@ impl Layer<'_> {
             }
             from = values;
         }
-        self.level.run(Product {
-            weights: &self.weights.recurrent_turned,
-            start: Start::Out,
-            steps: 1,
-            lanes,
-            x: from,
-            x_stride: 0,
-            out: &mut trace.d_states[(step - 1) * block..][..block],
-            out_stride: 0,
-        });
+        let d_before = &mut trace.d_states[before * block..][..block];
+        let masked = self.drops_state();
+        let (start, out) = match masked {
+            true => (Start::Zero, &mut trace.scratch[..]),
+            false => (Start::Out, &mut d_before[..]),
+        };
+        let weights = &self.weights.recurrent_turned;
+        self.level.run(Product { weights, start, steps: 1, lanes, x: from, x_stride: 0, out, out_stride: 0 });
+        if masked {
+            self.level.run(MultiplyAdd { a: &trace.scratch, b: &trace.state_mask, out: d_before });
+        }
     }
 
     /// Through the norm of the input's product, if there is one, all steps at once.
@@ -185,13 +187,15 @@ impl Layer<'_> {
                 out: &mut gradient[plan.kernel.clone()][first * columns..][..rows.len() * columns],
             });
         }
-        // From the second step on: the state before the first is zero.
+        // Not from the first steps, which read the zero state.
         let (from, stride) = self.by_state(trace);
         let block = self.block();
+        let first = plan.dilation;
+        let fed = if self.drops_state() { &trace.fed } else { &trace.states };
         self.level.run(Correlate {
-            a: Factor { data: from.get(stride..).unwrap_or(&[]), stride, rows: plan.recurrent_rows().len() },
-            b: Factor { data: &trace.states[block..], stride: block, rows: plan.units },
-            steps: steps - 1,
+            a: Factor { data: from.get(first * stride..).unwrap_or(&[]), stride, rows: plan.recurrent_rows().len() },
+            b: Factor { data: fed.get(first * block..).unwrap_or(&[]), stride: block, rows: plan.units },
+            steps: steps.saturating_sub(first),
             lanes,
             out: &mut gradient[plan.recurrent_kernel.clone()],
         });

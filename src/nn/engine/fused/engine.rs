@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use crate::domain::order::Output;
 use crate::nn::engine::{Batch, Engine, EngineError, Inputs, Objective, Steps};
-use crate::nn::network::{Layer, Network};
+use crate::nn::network::Network;
 
 use super::layout::{Shard, shards};
 use super::pass::{Lesson, Pass, Scratch, predicted_steps};
@@ -60,9 +61,6 @@ impl Fused {
         if no_units || network.inputs == 0 || network.outputs == 0 {
             return Err(EngineError::Backend("a network needs inputs, units and outputs".to_owned()));
         }
-        if let Some(what) = unsupported(network) {
-            return Err(EngineError::Unsupported { engine: "fused", what });
-        }
         let pool = (threads > 1)
             .then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build())
             .transpose()
@@ -101,12 +99,6 @@ impl Fused {
     }
 }
 
-/// What of a network this engine leaves to LibTorch. Layers say so themselves, for an order that
-/// asks for both is refused by it, too.
-fn unsupported(network: &Network) -> Option<&'static str> {
-    network.layers.iter().find_map(Layer::beyond_fused)
-}
-
 impl Engine for Fused {
     fn name(&self) -> &'static str {
         "fused"
@@ -134,7 +126,8 @@ impl Engine for Fused {
         }
         gradient.fill(0.0);
         self.weights.pack(self.level, &self.plan, parameters, true);
-        let pass = Pass { level: self.level, plan: &self.plan, weights: &self.weights, parameters, steps };
+        let ends = self.network.output == Output::LastStep;
+        let pass = Pass { level: self.level, plan: &self.plan, weights: &self.weights, parameters, steps, ends };
         let share = 1.0 / batch.targets.len() as f32;
         let (output, loss, input_row) = (self.network.output, self.objective.loss, steps * self.network.inputs);
 
@@ -151,7 +144,7 @@ impl Engine for Fused {
             let rows = task.shard.series.clone();
             let inputs = &values[rows.start * input_row..rows.end * input_row];
             let targets = &batch.targets[rows.start * row..rows.end * row];
-            let lesson = Lesson { inputs, targets, output, loss, share };
+            let lesson = Lesson { inputs, targets, output, loss, share, draw: batch.draw };
             let mut scratch = take(&self.scratch);
             task.loss = pass.train(&task.shard, lesson, &mut scratch, &mut task.gradient);
             give(&self.scratch, scratch);
@@ -184,7 +177,7 @@ impl Engine for Fused {
         predictions.clear();
         predictions.resize(inputs.batch * row, 0.0);
         let input_row = inputs.steps * self.network.inputs;
-        if inputs.batch <= FEW {
+        if inputs.batch <= FEW && self.plan.goes_forward() {
             self.single.load(&self.plan, parameters);
             for (inputs, out) in inputs.values.chunks_exact(input_row).zip(predictions.chunks_exact_mut(row)) {
                 self.single.predict(inputs, out);
@@ -192,8 +185,9 @@ impl Engine for Fused {
             return Ok(());
         }
         self.weights.pack(self.level, &self.plan, parameters, false);
-        let pass =
-            Pass { level: self.level, plan: &self.plan, weights: &self.weights, parameters, steps: inputs.steps };
+        let ends = steps == Steps::Last || self.network.output == Output::LastStep;
+        let steps = inputs.steps;
+        let pass = Pass { level: self.level, plan: &self.plan, weights: &self.weights, parameters, steps, ends };
         let shards: Vec<Shard> = shards(inputs.batch).collect();
         // Every shard but the last is full, so chunks of the first's length are the shards.
         let full = shards.first().map_or(1, |shard| shard.series.len()) * row;

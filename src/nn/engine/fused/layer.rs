@@ -12,6 +12,7 @@
 
 use crate::domain::order::Cell;
 
+use super::dropout::{Masks, Multiply};
 use super::norm::{Normalise, Onto, Rows, Scale};
 use super::plan::{Group, LayerPlan};
 use super::product::{Product, Start};
@@ -20,7 +21,7 @@ use super::trace::Trace;
 use super::weights::LayerWeights;
 use super::{gru, lstm, simple_rnn};
 
-/// A layer with its weights and the size of the work.
+/// One direction of a layer with its weights and the size of the work.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layer<'a> {
     pub level: Level,
@@ -29,6 +30,8 @@ pub(super) struct Layer<'a> {
     pub parameters: &'a [f32],
     pub steps: usize,
     pub lanes: usize,
+    /// None where nothing is dropped: in forecasts, and where no draw is given.
+    pub masks: Option<Masks>,
 }
 
 impl Layer<'_> {
@@ -54,22 +57,28 @@ impl Layer<'_> {
         Rows { steps, stride, first: group.first * units, count: group.count * units, lanes: self.lanes }
     }
 
-    /// Reads `x`, `[step, input, lane]`, from the zero state, and leaves h in the trace.
+    /// Reads `x`, `[step, input, lane]`, whole and in its own order, from the zero state, and leaves h in the trace.
     pub(super) fn forward(&self, x: &[f32], trace: &mut Trace) {
         trace.resize(self.plan, self.steps, self.lanes);
-        let block = self.block();
-        trace.states[..block].fill(0.0);
+        let before = self.plan.dilation * self.block();
+        trace.states[..before].fill(0.0);
         if self.plan.cell == Cell::Lstm {
-            trace.cells[..block].fill(0.0);
+            trace.cells[..before].fill(0.0);
         }
+        self.draw_state_mask(trace);
         self.feed_input(x, trace);
         for step in 0..self.steps {
             // The zero state feeds nothing.
-            if step > 0 {
+            if step >= self.plan.dilation {
                 self.feed_state(step, trace);
             }
             self.step(step, trace);
         }
+    }
+
+    /// h after each step, `[step, unit, lane]`.
+    pub(super) fn states<'t>(&self, trace: &'t Trace) -> &'t [f32] {
+        &trace.states[self.plan.dilation * self.block()..]
     }
 
     /// Begins all gates with their biases and adds the input's product.
@@ -110,7 +119,12 @@ impl Layer<'_> {
         let (block, stride) = (self.block(), self.recurrent_stride());
         let first = step * self.gates_stride() + plan.recurrent_rows().start * lanes;
         let gates = &mut trace.gates[first..][..stride];
-        let (normed, x) = (plan.norms_products(), &trace.states[step * block..][..block]);
+        let (normed, mut x) = (plan.norms_products(), &trace.states[step * block..][..block]);
+        if self.drops_state() {
+            let fed = &mut trace.fed[step * block..][..block];
+            level.run(Multiply { a: x, b: &trace.state_mask, out: fed });
+            x = fed;
+        }
         let (start, out) = match normed {
             true => (Start::Zero, &mut trace.recurrent_hat[step * stride..][..stride]),
             false => (Start::Out, &mut gates[..]),
@@ -135,24 +149,26 @@ impl Layer<'_> {
         let Layer { level, plan, lanes, .. } = *self;
         let (block, stride) = (self.block(), self.gates_stride());
         let gates = &mut trace.gates[step * stride..][..stride];
-        let (before, after) = trace.states.split_at_mut((step + 1) * block);
-        let (before, out) = (&before[step * block..], &mut after[..block]);
+        let after = (step + plan.dilation) * block;
+        let (before, later) = trace.states.split_at_mut(after);
+        let (before, out) = (&before[step * block..][..block], &mut later[..block]);
+        let activation = plan.activation;
         let rows = Rows { steps: 1, stride: 0, first: 0, count: plan.units, lanes };
         let gain = &self.parameters[plan.norm_gain.clone()];
         let onto = Onto::Offset(&self.parameters[plan.norm_offset.clone()]);
         match (plan.cell, plan.layer_norm) {
-            (Cell::SimpleRnn, false) => level.run(simple_rnn::Forward { from: gates, out }),
+            (Cell::SimpleRnn, false) => level.run(simple_rnn::Forward { activation, from: gates, out }),
             (Cell::SimpleRnn, true) => {
                 let inverse = &mut trace.norm_inverse[step * lanes..];
                 level.run(Normalise { rows, values: gates, inverse, inverse_stride: 0 });
                 let scaled = &mut trace.scratch[..];
                 level.run(Scale { rows, values: gates, gain, onto, out: scaled, out_stride: 0 });
-                level.run(simple_rnn::Forward { from: scaled, out });
+                level.run(simple_rnn::Forward { activation, from: scaled, out });
             }
             (Cell::Gru, _) => level.run(gru::Forward { gates, before, out }),
             (Cell::Lstm, layer_norm) => {
-                let (earlier, later) = trace.cells.split_at_mut((step + 1) * block);
-                let (before, cell) = (&earlier[step * block..], &mut later[..block]);
+                let (earlier, later) = trace.cells.split_at_mut(after);
+                let (before, cell) = (&earlier[step * block..][..block], &mut later[..block]);
                 let squashed = &mut trace.squashed[step * block..][..block];
                 if !layer_norm {
                     return level.run(lstm::Forward { gates, before, cell, squashed, out });

@@ -44,6 +44,7 @@
 mod backward;
 mod columns;
 mod correlate;
+mod dropout;
 mod engine;
 mod gru;
 mod head;
@@ -60,6 +61,7 @@ mod reference;
 mod simd;
 mod simple_rnn;
 mod single;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod trace;

@@ -1,14 +1,14 @@
 //! A shard through the whole network: turned into lanes, forward, loss, back.
 
 use crate::domain::order::{Loss, Output};
-use crate::nn::engine::Steps;
+use crate::nn::engine::{Draw, Steps};
 
+use super::dropout::Masks;
 use super::head::{Head, Residuals};
-use super::layer::Layer;
 use super::layout::{Buffer, Shard, from_lanes, to_lanes};
 use super::plan::Plan;
 use super::simd::Level;
-use super::trace::Trace;
+use super::stage::{Stage, StageTrace};
 use super::weights::Weights;
 
 /// Memory one thread works in, kept between calls.
@@ -18,7 +18,7 @@ pub(super) struct Scratch {
     targets: Buffer,
     outputs: Buffer,
     mask: Buffer,
-    traces: Vec<Trace>,
+    traces: Vec<StageTrace>,
 }
 
 /// A network ready to run: what all shards share.
@@ -29,6 +29,8 @@ pub(super) struct Pass<'a> {
     pub weights: &'a Weights,
     pub parameters: &'a [f32],
     pub steps: usize,
+    /// Predictions are wanted at the end alone.
+    pub ends: bool,
 }
 
 /// A shard's share of a training step.
@@ -41,6 +43,7 @@ pub(super) struct Lesson<'a> {
     pub loss: Loss,
     /// 1 / the number of target elements in the whole batch.
     pub share: f32,
+    pub draw: Option<Draw>,
 }
 
 impl Pass<'_> {
@@ -48,7 +51,8 @@ impl Pass<'_> {
     pub(super) fn train(&self, shard: &Shard, lesson: Lesson<'_>, scratch: &mut Scratch, gradient: &mut [f32]) -> f64 {
         let lanes = shard.lanes;
         let head = self.head(self.output_steps(lesson.output), lanes);
-        self.forward(shard, lesson.inputs, scratch);
+        let masks = lesson.draw.map(|draw| Masks { draw, series: shard.series.start });
+        self.forward(shard, lesson.inputs, masks, scratch);
         let Scratch { inputs, targets, outputs, mask, traces } = scratch;
         let Some(top) = traces.last_mut() else { return 0.0 };
         let elements = head.steps * self.plan.head.outputs;
@@ -61,15 +65,14 @@ impl Pass<'_> {
         }
         let block = self.plan.head.units * lanes;
         let first = (self.steps - head.steps) * block;
-        // The state after step t stands at t + 1.
-        let states = &top.states[first + block..];
+        let (states, d_states) = self.layer(self.plan.layers.len() - 1, lanes, masks).outputs_and_gradient(top);
+        let states = &states[first..];
         head.forward(&self.weights.head, self.parameters, states, outputs);
         let Lesson { loss, share, .. } = lesson;
         let total = self.level.run(Residuals { loss, predictions: outputs, targets, mask, share });
-        top.d_states[..first].fill(0.0);
-        let d_states = &mut top.d_states[first..];
-        head.backward(&self.weights.head_turned, states, outputs, d_states, gradient);
-        self.backward(lanes, inputs, traces, gradient);
+        d_states[..first].fill(0.0);
+        head.backward(&self.weights.head_turned, states, outputs, &mut d_states[first..], gradient);
+        self.backward(lanes, inputs, masks, traces, gradient);
         total
     }
 
@@ -77,12 +80,13 @@ impl Pass<'_> {
     pub(super) fn predict(&self, shard: &Shard, inputs: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
         let (lanes, outputs) = (shard.lanes, self.plan.head.outputs);
         let head = self.head(out.len() / (outputs * shard.series.len()), lanes);
-        self.forward(shard, inputs, scratch);
+        self.forward(shard, inputs, None, scratch);
         let Some(top) = scratch.traces.last() else { return };
         let elements = head.steps * outputs;
         scratch.outputs.resize(elements * lanes);
-        let first = (self.steps + 1 - head.steps) * self.plan.head.units * lanes;
-        head.forward(&self.weights.head, self.parameters, &top.states[first..], &mut scratch.outputs);
+        let first = (self.steps - head.steps) * self.plan.head.units * lanes;
+        let states = self.layer(self.plan.layers.len() - 1, lanes, None).outputs(top);
+        head.forward(&self.weights.head, self.parameters, &states[first..], &mut scratch.outputs);
         from_lanes(&scratch.outputs, elements, lanes, out);
     }
 
@@ -97,50 +101,57 @@ impl Pass<'_> {
         Head { level: self.level, plan: &self.plan.head, steps, lanes }
     }
 
-    fn layer(&self, layer: usize, lanes: usize) -> Layer<'_> {
-        Layer {
+    fn layer(&self, layer: usize, lanes: usize, masks: Option<Masks>) -> Stage<'_> {
+        Stage {
             level: self.level,
             plan: &self.plan.layers[layer],
             weights: &self.weights.layers[layer],
             parameters: self.parameters,
             steps: self.steps,
             lanes,
+            masks,
+            ends: self.ends && layer + 1 == self.plan.layers.len(),
         }
     }
 
-    fn forward(&self, shard: &Shard, inputs: &[f32], scratch: &mut Scratch) {
+    fn forward(&self, shard: &Shard, inputs: &[f32], masks: Option<Masks>, scratch: &mut Scratch) {
         let lanes = shard.lanes;
         let elements = inputs.len() / shard.series.len();
         scratch.inputs.resize(elements * lanes);
         to_lanes(inputs, elements, lanes, &mut scratch.inputs);
-        scratch.traces.resize_with(self.plan.layers.len(), Trace::default);
+        scratch.traces.resize_with(self.plan.layers.len(), StageTrace::default);
         for layer in 0..self.plan.layers.len() {
             let (below, traces) = scratch.traces.split_at_mut(layer);
-            let x = below.last().map_or(&scratch.inputs[..], |below| self.states_of(layer - 1, lanes, below));
+            let x = match below.last() {
+                None => &scratch.inputs[..],
+                Some(below) => self.layer(layer - 1, lanes, masks).outputs(below),
+            };
             if let Some(trace) = traces.first_mut() {
-                self.layer(layer, lanes).forward(x, trace);
+                self.layer(layer, lanes, masks).forward(x, trace);
             }
         }
     }
 
-    fn backward(&self, lanes: usize, inputs: &[f32], traces: &mut [Trace], gradient: &mut [f32]) {
+    fn backward(
+        &self,
+        lanes: usize,
+        inputs: &[f32],
+        masks: Option<Masks>,
+        traces: &mut [StageTrace],
+        gradient: &mut [f32],
+    ) {
         for layer in (0..self.plan.layers.len()).rev() {
             let (below, traces) = traces.split_at_mut(layer);
             let Some(trace) = traces.first_mut() else { continue };
-            let this = self.layer(layer, lanes);
+            let this = self.layer(layer, lanes, masks);
             match below.last_mut() {
                 None => this.backward(inputs, trace, None, gradient),
-                Some(Trace { states, d_states, .. }) => {
-                    let block = self.plan.layers[layer - 1].units * lanes;
-                    this.backward(&states[block..], trace, Some(d_states), gradient);
+                Some(below) => {
+                    let (x, d_x) = self.layer(layer - 1, lanes, masks).outputs_and_gradient(below);
+                    this.backward(x, trace, Some(d_x), gradient);
                 }
             }
         }
-    }
-
-    /// h after each step: what the layer above reads.
-    fn states_of<'t>(&self, layer: usize, lanes: usize, trace: &'t Trace) -> &'t [f32] {
-        &trace.states[self.plan.layers[layer].units * lanes..]
     }
 }
 

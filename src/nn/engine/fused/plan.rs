@@ -2,13 +2,24 @@
 
 use std::ops::Range;
 
-use crate::domain::order::Cell;
-use crate::nn::network::Network;
+use crate::domain::order::{Activation, Cell};
+use crate::nn::network::{Layer, Network, Parameter};
 
-/// One recurrent layer.
+/// One direction of a recurrent layer.
 #[derive(Debug, Clone)]
 pub(super) struct LayerPlan {
+    /// Which layer of the network.
+    pub place: usize,
+    /// Reads from the end.
+    pub backwards: bool,
     pub cell: Cell,
+    /// Of the simple RNN.
+    pub activation: Activation,
+    /// Rates of what is dropped, of the inputs and of the state.
+    pub dropout: f32,
+    pub recurrent_dropout: f32,
+    /// The state is read this many steps back.
+    pub dilation: usize,
     pub layer_norm: bool,
     pub inputs: usize,
     pub units: usize,
@@ -27,6 +38,31 @@ pub(super) struct LayerPlan {
 pub(super) type RowMap = (Range<usize>, usize);
 
 impl LayerPlan {
+    fn new(parameters: &[Parameter], place: usize, layer: &Layer, inputs: usize, backwards: bool) -> Self {
+        let half = if backwards { "reverse." } else { "" };
+        let at = |name: &str| range(parameters, &format!("recurrent.{place}.{half}{name}"));
+        let own_norm = if layer.cell == Cell::SimpleRnn { "norm" } else { "cell_norm" };
+        LayerPlan {
+            place,
+            backwards,
+            cell: layer.cell,
+            activation: layer.activation,
+            dropout: layer.dropout,
+            recurrent_dropout: layer.recurrent_dropout,
+            dilation: layer.dilation.max(1),
+            layer_norm: layer.layer_norm,
+            inputs,
+            units: layer.units,
+            kernel: at("kernel"),
+            recurrent_kernel: at("recurrent_kernel"),
+            bias: at("bias"),
+            input_gain: at("input_norm.gain"),
+            recurrent_gain: at("recurrent_norm.gain"),
+            norm_gain: at(&format!("{own_norm}.gain")),
+            norm_offset: at(&format!("{own_norm}.offset")),
+        }
+    }
+
     /// Rows of gates held for each step: the GRU keeps the recurrent part of its candidate apart.
     pub(super) fn gate_rows(&self) -> usize {
         match self.cell {
@@ -112,6 +148,24 @@ pub(super) struct Group {
     pub count: usize,
 }
 
+/// One layer of the stack.
+#[derive(Debug, Clone)]
+pub(super) struct StagePlan {
+    /// The half that reads from the beginning, then, if there is one, the half from the end.
+    pub halves: Vec<LayerPlan>,
+    pub inputs: usize,
+    pub outputs: usize,
+    /// What it reads is added to what it gives.
+    pub residual: bool,
+}
+
+impl StagePlan {
+    /// What it gives is its one half's state and no more.
+    pub(super) fn is_bare(&self) -> bool {
+        self.halves.len() == 1 && !self.residual
+    }
+}
+
 /// The linear head.
 #[derive(Debug, Clone)]
 pub(super) struct HeadPlan {
@@ -124,7 +178,7 @@ pub(super) struct HeadPlan {
 /// The whole network.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
-    pub layers: Vec<LayerPlan>,
+    pub layers: Vec<StagePlan>,
     pub head: HeadPlan,
     pub parameters: usize,
 }
@@ -132,38 +186,30 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(network: &Network) -> Self {
         let parameters = network.parameters();
-        let range = |layer: Option<usize>, names: &[&str]| {
-            parameters
-                .iter()
-                .filter(|parameter| parameter.layer == layer)
-                .find(|parameter| names.iter().any(|name| parameter.name.ends_with(&format!(".{name}"))))
-                .map_or(0..0, |parameter| parameter.range())
-        };
         let mut inputs = network.inputs;
         let mut layers = Vec::with_capacity(network.layers.len());
-        for (layer, spec) in network.layers.iter().enumerate() {
-            let at = |names: &[&str]| range(Some(layer), names);
-            layers.push(LayerPlan {
-                cell: spec.cell,
-                layer_norm: spec.layer_norm,
-                inputs,
-                units: spec.units,
-                kernel: at(&["kernel"]),
-                recurrent_kernel: at(&["recurrent_kernel"]),
-                bias: at(&["bias"]),
-                input_gain: at(&["input_norm.gain"]),
-                recurrent_gain: at(&["recurrent_norm.gain"]),
-                norm_gain: at(&["norm.gain", "cell_norm.gain"]),
-                norm_offset: at(&["norm.offset", "cell_norm.offset"]),
-            });
-            inputs = spec.units;
+        for (place, layer) in network.layers.iter().enumerate() {
+            let half = |backwards| LayerPlan::new(&parameters, place, layer, inputs, backwards);
+            let halves = [false, true].into_iter().take(layer.directions()).map(half).collect();
+            layers.push(StagePlan { halves, inputs, outputs: layer.outputs(), residual: layer.residual });
+            inputs = layer.outputs();
         }
         let head = HeadPlan {
             units: inputs,
             outputs: network.outputs,
-            kernel: range(None, &["kernel"]),
-            bias: range(None, &["bias"]),
+            kernel: range(&parameters, "head.kernel"),
+            bias: range(&parameters, "head.bias"),
         };
         Plan { layers, head, parameters: network.parameter_count() }
     }
+
+    /// Whether no layer reads from the end, so that a series can be read step by step.
+    pub(super) fn goes_forward(&self) -> bool {
+        self.layers.iter().all(|layer| layer.halves.len() == 1)
+    }
+}
+
+/// Where a variable lies; nowhere if the network has none of that name.
+fn range(parameters: &[Parameter], name: &str) -> Range<usize> {
+    parameters.iter().find(|parameter| parameter.name == name).map_or(0..0, Parameter::range)
 }

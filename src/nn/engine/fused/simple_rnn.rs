@@ -1,10 +1,12 @@
-//! The simple RNN's element-wise part: h = tanh of the pre-activation, normalised or not.
+//! The simple RNN's element-wise part: h = activation of the pre-activation, normalised or not.
 
-use super::math::tanh;
+use super::math::{sigmoid, tanh};
 use super::simd::{Kernel, Simd};
+use crate::domain::order::Activation;
 
-/// h = tanh(from).
+/// h = activation(from).
 pub(super) struct Forward<'a> {
+    pub activation: Activation,
     pub from: &'a [f32],
     pub out: &'a mut [f32],
 }
@@ -15,13 +17,21 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         for at in (0..self.out.len()).step_by(S::LANES) {
-            simd.store(self.out, at, tanh(simd, simd.load(self.from, at)));
+            let x = simd.load(self.from, at);
+            let h = match self.activation {
+                Activation::Tanh => tanh(simd, x),
+                Activation::Sigmoid => sigmoid(simd, x),
+                Activation::Relu => simd.max(simd.splat(0.0), x),
+                Activation::Linear => x,
+            };
+            simd.store(self.out, at, h);
         }
     }
 }
 
-/// The gradient by what tanh was taken of.
+/// The gradient by what the activation was taken of; every one's slope is told by h alone.
 pub(super) struct Backward<'a> {
+    pub activation: Activation,
     pub out: &'a [f32],
     pub d_out: &'a [f32],
     pub d: &'a mut [f32],
@@ -32,9 +42,16 @@ impl Kernel for Backward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        let one = simd.splat(1.0);
         for at in (0..self.d.len()).step_by(S::LANES) {
             let h = simd.load(self.out, at);
-            let slope = simd.neg_mul_add(h, h, simd.splat(1.0));
+            let slope = match self.activation {
+                Activation::Tanh => simd.neg_mul_add(h, h, one),
+                Activation::Sigmoid => simd.neg_mul_add(h, h, h),
+                // 1 above 0; in between for what is too small to be told from it (under 3e-39).
+                Activation::Relu => simd.min(one, simd.mul(h, simd.splat(f32::MAX))),
+                Activation::Linear => one,
+            };
             simd.store(self.d, at, simd.mul(simd.load(self.d_out, at), slope));
         }
     }

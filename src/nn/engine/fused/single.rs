@@ -11,7 +11,7 @@
 
 use super::columns::{Begin, Columns, Combine, Normalise, Scale, spread};
 use super::layout::{BLOCK, Buffer};
-use super::plan::{LayerPlan, Plan};
+use super::plan::{LayerPlan, Plan, StagePlan};
 use super::simd::Level;
 use super::weights::{Kept, gate_starts, input_gains};
 use super::{gru, lstm, simple_rnn};
@@ -38,15 +38,18 @@ pub(super) struct State {
 
 #[derive(Debug, Clone, Default)]
 struct LayerState {
+    /// As many steps' as the layer's dilation, each `width` long.
     hidden: Buffer,
     cell: Buffer,
+    /// Which of them is read, and then written, next.
+    at: usize,
 }
 
 impl Single {
     pub(super) fn new(level: Level, plan: &Plan) -> Self {
         Single {
             level,
-            layers: plan.layers.iter().map(SingleLayer::new).collect(),
+            layers: plan.layers.iter().filter_map(SingleLayer::new).collect(),
             head: Columns::default(),
             head_bias: Buffer::default(),
             output: Buffer::default(),
@@ -76,9 +79,10 @@ impl Single {
         state.layers.resize_with(self.layers.len(), LayerState::default);
         for (state, layer) in state.layers.iter_mut().zip(&self.layers) {
             for buffer in [&mut state.hidden, &mut state.cell] {
-                buffer.resize(layer.width);
+                buffer.resize(layer.plan.dilation * layer.width);
                 buffer.fill(0.0);
             }
+            state.at = 0;
         }
     }
 
@@ -99,7 +103,7 @@ impl Single {
         for (step, mut x) in inputs.chunks_exact(width).enumerate() {
             for (layer, state) in self.layers.iter_mut().zip(&mut state.layers) {
                 layer.step(self.level, x, state);
-                x = &state.hidden[..layer.plan.units];
+                x = &layer.given[..layer.plan.units];
             }
             if step >= quiet
                 && let Some(out) = out.next()
@@ -115,6 +119,7 @@ impl Single {
 #[derive(Debug)]
 struct SingleLayer {
     plan: LayerPlan,
+    residual: bool,
     /// The units, padded.
     width: usize,
     input: Columns,
@@ -133,10 +138,14 @@ struct SingleLayer {
     hidden: Buffer,
     cell: Buffer,
     squashed: Buffer,
+    /// What the layer above reads: h, and with a residual link what was read itself.
+    given: Buffer,
 }
 
 impl SingleLayer {
-    fn new(plan: &LayerPlan) -> Self {
+    /// Of the half that reads from the beginning.
+    fn new(stage: &StagePlan) -> Option<Self> {
+        let plan = stage.halves.first()?;
         let width = plan.units.next_multiple_of(BLOCK);
         let zeros = |len: usize| {
             let mut buffer = Buffer::default();
@@ -148,8 +157,9 @@ impl SingleLayer {
         for block in mask.chunks_exact_mut(width) {
             block[..plan.units].fill(1.0);
         }
-        SingleLayer {
+        Some(SingleLayer {
             plan: plan.clone(),
+            residual: stage.residual,
             width,
             input: Columns::default(),
             recurrent: Columns::default(),
@@ -164,7 +174,8 @@ impl SingleLayer {
             hidden: zeros(width),
             cell: zeros(width),
             squashed: zeros(width),
-        }
+            given: zeros(width),
+        })
     }
 
     fn load(&mut self, parameters: &[f32]) {
@@ -180,25 +191,29 @@ impl SingleLayer {
     }
 
     fn step(&mut self, level: Level, x: &[f32], state: &mut LayerState) {
-        self.feed(level, x, state);
+        let kept = state.at * self.width..(state.at + 1) * self.width;
+        let (hidden, cell) = (&mut state.hidden[kept.clone()], &mut state.cell[kept]);
+        state.at = (state.at + 1) % self.plan.dilation;
+        self.feed(level, x, hidden);
+        let activation = self.plan.activation;
         let (gates, out) = (&mut self.gates[..], &mut self.hidden[..]);
         let units = self.plan.units;
         let mask = &self.mask[..self.width];
         let (gain, begin) = (&self.norm_gain[..], Begin::With(&self.norm_offset));
         match (self.plan.cell, self.plan.layer_norm) {
-            (Cell::SimpleRnn, false) => level.run(simple_rnn::Forward { from: gates, out }),
+            (Cell::SimpleRnn, false) => level.run(simple_rnn::Forward { activation, from: gates, out }),
             (Cell::SimpleRnn, true) => {
                 level.run(Normalise { values: gates, mask, count: units });
                 level.run(Scale { values: gates, gain, begin, out: &mut self.squashed });
-                level.run(simple_rnn::Forward { from: &self.squashed, out });
+                level.run(simple_rnn::Forward { activation, from: &self.squashed, out });
             }
-            (Cell::Gru, _) => level.run(gru::Forward { gates, before: &state.hidden, out }),
+            (Cell::Gru, _) => level.run(gru::Forward { gates, before: hidden, out }),
             (Cell::Lstm, false) => {
-                let (cell, squashed) = (&mut self.cell[..], &mut self.squashed[..]);
-                level.run(lstm::Forward { gates, before: &state.cell, cell, squashed, out });
+                let (after, squashed) = (&mut self.cell[..], &mut self.squashed[..]);
+                level.run(lstm::Forward { gates, before: cell, cell: after, squashed, out });
             }
             (Cell::Lstm, true) => {
-                level.run(lstm::Update { gates, before: &state.cell, cell: &mut self.cell });
+                level.run(lstm::Update { gates, before: cell, cell: &mut self.cell });
                 let product = &mut self.product[..self.width];
                 product.copy_from_slice(&self.cell);
                 level.run(Normalise { values: product, mask, count: units });
@@ -206,15 +221,19 @@ impl SingleLayer {
                 level.run(lstm::Emit { gates, squashed: &mut self.squashed, out });
             }
         }
-        std::mem::swap(&mut self.hidden, &mut state.hidden);
-        std::mem::swap(&mut self.cell, &mut state.cell);
+        hidden.copy_from_slice(&self.hidden);
+        cell.copy_from_slice(&self.cell);
+        self.given.copy_from_slice(&self.hidden);
+        if self.residual {
+            self.given.iter_mut().zip(x).for_each(|(given, x)| *given += x);
+        }
     }
 
     /// Both products, onto the biases.
-    fn feed(&mut self, level: Level, x: &[f32], state: &LayerState) {
+    fn feed(&mut self, level: Level, x: &[f32], hidden: &[f32]) {
         let (units, width) = (self.plan.units, self.width);
         let by_state = self.plan.recurrent_rows().start / units * width;
-        let hidden = &state.hidden[..units];
+        let hidden = &hidden[..units];
         if !self.plan.norms_products() {
             // Columns of the input end before the GRU's m, which has only its bias to begin with.
             let fed = self.input.height;
@@ -255,7 +274,9 @@ mod tests {
     #[test]
     fn going_on_from_a_state_equals_reading_all_at_once() {
         for cell in [Cell::SimpleRnn, Cell::Lstm, Cell::Gru] {
-            let network = network(cell, true, 2, &[5, 18], 3);
+            let mut network = network(cell, true, 2, &[5, 18, 18], 3);
+            (network.layers[1].dilation, network.layers[2].dilation) = (2, 3);
+            network.layers[2].residual = true;
             let plan = Plan::new(&network);
             let parameters = numbers(7, plan.parameters);
             let inputs = numbers(8, 9 * 2);

@@ -10,7 +10,7 @@ use super::plan::LayerPlan;
 pub(super) struct Trace {
     /// `[step, gate row]`: pre-activations, then activations, then gradients.
     pub gates: Buffer,
-    /// h, `[step + 1, unit]`: the state before the first step stands first.
+    /// h, `[dilation + step, unit]`: the states before the first steps stand first.
     pub states: Buffer,
     /// The gradient by h, `[step, unit]`.
     pub d_states: Buffer,
@@ -18,7 +18,7 @@ pub(super) struct Trace {
     pub cells: Buffer,
     /// LSTM: tanh of the (normalised) cell, `[step, unit]`.
     pub squashed: Buffer,
-    /// LSTM: the gradient by c, one step.
+    /// LSTM: the gradient by c, as many steps as c is carried over at once: `[dilation, unit]`.
     pub d_cell: Buffer,
     /// x̂ of the input's and the recurrent product and 1 / √(variance + ε) by group.
     pub input_hat: Buffer,
@@ -34,6 +34,10 @@ pub(super) struct Trace {
     pub recurrent_gain_sums: Buffer,
     pub norm_gain_sums: Buffer,
     pub norm_offset_sums: Buffer,
+    /// With recurrent dropout: the state's mask, `[unit]`, and what of the state the recurrent
+    /// products read, `[step, unit]`.
+    pub state_mask: Buffer,
+    pub fed: Buffer,
     /// One step's units.
     pub scratch: Buffer,
 }
@@ -43,13 +47,13 @@ impl Trace {
     pub(super) fn resize(&mut self, plan: &LayerPlan, steps: usize, lanes: usize) {
         let block = plan.units * lanes;
         self.gates.resize(steps * plan.gate_rows() * lanes);
-        self.states.resize((steps + 1) * block);
+        self.states.resize((plan.dilation + steps) * block);
         self.d_states.resize(steps * block);
         self.scratch.resize(block);
         if plan.cell == Cell::Lstm {
-            self.cells.resize((steps + 1) * block);
+            self.cells.resize((plan.dilation + steps) * block);
             self.squashed.resize(steps * block);
-            self.d_cell.resize(block);
+            self.d_cell.resize(plan.dilation * block);
         }
         if plan.norms_products() {
             let (input, recurrent) = (plan.input_rows().len() * lanes, plan.recurrent_rows().len() * lanes);

@@ -61,7 +61,8 @@ pub(super) fn input_gains(plan: &LayerPlan, parameters: &[f32]) -> Vec<f32> {
 /// Every layer's, and the head's.
 #[derive(Debug, Default)]
 pub(super) struct Weights {
-    pub layers: Vec<LayerWeights>,
+    /// By layer and half.
+    pub layers: Vec<Vec<LayerWeights>>,
     pub head: Packed,
     pub head_turned: Packed,
     packed: Kept,
@@ -76,9 +77,12 @@ impl Weights {
         }
         self.packed.keep(parameters);
         self.turned = training;
-        self.layers.resize_with(plan.layers.len(), LayerWeights::default);
-        for (weights, plan) in self.layers.iter_mut().zip(&plan.layers) {
-            weights.pack(level, plan, parameters, training);
+        self.layers.resize_with(plan.layers.len(), Vec::new);
+        for (halves, plan) in self.layers.iter_mut().zip(&plan.layers) {
+            halves.resize_with(plan.halves.len(), LayerWeights::default);
+            for (weights, plan) in halves.iter_mut().zip(&plan.halves) {
+                weights.pack(level, plan, parameters, training);
+            }
         }
         let data = &parameters[plan.head.kernel.clone()];
         let head = Matrix { data, rows: plan.head.outputs, columns: plan.head.units, rotate: 0 };
