@@ -41,7 +41,7 @@ fn network_of(inputs: usize, mut layers: Vec<Layer>, outputs: usize, output: Out
         layers[at].bidirectional &= output == Output::LastStep;
         layers[at].residual &= at > 0 && layers[at].outputs() == layers[at.max(1) - 1].outputs();
     }
-    Network { inputs, layers, outputs, output }
+    Network { layers, ..Network::stack(Cell::Lstm, false, inputs, &[], outputs, output) }
 }
 
 fn rate() -> impl Strategy<Value = f32> {
