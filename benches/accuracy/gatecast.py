@@ -33,12 +33,18 @@ def upload(name, csv, **options):
     return call("POST", f"/v1/datasets?{query}", csv, "text/csv")["id"]
 
 
-def train(order):
-    """The finished job of one order, and its history."""
-    job = call("POST", "/v1/jobs", {"kind": "train", **order})
+def run(order):
+    """The job of one order, once it has succeeded."""
+    job = call("POST", "/v1/jobs", order)
     while job["status"] in ("queued", "running"):
         time.sleep(0.5)
         job = call("GET", f"/v1/jobs/{job['id']}")
     if job["status"] != "succeeded":
         sys.exit(f"job {job['id']} {job['status']}: {job['error']}")
+    return job
+
+
+def train(order):
+    """The finished job of one training, and its history."""
+    job = run({"kind": "train", **order})
     return job, call("GET", f"/v1/jobs/{job['id']}/metrics")["epochs"]

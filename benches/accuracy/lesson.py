@@ -25,24 +25,35 @@ def series(draw):
         yield wave + 0.1 * (draw.random() - 0.5)
 
 
-def main():
+def upload():
     draw = random.Random(SEED)
     rows = (f"s{n}," + ",".join(f"{value:.9g}" for value in series(draw)) for n in range(SERIES))
     header = "id," + ",".join(f"t{step}" for step in range(POINTS))
-    dataset = gatecast.upload("lesson", "\n".join([header, *rows]).encode(), layout="rows")
+    return gatecast.upload("lesson", "\n".join([header, *rows]).encode(), layout="rows")
+
+
+def order(dataset, epochs=20):
+    """What all programs share."""
+    return {
+        "dataset": dataset,
+        "data": {
+            "context": 50,
+            "horizon": 10,
+            "scaling": "none",
+            "split": {"by": "series", "validation": 0.2, "test": 0.1},
+        },
+        "model": {"layers": [20, 20], "output": "every_step"},
+        "training": {"epochs": epochs, "batch_size": 32, "seed": SEED},
+    }
+
+
+def main():
+    dataset = upload()
     print("| network | validation last_time_step_mse | test | bound | seconds an epoch |\n|---|---|---|---|---|")
     for cell, layer_norm, bound in PROGRAMS:
-        job, epochs = gatecast.train({
-            "dataset": dataset,
-            "data": {
-                "context": 50,
-                "horizon": 10,
-                "scaling": "none",
-                "split": {"by": "series", "validation": 0.2, "test": 0.1},
-            },
-            "model": {"cell": cell, "layer_norm": layer_norm, "layers": [20, 20], "output": "every_step"},
-            "training": {"epochs": 20, "batch_size": 32, "seed": SEED},
-        })
+        program = order(dataset)
+        program["model"] |= {"cell": cell, "layer_norm": layer_norm}
+        job, epochs = gatecast.train(program)
         figures = [job["metrics"][part]["last_time_step_mse"] for part in ("validation", "test")]
         seconds = sorted(epoch["seconds"] for epoch in epochs)[len(epochs) // 2]
         name = cell + (" with layer norm" if layer_norm else "")
