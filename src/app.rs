@@ -127,6 +127,7 @@ fn start_pool(app: &App, folder: &DataFolder) -> Result<Pool, StartError> {
     let config = PoolConfig {
         workers: app.settings.jobs.workers(),
         threads: app.settings.jobs.threads.get(),
+        niceness: app.settings.jobs.niceness,
         ..PoolConfig::new(folder, program)
     };
     Ok(Pool::start(app.store.clone(), app.blobs.clone(), config))

@@ -64,6 +64,7 @@ pub enum LogFormat {
 pub struct JobSettings {
     pub workers: Option<usize>,
     pub threads: NonZeroUsize,
+    pub niceness: i32,
 }
 
 impl JobSettings {
@@ -158,6 +159,9 @@ impl Settings {
         }
         if self.jobs.threads.get() > 1024 {
             return invalid("jobs.threads", "at most 1024");
+        }
+        if !(0..=19).contains(&self.jobs.niceness) {
+            return invalid("jobs.niceness", "expected 0 to 19");
         }
         if self.forecast.threads.get() > 1024 {
             return invalid("forecast.threads", "at most 1024");

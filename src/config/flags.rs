@@ -51,6 +51,9 @@ pub struct ServeFlags {
     /// Threads of one training [default: 1].
     #[arg(long, env = "GATECAST_TRAINING_THREADS", value_name = "N")]
     pub training_threads: Option<u32>,
+    /// How much trainings give way to all else on this machine, 0 to 19 [default: 10].
+    #[arg(long, env = "GATECAST_TRAINING_NICENESS", value_name = "N")]
+    pub training_niceness: Option<u32>,
     /// Forecasts computed at once [default: 1].
     #[arg(long, env = "GATECAST_FORECAST_THREADS", value_name = "N")]
     pub forecast_threads: Option<u32>,
@@ -110,6 +113,7 @@ impl ServeFlags {
             ("log.filter", text(self.data.log_filter.clone())),
             ("jobs.workers", number(self.workers)),
             ("jobs.threads", number(self.training_threads)),
+            ("jobs.niceness", number(self.training_niceness)),
             ("forecast.threads", number(self.forecast_threads)),
             ("forecast.cache", size(self.model_cache)),
             ("limits.upload", size(self.upload_limit)),

@@ -36,6 +36,7 @@ fn a_flag_goes_before_the_file_and_the_file_before_the_defaults() {
     assert_eq!(settings.data, PathBuf::from("from-flag"));
     assert_eq!(settings.jobs.threads.get(), 3);
     assert_eq!(settings.forecast.threads.get(), 1);
+    assert_eq!(settings.jobs.niceness, 10);
 }
 
 #[test]
@@ -73,4 +74,13 @@ fn sizes_are_read_as_written() {
         assert!(text.parse::<ByteSize>().is_err(), "{text}");
     }
     assert_eq!(ByteSize(3 << 20).to_string(), "3 MiB");
+}
+
+#[test]
+fn trainings_cannot_be_put_before_the_server() {
+    assert_eq!(with_file("[jobs]\nniceness = 19\n").unwrap().jobs.niceness, 19);
+    for niceness in [-1, 20] {
+        let error = with_file(&format!("[jobs]\nniceness = {niceness}\n")).unwrap_err();
+        assert!(error.contains("jobs.niceness"), "{error}");
+    }
 }

@@ -7,6 +7,7 @@ use super::ids::{DatasetId, JobId, ModelId};
 use super::metrics::FinalMetrics;
 use super::order::Order;
 use super::result::JobResult;
+use super::trainer::WindowCounts;
 
 /// `queued → running → succeeded | failed | cancelled`; a running job may go back to `queued`
 /// (a fault of the machine, a shutdown), and a queued one may be cancelled.
@@ -83,6 +84,8 @@ pub struct Job {
     pub cancel_requested: bool,
     /// The engine that runs it, once it runs.
     pub engine: Option<String>,
+    /// Why it is this engine.
+    pub engine_reason: Option<String>,
     pub dataset: DatasetId,
     pub dataset_revision: u32,
     /// The order with every open field filled in; it can be sent again as it stands.
@@ -107,6 +110,23 @@ pub struct Job {
     pub version: i64,
 }
 
+/// What an attempt runs, once its data is read and its network stands: the data of a `started` event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StartFacts {
+    pub attempt: u32,
+    pub engine: String,
+    /// Why this engine.
+    pub reason: String,
+    /// `cpu`, `cuda:0`, …
+    pub device: String,
+    /// Learnable numbers in the network.
+    pub parameters: u64,
+    pub windows: WindowCounts,
+    /// The last epoch of the checkpoint that the attempt goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_after: Option<u32>,
+}
+
 /// One thing that happened to a job, in the order it happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobEvent {
@@ -114,7 +134,8 @@ pub struct JobEvent {
     pub sequence: i64,
     pub at: jiff::Timestamp,
     pub kind: JobEventKind,
-    /// `status`: `{status, attempt, error?, model?}`; `epoch`: an epoch report; `warning`: `{code, detail}`.
+    /// `status`: `{status, attempt, error?, model?}`; `started`: what runs; `epoch`: an epoch report;
+    /// `warning` and `info`: `{code, detail}`.
     #[schema(value_type = Object)]
     pub data: serde_json::Value,
 }
@@ -123,16 +144,20 @@ pub struct JobEvent {
 #[serde(rename_all = "snake_case")]
 pub enum JobEventKind {
     Status,
+    Started,
     Epoch,
     Warning,
+    Info,
 }
 
 impl JobEventKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Status => "status",
+            Self::Started => "started",
             Self::Epoch => "epoch",
             Self::Warning => "warning",
+            Self::Info => "info",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a forecast is judged by.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -27,14 +29,14 @@ pub struct Metrics {
 }
 
 /// What training reports of the part it learns from.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct TrainingMetrics {
     /// Mean over the epoch's batches, each weighted by its windows, taken as the weights move.
     pub loss: f64,
 }
 
 /// One epoch, as the history keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct EpochReport {
     /// Counted from 1.
     pub epoch: u32,
@@ -46,6 +48,20 @@ pub struct EpochReport {
     pub validation: Option<Metrics>,
     /// This epoch's weights are the best so far.
     pub best: bool,
+    /// Of the epoch's last step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// The Euclidean norm of the gradient before clipping, mean over the epoch's steps: of each
+    /// recurrent layer (`recurrent.0`, …) and of the `head`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gradient_norm: BTreeMap<String, f64>,
+}
+
+impl EpochReport {
+    /// What epochs are compared by: the validation loss, or the training loss where there is none.
+    pub fn judged(&self) -> f64 {
+        self.validation.and_then(|metrics| metrics.loss).unwrap_or(self.training.loss)
+    }
 }
 
 /// A method's errors on the parts held back.

@@ -45,6 +45,15 @@ pub struct Manifest {
     pub threads: usize,
     pub epochs: u32,
     pub best_epoch: u32,
+    /// Why training ended; absent in bundles of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_by: Option<StoppedBy>,
+    /// What `learning_rate: "find"` found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_rate: Option<FoundRate>,
+    /// The model that training went on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finetuned_from: Option<FinetunedFrom>,
     pub metrics: FinalMetrics,
     pub trained_on: TrainedOn,
 }
@@ -89,6 +98,56 @@ impl StaticScale {
     pub fn apply(self, value: f64) -> f64 {
         (value - self.mean) / self.std
     }
+}
+
+/// Why a training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StoppedBy {
+    /// All epochs were run.
+    Epochs,
+    EarlyStopping,
+    MaxSteps,
+    TimeLimit,
+}
+
+/// What a range test of learning rates (Smith 2017) chose, and on what grounds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FoundRate {
+    /// A tenth of `lowest_loss_at`.
+    pub learning_rate: f64,
+    /// The rate at which the smoothed loss was lowest.
+    pub lowest_loss_at: f64,
+    /// The rates tried, each a constant factor above the one before.
+    pub tried_from: f64,
+    pub tried_to: f64,
+    pub steps: u32,
+}
+
+/// The model that a fine-tuning began from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FinetunedFrom {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelId>,
+    /// Of its bundle.
+    pub sha256: String,
+    /// The variables that kept their values, by the beginning of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frozen: Vec<String>,
+    pub scaling: FinetuneScaling,
+    /// What it had been trained on.
+    pub trained_on: TrainedOn,
+}
+
+/// Whose scaling a fine-tuned model has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FinetuneScaling {
+    /// That of the model it began from; series that it does not know are scaled by their context.
+    #[default]
+    Keep,
+    /// Fitted to the new training part.
+    Refit,
 }
 
 /// The exact data a model saw.

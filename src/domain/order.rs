@@ -11,8 +11,11 @@ mod inputs;
 mod layer;
 mod layer_spec;
 mod model;
+mod optimizer;
 pub mod patch;
+mod rate;
 mod scaling;
+mod schedule;
 mod search;
 mod stack;
 mod training;
@@ -32,9 +35,12 @@ pub use inputs::{Calendar, CalendarAs, CalendarFeature, CalendarForm, Covariates
 pub use layer::{FirstWeights, Layer};
 pub use layer_spec::{LayerSettings, LayerSpec};
 pub use model::{Activation, Cell, ModelSpec, Output};
+pub use optimizer::Optimizer;
+pub use rate::Rate;
 pub use scaling::{Scaling, ScalingKind, ScalingScope};
+pub use schedule::Schedule;
 pub use search::{Budget, Draw, Method, Range, SearchOrder};
-pub use training::{Clip, Device, EarlyStopping, EngineChoice, Loss, Optimizer, TrainingSpec};
+pub use training::{Clip, Device, EarlyStopping, EngineChoice, Loss, TrainingSpec};
 
 /// What `POST /v1/jobs` takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]

@@ -9,7 +9,7 @@ mod inputs;
 use inputs::{resolve_columns, resolve_future_window};
 
 use super::dataset::{ColumnKind, Profile};
-use super::order::{DataSpec, Device, EngineChoice, LayerSpec, Part, Split, TrainOrder};
+use super::order::{DataSpec, Device, EngineChoice, LayerSpec, Part, Schedule, Split, TrainOrder};
 
 /// The most learnable numbers a network may have: 400 MB of weights, and as much again for the
 /// gradient and each moment of the optimiser.
@@ -47,6 +47,14 @@ pub fn resolve(mut order: TrainOrder, dataset_name: &str, profile: &Profile) -> 
         errors.push(FieldError::new(
             "/training/early_stopping",
             "needs a validation part: give /data/split/validation, or leave early stopping out",
+        ));
+    }
+    if let Schedule::Cosine { warmup_epochs, .. } = order.training.schedule
+        && warmup_epochs >= f64::from(order.training.epochs)
+    {
+        errors.push(FieldError::new(
+            "/training/schedule/warmup_epochs",
+            format!("must be fewer than the training's {} epochs", order.training.epochs),
         ));
     }
     if !errors.is_empty() {

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ids::{DatasetId, JobId, ModelId};
 use super::metrics::{EpochReport, FinalMetrics};
@@ -73,6 +74,9 @@ pub enum TrainerEvent {
     Started {
         engine: String,
         device: String,
+        /// Why this engine.
+        #[serde(default)]
+        reason: String,
         /// Learnable numbers in the network.
         parameters: u64,
         /// Windows in each part.
@@ -90,15 +94,18 @@ pub enum TrainerEvent {
     },
     /// An epoch has ended and its checkpoint is safe on disk.
     Epoch { report: EpochReport },
-    /// Something a person would want to know; training goes on.
+    /// Something a person should look at; training goes on.
     Warning { code: String, detail: String },
+    /// Something a person may want to know, and nothing to worry about.
+    Info { code: String, detail: String },
     /// The model's file is whole and synced.
     Finished { metrics: Box<FinalMetrics>, best_epoch: u32, epochs: u32, sha256: String, bytes: u64 },
     /// The training ended without a model.
     Failed { fault: Fault, code: String, detail: String },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Windows in each part of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct WindowCounts {
     pub training: u64,
     pub validation: u64,

@@ -89,13 +89,14 @@ impl JsonBody for Order {
 }
 
 /// Objects of an order; serde would take a list for one, its items for the fields in their order.
-const OBJECTS: [&str; 7] = [
+const OBJECTS: [&str; 8] = [
     "/data",
     "/data/covariates",
     "/data/split",
     "/model",
     "/training",
     "/training/optimizer",
+    "/training/schedule",
     "/training/early_stopping",
 ];
 
@@ -166,7 +167,8 @@ fn checked<T: Validate<Context = ()>>(value: T) -> Result<T, Vec<FieldProblem>> 
 }
 
 /// Places that hold one of several types: which one is no part of the body's path.
-const VARIANTS: [&str; 4] = ["/split/training", "/split/validation", "/split/test", "/training/clip"];
+const VARIANTS: [&str; 5] =
+    ["/split/training", "/split/validation", "/split/test", "/training/clip", "/optimizer/learning_rate"];
 
 /// `data.split.validation[0]` as a JSON pointer. A variant's number is no part of the body's path.
 fn pointer(path: &str) -> String {

@@ -92,7 +92,8 @@ impl Trainer {
     }
 }
 
-/// Lets the server, and the rest of the machine, go first. A trainer that cannot be lowered is
+/// Lets the server, and the rest of the machine, go first. Done before the trainer has its order,
+/// and so before it starts a thread, for threads inherit it. A trainer that cannot be lowered is
 /// still a trainer.
 fn give_way(child: &Child, niceness: i32) {
     if let Some(pid) = process_id(child)

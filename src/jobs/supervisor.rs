@@ -14,7 +14,7 @@ use super::{bundle, work};
 use crate::blobs::Key;
 use crate::domain::alias::ModelRef;
 use crate::domain::ids::ModelId;
-use crate::domain::job::{Job, JobError};
+use crate::domain::job::{Job, JobError, StartFacts};
 use crate::domain::order::{Order, ScalingChoice};
 use crate::domain::trainer::{Assignment, DatasetSource, Fault, FineTuning, TrainerEvent};
 use crate::store::NewModel;
@@ -178,9 +178,11 @@ impl Attempt<'_> {
             }
         };
         let written = match event {
-            TrainerEvent::Started { engine, device, parameters, windows, resumed_after, history } => {
+            TrainerEvent::Started { engine, device, reason, parameters, windows, resumed_after, history } => {
                 tracing::info!(job = %self.job.id, engine, device, parameters, ?windows, resumed_after, "training");
-                self.keeper.write(async |store, lease| store.started(lease, &engine, &history).await).await
+                let attempt = self.keeper.lease.attempt;
+                let facts = StartFacts { attempt, engine, reason, device, parameters, windows, resumed_after };
+                self.keeper.write(async |store, lease| store.started(lease, &facts, &history).await).await
             }
             TrainerEvent::Progress { fraction, eta_seconds } => {
                 if fraction.is_finite() {
@@ -194,6 +196,9 @@ impl Attempt<'_> {
             }
             TrainerEvent::Warning { code, detail } => {
                 self.keeper.write(async |store, lease| store.warning(lease, &code, &detail).await).await
+            }
+            TrainerEvent::Info { code, detail } => {
+                self.keeper.write(async |store, lease| store.info(lease, &code, &detail).await).await
             }
             TrainerEvent::Finished { metrics, sha256, bytes, .. } => {
                 return Some(Outcome::Finished { metrics, sha256, bytes });

@@ -11,27 +11,25 @@ use std::io;
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::durable;
 use super::error::LearnError;
 use super::state::State;
-use crate::domain::metrics::{EpochReport, Metrics, TrainingMetrics};
+use crate::domain::model::FinetunedFrom;
+use crate::domain::order::Optimizer;
 use crate::domain::trainer::Assignment;
 use crate::nn::optimizer::OptimizerState;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const METADATA: &str = "gatecast_checkpoint";
-
-/// Numbers of one epoch in the history tensor; NaN where there is none. As tensors and not as
-/// text, they come back to the bit.
-const REPORT: usize = 9;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
     format: u32,
-    /// Of the order, the data and the engine: [`identity`].
+    /// [`Identity`].
     training: String,
     steps: u64,
     /// Of all tensors, by name.
@@ -50,26 +48,36 @@ pub enum Unusable {
 }
 
 /// What a checkpoint belongs to: everything that training depends on but the machine.
-fn identity(assignment: &Assignment, engine: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(engine);
-    hash.update(serde_json::to_vec(&assignment.order).unwrap_or_default());
-    hash.update(&assignment.dataset.sha256);
-    hex(&hash.finalize())
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity(String);
+
+impl Identity {
+    pub fn new(assignment: &Assignment, engine: &str, finetuned_from: Option<&FinetunedFrom>) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(engine);
+        hash.update(serde_json::to_vec(&assignment.order).unwrap_or_default());
+        hash.update(&assignment.dataset.sha256);
+        if let Some(from) = finetuned_from {
+            hash.update(serde_json::to_vec(from).unwrap_or_default());
+        }
+        Self(hex(&hash.finalize()))
+    }
 }
 
 /// Writes the state durably.
-pub fn write(path: &Path, assignment: &Assignment, engine: &str, state: &State) -> Result<(), LearnError> {
+pub fn write(path: &Path, identity: &Identity, state: &State) -> Result<(), LearnError> {
     let mut tensors: Vec<(String, Numbers)> = vec![
         ("best".to_owned(), Numbers::f32(&state.best)),
-        ("history".to_owned(), Numbers::f64(state.history.iter().flat_map(to_row))),
+        ("found".to_owned(), Numbers::json(&state.found)?),
+        // Numbers are written with as many digits as bring each back to the bit.
+        ("history".to_owned(), Numbers::json(&state.history)?),
         ("parameters".to_owned(), Numbers::f32(&state.parameters)),
     ];
     tensors.extend(state.optimizer.slots().map(|(name, values)| (format!("optimizer.{name}"), Numbers::f32(values))));
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
     let header = Header {
         format: FORMAT,
-        training: identity(assignment, engine),
+        training: identity.0.clone(),
         steps: state.optimizer.steps(),
         digest: digest(tensors.iter().map(|(name, numbers)| (name.as_str(), numbers.bytes.as_slice()))),
     };
@@ -87,12 +95,12 @@ fn into_io(error: SafeTensorError) -> io::Error {
 }
 
 /// Reads a state back, if it is whole and of this training.
-pub fn read(path: &Path, assignment: &Assignment, engine: &str, parameters: usize) -> Result<State, Unusable> {
+pub fn read(path: &Path, identity: &Identity, optimizer: Optimizer, parameters: usize) -> Result<State, Unusable> {
     let bytes = fs::read(path).map_err(|error| Unusable::Unreadable(error.kind()))?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|_| Unusable::Damaged)?;
     let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA)).ok_or(Unusable::Damaged)?;
     let header: Header = serde_json::from_str(header).map_err(|_| Unusable::Damaged)?;
-    if header.format != FORMAT || header.training != identity(assignment, engine) {
+    if header.format != FORMAT || header.training != identity.0 {
         return Err(Unusable::Foreign);
     }
     let tensors = SafeTensors::deserialize(&bytes).map_err(|_| Unusable::Damaged)?;
@@ -104,53 +112,20 @@ pub fn read(path: &Path, assignment: &Assignment, engine: &str, parameters: usiz
         return Err(Unusable::Damaged);
     }
     let weights = |name: &str| Ok(Some(f32s(data(name)?)).filter(|weights| weights.len() == parameters));
-    let optimizer = OptimizerState::restore(assignment.order.training.optimizer, parameters, header.steps, |slot| {
+    let optimizer = OptimizerState::restore(optimizer, parameters, header.steps, |slot| {
         data(&format!("optimizer.{slot}")).ok().map(f32s)
     });
     Ok(State {
         parameters: weights("parameters")?.ok_or(Unusable::Foreign)?,
         best: weights("best")?.ok_or(Unusable::Foreign)?,
         optimizer: optimizer.map_err(|_| Unusable::Foreign)?,
-        history: f64s(data("history")?)
-            .chunks_exact(REPORT)
-            .zip(1..)
-            .map(|(row, epoch)| from_row(epoch, row))
-            .collect(),
+        history: json(data("history")?)?,
+        found: json(data("found")?)?,
     })
 }
 
-fn to_row(report: &EpochReport) -> [f64; REPORT] {
-    let of = |number: fn(&Metrics) -> Option<f64>| report.validation.as_ref().and_then(number).unwrap_or(f64::NAN);
-    [
-        report.seconds,
-        report.training.loss,
-        f64::from(u8::from(report.best)),
-        of(|metrics| metrics.loss),
-        of(|metrics| Some(metrics.last_time_step_mse)),
-        of(|metrics| Some(metrics.mae)),
-        of(|metrics| Some(metrics.rmse)),
-        of(|metrics| Some(metrics.smape)),
-        of(|metrics| metrics.mase),
-    ]
-}
-
-fn from_row(epoch: u32, row: &[f64]) -> EpochReport {
-    let at = |place: usize| row.get(place).copied().filter(|number| !number.is_nan());
-    let validation = at(4).map(|last_time_step_mse| Metrics {
-        loss: at(3),
-        last_time_step_mse,
-        mae: at(5).unwrap_or_default(),
-        rmse: at(6).unwrap_or_default(),
-        smape: at(7).unwrap_or_default(),
-        mase: at(8),
-    });
-    EpochReport {
-        epoch,
-        seconds: at(0).unwrap_or_default(),
-        training: TrainingMetrics { loss: at(1).unwrap_or_default() },
-        validation,
-        best: at(2) == Some(1.0),
-    }
+fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unusable> {
+    serde_json::from_slice(text).map_err(|_| Unusable::Damaged)
 }
 
 /// A tensor of one dimension, as bytes.
@@ -166,9 +141,9 @@ impl Numbers {
         Self { dtype: Dtype::F32, shape: [values.len()], bytes }
     }
 
-    fn f64(values: impl Iterator<Item = f64>) -> Self {
-        let bytes: Vec<u8> = values.flat_map(f64::to_le_bytes).collect();
-        Self { dtype: Dtype::F64, shape: [bytes.len() / 8], bytes }
+    fn json(value: &impl Serialize) -> Result<Self, LearnError> {
+        let bytes = serde_json::to_vec(value).map_err(|error| LearnError::Broken(error.to_string()))?;
+        Ok(Self { dtype: Dtype::U8, shape: [bytes.len()], bytes })
     }
 }
 
@@ -192,10 +167,6 @@ impl View for Numbers {
 
 fn f32s(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
-}
-
-fn f64s(bytes: &[u8]) -> Vec<f64> {
-    bytes.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
 }
 
 fn digest<'t>(tensors: impl Iterator<Item = (&'t str, &'t [u8])>) -> String {

@@ -12,7 +12,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process;
 use std::thread;
 
-use rustix::process::{Signal, getpid, kill_process, nice};
+use rustix::process::{Signal, getpid, kill_process};
 
 use super::error::LearnError;
 use super::train::train;
@@ -21,13 +21,8 @@ use crate::domain::trainer::{Assignment, TrainerEvent};
 /// Longer than any assignment that the API lets through.
 const LONGEST_ASSIGNMENT: u64 = 16 << 20;
 
-/// How far this process stands back: below a server on the same machine that answers requests.
-const NICENESS: i32 = 10;
-
 /// Runs one training for the process that started this one.
 pub fn run() -> io::Result<()> {
-    // Before any thread starts, for threads inherit it. Where it is refused, training is only less polite.
-    let _ = nice(NICENESS);
     let mut line = String::new();
     io::stdin().lock().take(LONGEST_ASSIGNMENT).read_line(&mut line)?;
     let assignment: Assignment =

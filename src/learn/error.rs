@@ -34,6 +34,10 @@ pub enum LearnError {
     #[error("there are {0} training windows, more than 4,294,967,295: raise `data.stride`")]
     TooManyWindows(u64),
     #[error("{0}")]
+    TooLarge(String),
+    #[error("{0}")]
+    FinetuneMismatch(String),
+    #[error("{0}")]
     Diverged(String),
     #[error("the order asks for device {0}, which this machine does not have: use `auto` or `cpu`")]
     NoDevice(String),
@@ -65,6 +69,8 @@ impl LearnError {
             | Self::SeriesTooShort(_)
             | Self::NoTrainingWindows(_)
             | Self::TooManyWindows(_)
+            | Self::TooLarge(_)
+            | Self::FinetuneMismatch(_)
             | Self::Diverged(_)
             | Self::NoDevice(_) => Fault::Order,
             Self::OutOfMemory(_) | Self::DiskFull | Self::Storage { .. } | Self::Engine(_) | Self::Broken(_) => {
@@ -88,6 +94,8 @@ impl LearnError {
             Self::SeriesTooShort(_) => "series_too_short",
             Self::NoTrainingWindows(_) => "no_training_windows",
             Self::TooManyWindows(_) => "too_many_windows",
+            Self::TooLarge(_) => "too_large",
+            Self::FinetuneMismatch(_) => "finetune_mismatch",
             Self::Diverged(_) => "diverged",
             Self::NoDevice(_) => "no_device",
             Self::OutOfMemory(_) => "out_of_memory",

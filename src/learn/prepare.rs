@@ -14,6 +14,7 @@ use super::scaling::Scaler;
 use super::split::{Parts, split};
 use crate::data::frame::{Frame, FrameColumn, FrameSeries};
 use crate::domain::dataset::Warning;
+use crate::domain::model::Encodings;
 use crate::domain::order::{DataSpec, Missing};
 
 /// The series as training reads them.
@@ -72,6 +73,11 @@ impl Shape {
 impl Prepared {
     /// Of a frame with [`features::input_columns`] in their order.
     pub fn new(frame: Frame, data: &DataSpec) -> Result<Self, LearnError> {
+        Self::encoded(frame, data, None)
+    }
+
+    /// With categories and static numbers encoded as a model does already.
+    pub fn encoded(frame: Frame, data: &DataSpec, known: Option<&Encodings>) -> Result<Self, LearnError> {
         let shape = Shape::of(data)?;
         let targets = data.targets.len();
         let mut frame = missing::on_grid(frame)?;
@@ -90,7 +96,7 @@ impl Prepared {
         let trained: Vec<Range<usize>> =
             frame.series.iter().zip(&parts).map(|(series, parts)| trained(series, parts, shape)).collect();
         let scaler = fit(&frame, &trained, data)?;
-        let features = Features::of(&frame, &statics, &trained, data)?;
+        let features = Features::of(&frame, &statics, &trained, data, known)?;
         frame.categories.clear();
         let seasonal_errors = seasonal_errors(&frame, &parts, targets, shape.season);
         Ok(Self { frame, features, parts, scaler, targets, shape, seasonal_errors, warnings })

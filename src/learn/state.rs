@@ -1,9 +1,8 @@
 //! All that a training carries from epoch to epoch: what a checkpoint must hold.
 
 use crate::domain::metrics::EpochReport;
+use crate::domain::model::{FoundRate, StoppedBy};
 use crate::domain::order::{EarlyStopping, TrainingSpec};
-use crate::nn::initialise;
-use crate::nn::network::Network;
 use crate::nn::optimizer::OptimizerState;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -14,14 +13,15 @@ pub struct State {
     pub best: Vec<f32>,
     /// The epochs that have ended.
     pub history: Vec<EpochReport>,
+    /// The learning rate, where the order has it found and it was.
+    pub found: Option<FoundRate>,
 }
 
 impl State {
     /// Before the first epoch.
-    pub fn new(network: &Network, training: &TrainingSpec) -> Self {
-        let parameters = initialise(network, training.seed);
+    pub fn new(parameters: Vec<f32>, training: &TrainingSpec) -> Self {
         let optimizer = OptimizerState::new(training.optimizer, parameters.len());
-        Self { best: parameters.clone(), parameters, optimizer, history: Vec::new() }
+        Self { best: parameters.clone(), parameters, optimizer, history: Vec::new(), found: None }
     }
 
     /// Epochs that have ended.
@@ -36,8 +36,8 @@ impl State {
 
     /// Ends an epoch: keeps its weights if they are the best so far.
     pub fn end_epoch(&mut self, mut report: EpochReport) -> &EpochReport {
-        let lowest = self.history.iter().map(judged).fold(f64::INFINITY, f64::min);
-        report.best = judged(&report) < lowest;
+        let lowest = self.history.iter().map(EpochReport::judged).fold(f64::INFINITY, f64::min);
+        report.best = report.judged() < lowest;
         if report.best {
             self.best.clone_from(&self.parameters);
         }
@@ -45,17 +45,35 @@ impl State {
         &self.history[self.history.len() - 1]
     }
 
-    /// Whether no epoch is left to run. Read off the history alone, so that a resumed training
-    /// stops where an uninterrupted one does.
-    pub fn is_over(&self, training: &TrainingSpec) -> bool {
-        self.epochs() >= training.epochs
-            || training.early_stopping.is_some_and(|stopping| self.waited(stopping) >= stopping.patience)
+    /// Why no epoch is left to run; `None` while one is. Read off the history alone, so that a
+    /// resumed training stops where an uninterrupted one does.
+    pub fn stopped_by(&self, training: &TrainingSpec) -> Option<StoppedBy> {
+        let reasons = [
+            (self.epochs() >= training.epochs, StoppedBy::Epochs),
+            (training.max_steps.is_some_and(|most| self.optimizer.steps() >= most), StoppedBy::MaxSteps),
+            (
+                training.early_stopping.is_some_and(|stopping| self.waited(stopping) >= stopping.patience),
+                StoppedBy::EarlyStopping,
+            ),
+            (training.time_limit_seconds.is_some_and(|limit| self.seconds() >= limit), StoppedBy::TimeLimit),
+        ];
+        reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
+    }
+
+    /// Wall time of the epochs so far.
+    pub fn seconds(&self) -> f64 {
+        self.history.iter().map(|report| report.seconds).sum()
+    }
+
+    /// The rate that the order says, or that was found for it.
+    pub fn learning_rate(&self, training: &TrainingSpec) -> Option<f64> {
+        training.optimizer.learning_rate().fixed().or(self.found.map(|found| found.learning_rate))
     }
 
     /// Epochs since the loss last fell by more than `min_delta`.
     fn waited(&self, stopping: EarlyStopping) -> u32 {
         let (mut reference, mut waited) = (f64::INFINITY, 0);
-        for loss in self.history.iter().map(judged) {
+        for loss in self.history.iter().map(EpochReport::judged) {
             waited += 1;
             if loss < reference - stopping.min_delta {
                 (reference, waited) = (loss, 0);
@@ -65,29 +83,20 @@ impl State {
     }
 }
 
-/// What epochs are compared by: the validation loss, or the training loss where there is none.
-fn judged(report: &EpochReport) -> f64 {
-    report.validation.and_then(|metrics| metrics.loss).unwrap_or(report.training.loss)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::metrics::TrainingMetrics;
-    use crate::domain::order::{Cell, Output};
 
     fn after(losses: &[f64]) -> State {
-        let network = Network::stack(Cell::SimpleRnn, false, 1, &[1], 1, Output::LastStep);
-        let mut state = State::new(&network, &TrainingSpec::default());
+        let mut state = State::new(vec![0.0; 5], &TrainingSpec::default());
         for (at, &loss) in losses.iter().enumerate() {
             state.parameters.fill(at as f32 + 1.0);
-            let training = TrainingMetrics { loss };
             state.end_epoch(EpochReport {
                 epoch: at as u32 + 1,
-                seconds: 0.0,
-                training,
-                validation: None,
-                best: false,
+                seconds: 2.0,
+                training: TrainingMetrics { loss },
+                ..EpochReport::default()
             });
         }
         state
@@ -106,10 +115,18 @@ mod tests {
             early_stopping: Some(EarlyStopping { patience, min_delta }),
             ..TrainingSpec::default()
         };
-        assert!(!after(&[3.0, 2.0, 2.5]).is_over(&stopping(2, 0.0)));
-        assert!(after(&[3.0, 2.0, 2.5, 2.0]).is_over(&stopping(2, 0.0)));
-        assert!(after(&[3.0, 2.9, 2.8]).is_over(&stopping(2, 0.5)));
-        assert!(!after(&[3.0, 2.9, 2.4]).is_over(&stopping(2, 0.5)));
-        assert!(after(&[1.0; 20]).is_over(&TrainingSpec::default()));
+        let early = Some(StoppedBy::EarlyStopping);
+        assert_eq!(after(&[3.0, 2.0, 2.5]).stopped_by(&stopping(2, 0.0)), None);
+        assert_eq!(after(&[3.0, 2.0, 2.5, 2.0]).stopped_by(&stopping(2, 0.0)), early);
+        assert_eq!(after(&[3.0, 2.9, 2.8]).stopped_by(&stopping(2, 0.5)), early);
+        assert_eq!(after(&[3.0, 2.9, 2.4]).stopped_by(&stopping(2, 0.5)), None);
+        assert_eq!(after(&[1.0; 20]).stopped_by(&TrainingSpec::default()), Some(StoppedBy::Epochs));
+    }
+
+    #[test]
+    fn the_time_limit_counts_what_earlier_attempts_took() {
+        let limited = TrainingSpec { time_limit_seconds: Some(5.0), ..TrainingSpec::default() };
+        assert_eq!(after(&[3.0, 2.0]).stopped_by(&limited), None);
+        assert_eq!(after(&[3.0, 2.0, 1.0]).stopped_by(&limited), Some(StoppedBy::TimeLimit));
     }
 }

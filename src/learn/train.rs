@@ -6,19 +6,32 @@
 //! epoch is reported only once its checkpoint is safe, so a history never runs ahead of what can
 //! be resumed.
 
+mod base;
 mod begin;
 mod epoch;
+mod find;
 mod finish;
+mod norms;
+mod watch;
 
 use super::build;
 use super::error::LearnError;
 use super::evaluate::Judge;
 use super::features::input_columns;
+use super::memory::{Demand, Estimate, Machine};
 use super::prepare::Prepared;
-use super::progress::{Emit, Halt, Progress, tell};
+use super::progress::{Emit, Extent, Halt, Progress, tell, warn};
+use super::schedule::Rates;
 use super::windows::{Batcher, PartName, Windows};
 use super::{checkpoint, source};
+use base::Base;
+use checkpoint::Identity;
+use norms::Norms;
+use watch::Watch;
+
 use crate::data::Frame;
+use crate::domain::model::FinetuneScaling;
+use crate::domain::order::Device;
 use crate::domain::trainer::{Assignment, TrainerEvent};
 use crate::nn::engine::{self, Built, Engine, EngineError, Objective};
 use crate::nn::network::Network;
@@ -67,9 +80,16 @@ struct Trainer<'t> {
     test: Windows,
     network: Network,
     engine: Box<dyn Engine>,
+    /// Why it is this engine.
+    reason: String,
     batcher: Batcher,
     judge: Judge,
     gradient: Vec<f32>,
+    norms: Norms,
+    rates: Rates,
+    /// What the training goes on from, if not from fresh weights.
+    base: Option<Base>,
+    identity: Identity,
     /// The numbers of the training windows, in the order of the epoch.
     order: Vec<u32>,
     progress: Progress,
@@ -83,20 +103,34 @@ fn train_on(
 ) -> Result<TrainerEvent, Halt> {
     let mut trainer = Trainer::new(frame, assignment, engine)?;
     let mut state = trainer.begin(emit)?;
-    while !state.is_over(&assignment.order.training) {
+    trainer.find_rate(&mut state, emit)?;
+    let mut watch = Watch::after(&state.history);
+    let stopped_by = loop {
+        if let Some(reason) = state.stopped_by(&assignment.order.training) {
+            break reason;
+        }
         let report = trainer.epoch(&mut state, emit)?;
         let report = state.end_epoch(report).clone();
-        checkpoint::write(&assignment.checkpoint, assignment, trainer.engine.name(), &state)?;
+        checkpoint::write(&assignment.checkpoint, &trainer.identity, &state)?;
         trainer.progress.reach(report.epoch);
+        let warnings = watch.see(&report);
         tell(emit, TrainerEvent::Epoch { report })?;
-    }
-    trainer.finish(&state, emit)
+        for warning in warnings {
+            warn(&warning.code, warning.detail, emit)?;
+        }
+    };
+    trainer.finish(&state, stopped_by, emit)
 }
 
 impl<'t> Trainer<'t> {
     fn new(frame: Frame, assignment: &'t Assignment, engine: &EngineMaker<'_>) -> Result<Self, LearnError> {
         let (data, model) = (&assignment.order.data, &assignment.order.model);
-        let prepared = Prepared::new(frame, data)?;
+        let base = assignment.finetune.as_ref().map(|tuning| Base::read(tuning, &assignment.order)).transpose()?;
+        let known = base.as_ref().map(|base| &base.bundle.manifest.encodings);
+        let mut prepared = Prepared::encoded(frame, data, known)?;
+        if let Some(base) = base.as_ref().filter(|base| base.from.scaling == FinetuneScaling::Keep) {
+            prepared.scaler = base.bundle.scaler.clone();
+        }
         let training = Windows::of(&prepared, PartName::Training);
         if training.is_empty() {
             return Err(no_training_windows(&prepared));
@@ -104,23 +138,64 @@ impl<'t> Trainer<'t> {
         let count = u32::try_from(training.len()).map_err(|_| LearnError::TooManyWindows(training.len()))?;
         let mut network = build::network(model, prepared.inputs(), prepared.shape.horizon * prepared.targets);
         network.embeddings = prepared.features.layout.embeddings().to_vec();
-        let Built { engine, .. } = engine(&network, assignment)?;
+        if let Some(base) = &base {
+            base.check_network(&network)?;
+        }
+        check_memory(assignment, &network, &prepared, training.len())?;
+        let Built { engine, reason } = engine(&network, assignment)?;
         let validation = Windows::of(&prepared, PartName::Validation);
+        let rates = Rates::new(&assignment.order.training, training.len());
+        let frozen = base.as_ref().map_or(&[][..], |base| &base.frozen);
         Ok(Self {
             assignment,
             test: Windows::of(&prepared, PartName::Test),
             gradient: vec![0.0; network.parameter_count()],
+            norms: Norms::new(&network, frozen),
             order: (0..count).collect(),
-            progress: Progress::new(training.len(), validation.len(), assignment.order.training.epochs, 0),
+            progress: Progress::new(extent(assignment, &rates, training.len(), validation.len(), 0.0), 0),
+            rates,
+            identity: Identity::new(assignment, engine.name(), base.as_ref().map(|base| &base.from)),
+            base,
             training,
             validation,
             prepared,
             network,
             engine,
+            reason,
             batcher: Batcher::default(),
             judge: Judge::default(),
         })
     }
+}
+
+/// What there is to do at the most, after epochs that took so many seconds.
+fn extent(assignment: &Assignment, rates: &Rates, training: u64, judged: u64, seconds: f64) -> Extent {
+    let limit = assignment.order.training.time_limit_seconds;
+    Extent {
+        training_windows: training,
+        judged_windows: judged,
+        epochs: rates.epochs(),
+        seconds: limit.map(|limit| (limit - seconds).max(0.0)),
+    }
+}
+
+fn check_memory(
+    assignment: &Assignment,
+    network: &Network,
+    prepared: &Prepared,
+    training_windows: u64,
+) -> Result<(), LearnError> {
+    let training = &assignment.order.training;
+    // A card has memory of its own, and says itself when it is full.
+    let Some(machine) = Machine::here().filter(|_| !matches!(training.device, Device::Cuda(_))) else { return Ok(()) };
+    let demand = Demand {
+        network,
+        optimizer: training.optimizer,
+        batch: training.batch_size.min(usize::try_from(training_windows).unwrap_or(usize::MAX)),
+        steps: prepared.shape.context,
+        training_windows,
+    };
+    Estimate::of(demand).check(machine)
 }
 
 fn no_training_windows(prepared: &Prepared) -> LearnError {

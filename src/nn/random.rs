@@ -20,6 +20,8 @@ pub enum Purpose {
     Dropout = 4,
     /// What of its state; the step is the training step.
     RecurrentDropout = 5,
+    /// The order of windows while a learning rate is looked for; the step is the pass.
+    RangeTest = 6,
     /// The values of a search's trials; the step is the trial, the place the range.
     Search = 32,
 }

@@ -39,6 +39,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0002_families.sql"),
         include_str!("../../migrations/postgres/0002_families.sql"),
     ),
+    (
+        3,
+        "started",
+        include_str!("../../migrations/sqlite/0003_started.sql"),
+        include_str!("../../migrations/postgres/0003_started.sql"),
+    ),
 ];
 
 pub(super) async fn open(url: &DatabaseUrl) -> Result<Db, StoreError> {

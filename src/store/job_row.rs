@@ -13,7 +13,7 @@ use super::error::corrupt;
 macro_rules! job_columns {
     () => {
         "jobs.id, jobs.kind, jobs.name, jobs.status, jobs.progress, jobs.attempt, jobs.cancel_requested_at, \
-         jobs.engine, jobs.dataset_id, jobs.dataset_revision, jobs.job_order, jobs.created_at, jobs.started_at, \
+         jobs.engine, jobs.engine_reason, jobs.dataset_id, jobs.dataset_revision, jobs.job_order, jobs.created_at, jobs.started_at, \
          jobs.finished_at, jobs.eta_seconds, jobs.error_code, jobs.error_detail, jobs.parent_id, jobs.metrics, \
          jobs.version, jobs.faults, jobs.slot, jobs.result, jobs.retry_of, \
          COALESCE((SELECT m.id FROM models m WHERE m.job_id = jobs.id), jobs.chosen_model) AS model_id"
@@ -31,6 +31,7 @@ pub(super) fn read(row: &Record) -> Result<Job, StoreError> {
         attempt: row.number("attempt")?,
         cancel_requested: row.get::<Option<i64>>("cancel_requested_at")?.is_some(),
         engine: row.get("engine")?,
+        engine_reason: row.get("engine_reason")?,
         dataset: row.id("dataset_id")?,
         dataset_revision: row.number("dataset_revision")?,
         order: read_order(row)?,

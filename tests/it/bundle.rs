@@ -69,6 +69,9 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
         threads: 1,
         epochs: 20,
         best_epoch: 17,
+        stopped_by: None,
+        found_rate: None,
+        finetuned_from: None,
         metrics: FinalMetrics::default(),
     };
     let network = network(&manifest);

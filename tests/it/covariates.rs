@@ -47,8 +47,7 @@ fn error_with(covariates: Value, categories: bool) -> f64 {
     assignment.order.model.layers = vec![LayerSpec::Units(8)];
     assignment.order.model.output = Output::LastStep;
     assignment.order.training.epochs = 40;
-    assignment.order.training.optimizer =
-        Optimizer::Adam { learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+    assignment.order.training.optimizer = Optimizer::adam(0.01);
     finished(&events(frame, &assignment)).model.validation.unwrap().mae
 }
 

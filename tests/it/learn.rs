@@ -21,7 +21,7 @@ use gatecast::nn::engine::{self, Batch, Built, Engine, EngineError, Inputs, Obje
 use gatecast::nn::network::Network;
 
 /// Sines of several periods, with their keys.
-fn sines(series: usize, points: usize) -> Frame {
+pub(crate) fn sines(series: usize, points: usize) -> Frame {
     let wave = |at: usize, step: usize| (step as f64 / (3.0 + at as f64)).sin() * 10.0 + 50.0;
     Frame {
         series: (0..series)
@@ -51,7 +51,7 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
         training: TrainingSpec {
             epochs: 5,
             batch_size: 16,
-            optimizer: Optimizer::Adam { learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
+            optimizer: Optimizer::adam(0.01),
             ..TrainingSpec::default()
         },
     };
@@ -97,7 +97,7 @@ pub(crate) fn finished(events: &[TrainerEvent]) -> FinalMetrics {
     }
 }
 
-fn failed(events: &[TrainerEvent]) -> (Fault, &str, &str) {
+pub(crate) fn failed(events: &[TrainerEvent]) -> (Fault, &str, &str) {
     match events.last() {
         Some(TrainerEvent::Failed { fault, code, detail }) => (*fault, code, detail),
         other => panic!("the training did not fail: {other:?}"),
@@ -114,7 +114,7 @@ pub(crate) fn epochs(events: &[TrainerEvent]) -> Vec<EpochReport> {
     told.map(|report| EpochReport { seconds: 0.0, ..report }).collect()
 }
 
-fn warnings<'e>(events: &'e [TrainerEvent]) -> Vec<&'e str> {
+pub(crate) fn warnings<'e>(events: &'e [TrainerEvent]) -> Vec<&'e str> {
     let code = |event: &'e TrainerEvent| match event {
         TrainerEvent::Warning { code, .. } => Some(code.as_str()),
         _ => None,
@@ -162,7 +162,7 @@ impl Engine for Mortal {
 }
 
 /// Trains until the engine dies, after `computations`; how many it would have made.
-fn train_mortal(assignment: &Assignment, computations: u32) -> u32 {
+pub(crate) fn train_mortal(assignment: &Assignment, computations: u32) -> u32 {
     let left = Arc::new(AtomicU32::new(computations));
     let maker = |network: &Network, assignment: &Assignment| -> Result<Built, EngineError> {
         let Built { engine, reason } = libtorch(network, assignment)?;
@@ -174,16 +174,27 @@ fn train_mortal(assignment: &Assignment, computations: u32) -> u32 {
 
 #[test]
 fn a_training_killed_anywhere_and_resumed_leaves_the_same_bytes() {
+    killed_anywhere(|_| {}, 3);
+}
+
+/// Kills a training after every so many computations, and holds what comes of it to what comes of
+/// one that nobody killed.
+pub(crate) fn killed_anywhere(change: impl Fn(&mut Assignment), every: usize) {
+    let changed = |folder: &Path| {
+        let mut assignment = assignment(folder);
+        change(&mut assignment);
+        assignment
+    };
     let folder = tempfile::tempdir().unwrap();
-    let whole = assignment(folder.path());
+    let whole = changed(folder.path());
     let uninterrupted = events(sines(3, 60), &whole);
     let metrics = finished(&uninterrupted);
     let bytes = fs::read(&whole.model).unwrap();
     let computations = train_mortal(&whole, 1_000_000);
     assert!(computations > 30, "{computations}");
-    for killed_after in (0..computations).step_by(3) {
+    for killed_after in (0..computations).step_by(every) {
         let folder = tempfile::tempdir().unwrap();
-        let first = assignment(folder.path());
+        let first = changed(folder.path());
         train_mortal(&first, killed_after);
         assert!(!first.model.exists());
         let second = Assignment {
@@ -284,7 +295,8 @@ fn a_loss_that_is_not_finite_fails_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = assignment(folder.path());
     order.order.data.scaling = Scaling::NONE;
-    order.order.training.optimizer = Optimizer::Sgd { learning_rate: 10.0, momentum: 0.9, nesterov: false };
+    order.order.training.optimizer =
+        serde_json::from_str(r#"{"type": "sgd", "learning_rate": 10, "momentum": 0.9}"#).unwrap();
     let mut huge = sines(3, 60);
     huge.columns[0].values.iter_mut().for_each(|value| *value *= 1e17);
     let events = events(huge, &order);

@@ -31,4 +31,5 @@ mod reference;
 mod store;
 mod support;
 mod trainer;
+mod training;
 mod values;

@@ -4,6 +4,8 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::optimizer::Optimizer;
+use super::schedule::Schedule;
 use crate::domain::schema::text_schema;
 
 /// How the network learns.
@@ -18,6 +20,10 @@ pub struct TrainingSpec {
     pub loss: Loss,
     #[garde(dive)]
     pub optimizer: Optimizer,
+    /// How the learning rate goes on from the optimiser's. Left out: it stays.
+    #[serde(skip_serializing_if = "Schedule::is_constant")]
+    #[garde(dive)]
+    pub schedule: Schedule,
     /// Left out: gradients are not clipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(dive)]
@@ -26,6 +32,16 @@ pub struct TrainingSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(dive)]
     pub early_stopping: Option<EarlyStopping>,
+    /// The most optimiser steps, in the middle of an epoch too. What has been learnt by then is
+    /// judged and kept as if the training had run to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 1)))]
+    pub max_steps: Option<u64>,
+    /// Seconds of epochs, validation included, after which the training ends in the same way; those
+    /// of earlier attempts count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 0.001, max = 1e9)))]
+    pub time_limit_seconds: Option<f64>,
     #[garde(skip)]
     pub seed: u64,
     #[garde(skip)]
@@ -41,8 +57,11 @@ impl Default for TrainingSpec {
             batch_size: 32,
             loss: Loss::Mse,
             optimizer: Optimizer::default(),
+            schedule: Schedule::default(),
             clip: None,
             early_stopping: None,
+            max_steps: None,
+            time_limit_seconds: None,
             seed: 42,
             device: Device::Auto,
             engine: EngineChoice::Auto,
@@ -57,94 +76,6 @@ pub enum Loss {
     Mse,
     /// Mean absolute error.
     Mae,
-}
-
-/// As in Keras, its defaults included.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Optimizer {
-    /// Kingma and Ba 2015.
-    Adam {
-        #[serde(default = "adam_rate")]
-        #[garde(range(min = 1e-12, max = 10.0))]
-        learning_rate: f64,
-        #[serde(default = "beta_1")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
-        beta_1: f64,
-        #[serde(default = "beta_2")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
-        beta_2: f64,
-        #[serde(default = "epsilon")]
-        #[garde(range(min = 1e-16, max = 1.0))]
-        epsilon: f64,
-    },
-    /// Dozat 2016: Adam with Nesterov's momentum.
-    Nadam {
-        #[serde(default = "adam_rate")]
-        #[garde(range(min = 1e-12, max = 10.0))]
-        learning_rate: f64,
-        #[serde(default = "beta_1")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
-        beta_1: f64,
-        #[serde(default = "beta_2")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
-        beta_2: f64,
-        #[serde(default = "epsilon")]
-        #[garde(range(min = 1e-16, max = 1.0))]
-        epsilon: f64,
-    },
-    /// Hinton 2012: the gradient over the root of its running mean square.
-    Rmsprop {
-        #[serde(default = "adam_rate")]
-        #[garde(range(min = 1e-12, max = 10.0))]
-        learning_rate: f64,
-        #[serde(default = "rho")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
-        rho: f64,
-        #[serde(default)]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
-        momentum: f64,
-        #[serde(default = "epsilon")]
-        #[garde(range(min = 1e-16, max = 1.0))]
-        epsilon: f64,
-    },
-    /// Stochastic gradient descent.
-    Sgd {
-        #[serde(default = "sgd_rate")]
-        #[garde(range(min = 1e-12, max = 10.0))]
-        learning_rate: f64,
-        #[serde(default)]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
-        momentum: f64,
-        #[serde(default)]
-        #[garde(skip)]
-        nesterov: bool,
-    },
-}
-
-fn adam_rate() -> f64 {
-    0.001
-}
-fn sgd_rate() -> f64 {
-    0.01
-}
-fn rho() -> f64 {
-    0.9
-}
-fn beta_1() -> f64 {
-    0.9
-}
-fn beta_2() -> f64 {
-    0.999
-}
-fn epsilon() -> f64 {
-    1e-7
-}
-
-impl Default for Optimizer {
-    fn default() -> Self {
-        Self::Adam { learning_rate: adam_rate(), beta_1: beta_1(), beta_2: beta_2(), epsilon: epsilon() }
-    }
 }
 
 /// Bounds on the gradient before a step, by Keras's meanings.

@@ -36,20 +36,22 @@ enum CodedColumn {
 }
 
 impl Features {
-    /// `statics` are the static number columns, `trained` each series' rows that are learnt from.
+    /// `statics` are the static number columns, `trained` each series' rows that are learnt from;
+    /// `known` is how a model to learn on from encodes them, for its weights are by that.
     pub fn of(
         frame: &Frame,
         statics: &[FrameColumn],
         trained: &[Range<usize>],
         data: &DataSpec,
+        known: Option<&Encodings>,
     ) -> Result<Self, LearnError> {
-        let mut encodings = Encodings::default();
-        for column in &frame.categories {
+        let mut encodings = known.cloned().unwrap_or_default();
+        for column in frame.categories.iter().filter(|_| known.is_none()) {
             let seen: BTreeSet<u32> = trained.iter().flat_map(|rows| &column.codes[rows.clone()]).copied().collect();
             let texts: BTreeSet<&String> = seen.iter().filter_map(|&code| column.texts.get(code as usize)).collect();
             encodings.categories.insert(column.name.clone(), texts.into_iter().cloned().collect());
         }
-        if data.covariates.series {
+        if data.covariates.series && known.is_none() {
             let learnt = frame.series.iter().zip(trained).filter(|(_, rows)| !rows.is_empty());
             let keys: BTreeSet<&String> = learnt.map(|(series, _)| &series.key).collect();
             encodings.categories.insert(SERIES.to_owned(), keys.into_iter().cloned().collect());
@@ -57,10 +59,9 @@ impl Features {
         let mut columns = Vec::with_capacity(statics.len());
         for column in statics {
             let values = static_numbers(frame, column)?;
-            let known: Vec<f64> =
-                values.iter().zip(trained).filter(|(_, rows)| !rows.is_empty()).map(|(value, _)| *value).collect();
-            let scale = static_scale(&known);
-            encodings.statics.insert(column.name.clone(), scale);
+            let learnt = values.iter().zip(trained).filter(|(_, rows)| !rows.is_empty());
+            let of_learnt = || static_scale(&learnt.map(|(value, _)| *value).collect::<Vec<f64>>());
+            let scale = *encodings.statics.entry(column.name.clone()).or_insert_with(of_learnt);
             columns.push(values.into_iter().map(|value| scale.apply(value) as f32).collect::<Vec<f32>>());
         }
         check_sizes(&encodings)?;

@@ -1,11 +1,12 @@
 //! Before the first epoch: the state to go on from, and what a person would want to know.
 
-use super::Trainer;
+use super::{Trainer, extent};
 use crate::domain::order::{Part, Split};
 use crate::domain::trainer::{TrainerEvent, WindowCounts};
 use crate::learn::checkpoint;
 use crate::learn::progress::{Emit, Halt, Progress, tell, warn};
 use crate::learn::state::State;
+use crate::nn::initialise;
 
 /// Fewer training windows than this are worth a warning.
 const FEW_WINDOWS: u64 = 100;
@@ -15,19 +16,26 @@ impl Trainer<'_> {
     pub(super) fn begin(&mut self, emit: &mut Emit<'_>) -> Result<State, Halt> {
         let training = &self.assignment.order.training;
         let parameters = self.network.parameter_count();
-        let read = |path| checkpoint::read(path, self.assignment, self.engine.name(), parameters);
-        let resumed = self.assignment.resume.as_deref().map(read);
-        let (state, unusable) = match resumed {
-            Some(Ok(state)) => (state, None),
-            Some(Err(unusable)) => (State::new(&self.network, training), Some(unusable)),
-            None => (State::new(&self.network, training), None),
+        let read = |path| checkpoint::read(path, &self.identity, training.optimizer, parameters);
+        let (state, unusable) = match self.assignment.resume.as_deref().map(read) {
+            Some(Ok(state)) => (Some(state), None),
+            Some(Err(unusable)) => (None, Some(unusable)),
+            None => (None, None),
         };
-        self.progress = Progress::new(self.training.len(), self.validation.len(), training.epochs, state.epochs());
+        let first = || match &self.base {
+            Some(base) => base.bundle.parameters.clone(),
+            None => initialise(&self.network, training.seed),
+        };
+        let state = state.unwrap_or_else(|| State::new(first(), training));
+        let windows = (self.training.len(), self.validation.len());
+        let extent = extent(self.assignment, &self.rates, windows.0, windows.1, state.seconds());
+        self.progress = Progress::new(extent, state.epochs());
         tell(
             emit,
             TrainerEvent::Started {
                 engine: self.engine.name().to_owned(),
                 device: self.engine.device(),
+                reason: self.reason.clone(),
                 parameters: parameters as u64,
                 windows: WindowCounts {
                     training: self.training.len(),

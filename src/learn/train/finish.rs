@@ -2,19 +2,27 @@
 
 use super::Trainer;
 use crate::domain::metrics::{FinalMetrics, HeldOut};
-use crate::domain::model::{BUNDLE_FORMAT, Manifest, TrainedOn};
+use crate::domain::model::{BUNDLE_FORMAT, Manifest, StoppedBy, TrainedOn};
 use crate::domain::trainer::TrainerEvent;
 use crate::learn::baselines::{Judged, judge_all};
 use crate::learn::bundle::Bundle;
 use crate::learn::features::number_columns;
-use crate::learn::progress::{Emit, Halt};
+use crate::learn::progress::{Emit, Halt, tell};
 use crate::learn::source;
 use crate::learn::state::State;
 use crate::learn::windows::PartName;
 
 impl Trainer<'_> {
     /// Judges the best weights and writes the model.
-    pub(super) fn finish(mut self, state: &State, emit: &mut Emit<'_>) -> Result<TrainerEvent, Halt> {
+    pub(super) fn finish(
+        mut self,
+        state: &State,
+        stopped_by: StoppedBy,
+        emit: &mut Emit<'_>,
+    ) -> Result<TrainerEvent, Halt> {
+        if let Some((code, detail)) = early_end(stopped_by, state) {
+            tell(emit, TrainerEvent::Info { code: code.to_owned(), detail })?;
+        }
         let model = HeldOut {
             validation: self.judge(&state.best, PartName::Validation, emit)?,
             test: self.judge(&state.best, PartName::Test, emit)?,
@@ -22,7 +30,7 @@ impl Trainer<'_> {
         let judged = Judged { training: &self.training, validation: &self.validation, test: &self.test };
         let baselines = judge_all(&self.prepared, judged, self.assignment.all_baselines);
         let metrics = FinalMetrics { model, baselines };
-        let manifest = self.manifest(state, metrics);
+        let manifest = self.manifest(state, stopped_by, metrics);
         let (epochs, best_epoch) = (state.epochs(), state.best_epoch());
         let bundle =
             Bundle { manifest, network: self.network, parameters: state.best.clone(), scaler: self.prepared.scaler };
@@ -36,7 +44,7 @@ impl Trainer<'_> {
         })
     }
 
-    fn manifest(&self, state: &State, metrics: FinalMetrics) -> Manifest {
+    fn manifest(&self, state: &State, stopped_by: StoppedBy, metrics: FinalMetrics) -> Manifest {
         let (order, dataset) = (&self.assignment.order, &self.assignment.dataset);
         let mut frequencies = self.prepared.frame.series.iter().map(|series| series.frequency);
         let frequency = frequencies.next().flatten();
@@ -58,6 +66,9 @@ impl Trainer<'_> {
             threads: self.assignment.threads,
             epochs: state.epochs(),
             best_epoch: state.best_epoch(),
+            stopped_by: Some(stopped_by),
+            found_rate: state.found,
+            finetuned_from: self.base.as_ref().map(|base| base.from.clone()),
             metrics,
             trained_on: TrainedOn {
                 dataset: dataset.id,
@@ -66,5 +77,21 @@ impl Trainer<'_> {
                 sha256: dataset.sha256.clone(),
             },
         }
+    }
+}
+
+/// What to say of a training that did not run all its epochs.
+fn early_end(stopped_by: StoppedBy, state: &State) -> Option<(&'static str, String)> {
+    let kept =
+        format!("training ended in epoch {}; the weights of epoch {} are kept", state.epochs(), state.best_epoch());
+    match stopped_by {
+        StoppedBy::Epochs => None,
+        StoppedBy::EarlyStopping => {
+            Some(("stopped_early", format!("the validation loss has not fallen for the order's patience: {kept}")))
+        }
+        StoppedBy::MaxSteps => {
+            Some(("max_steps_reached", format!("the order's {} steps are made: {kept}", state.optimizer.steps())))
+        }
+        StoppedBy::TimeLimit => Some(("time_limit_reached", format!("the order's time is over: {kept}"))),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::domain::job::JobEventKind;
+use crate::domain::job::{JobEventKind, StartFacts};
 use crate::domain::metrics::EpochReport;
 
 use super::super::db::{Tx, sql};
@@ -40,15 +40,26 @@ impl Store {
     }
 
     /// The trainer stands; `history` has the epochs before this attempt, for a store that missed
-    /// some of them.
-    pub async fn started(&self, lease: Lease, engine: &str, history: &[EpochReport]) -> Result<Fenced, StoreError> {
+    /// some of them. An attempt that says so twice is heard once.
+    pub async fn started(
+        &self,
+        lease: Lease,
+        facts: &StartFacts,
+        history: &[EpochReport],
+    ) -> Result<Fenced, StoreError> {
         let mut tx = self.db().begin().await?;
         if held(&mut tx, lease).await?.is_none() {
             return Ok(Fenced::Lost);
         }
         let now = tx.now().await?;
-        let set = sql("UPDATE jobs SET engine = $2, version = version + 1 WHERE id = $1");
-        tx.execute(set.bind(lease.job.uuid()).bind(engine)).await?;
+        let set = sql("UPDATE jobs SET engine = $2, engine_reason = $3 WHERE id = $1")
+            .bind(lease.job.uuid())
+            .bind(facts.engine.clone())
+            .bind(facts.reason.clone());
+        tx.execute(set).await?;
+        if !has_started(&mut tx, lease).await? {
+            events::append(&mut tx, lease.job, now, JobEventKind::Started, &json!(facts)).await?;
+        }
         for report in history {
             add_epoch(&mut tx, lease, now, report).await?;
         }
@@ -72,19 +83,37 @@ impl Store {
         Ok(Fenced::Done)
     }
 
-    /// Something a person would want to know; the job goes on.
+    /// Something a person should look at; the job goes on.
     pub async fn warning(&self, lease: Lease, code: &str, detail: &str) -> Result<Fenced, StoreError> {
+        self.note(lease, JobEventKind::Warning, code, detail).await
+    }
+
+    /// Something a person may want to know.
+    pub async fn info(&self, lease: Lease, code: &str, detail: &str) -> Result<Fenced, StoreError> {
+        self.note(lease, JobEventKind::Info, code, detail).await
+    }
+
+    async fn note(&self, lease: Lease, kind: JobEventKind, code: &str, detail: &str) -> Result<Fenced, StoreError> {
         let mut tx = self.db().begin().await?;
         if held(&mut tx, lease).await?.is_none() {
             return Ok(Fenced::Lost);
         }
         let now = tx.now().await?;
         let data = json!({ "code": code, "detail": detail });
-        events::append(&mut tx, lease.job, now, JobEventKind::Warning, &data).await?;
+        events::append(&mut tx, lease.job, now, kind, &data).await?;
         tx.commit().await?;
         self.changed(lease.job);
         Ok(Fenced::Done)
     }
+}
+
+/// Whether this attempt's start is among the events: a write whose answer was lost is tried again.
+async fn has_started(tx: &mut Tx, lease: Lease) -> Result<bool, StoreError> {
+    let select =
+        sql("SELECT data FROM job_events WHERE job_id = $1 AND kind = 'started' ORDER BY sequence DESC LIMIT 1");
+    let last = tx.fetch_optional(select.bind(lease.job.uuid())).await?;
+    let facts: Option<StartFacts> = last.map(|row| row.json("data")).transpose()?;
+    Ok(facts.is_some_and(|facts| facts.attempt == lease.attempt))
 }
 
 /// Adds an epoch and its event unless it is there; a new one clears the count of faults, for the

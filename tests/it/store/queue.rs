@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use gatecast::domain::job::{Job, JobError, JobStatus};
+use gatecast::domain::job::{Job, JobError, JobStatus, StartFacts};
 use gatecast::domain::metrics::FinalMetrics;
+use gatecast::domain::trainer::WindowCounts;
 use gatecast::store::queue::{Beat, Claim, Fenced, HandBack, Terms};
 use gatecast::store::{Cancellation, Store};
 use uuid::Uuid;
@@ -45,6 +46,18 @@ fn fault(code: &str) -> HandBack {
     HandBack::Fault(JobError { code: code.to_owned(), detail: "it broke".to_owned() })
 }
 
+fn facts(attempt: u32, engine: &str) -> StartFacts {
+    StartFacts {
+        attempt,
+        engine: engine.to_owned(),
+        reason: "it is the faster".to_owned(),
+        device: "cpu".to_owned(),
+        parameters: 12,
+        windows: WindowCounts { training: 3, validation: 2, test: 1 },
+        resumed_after: None,
+    }
+}
+
 async fn a_claim_makes_a_job_the_workers_own(bed: Bed) {
     assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None);
     let job = bed.job().await;
@@ -54,9 +67,15 @@ async fn a_claim_makes_a_job_the_workers_own(bed: Bed) {
     assert!(shown.status == JobStatus::Running && shown.started_at.is_some() && shown.version > job.version);
     assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "nobody else's");
 
-    assert_eq!(bed.store.started(claim.lease, "fused", &[]).await.unwrap(), Fenced::Done);
-    assert_eq!(bed.store.job(job.id).await.unwrap().unwrap().engine.as_deref(), Some("fused"));
-    assert_eq!(bed.events(&job).await, ["queued", "running"]);
+    // A write whose answer was lost is repeated.
+    for _ in 0..2 {
+        assert_eq!(bed.store.started(claim.lease, &facts(1, "fused"), &[]).await.unwrap(), Fenced::Done);
+    }
+    let shown = bed.store.job(job.id).await.unwrap().unwrap();
+    assert_eq!((shown.engine.as_deref(), shown.engine_reason.as_deref()), (Some("fused"), Some("it is the faster")));
+    assert_eq!(bed.events(&job).await, ["queued", "running", "started"]);
+    let told = bed.store.events(job.id, 2, 10).await.unwrap().remove(0);
+    assert_eq!(told.data, serde_json::to_value(facts(1, "fused")).unwrap());
 }
 
 async fn a_heartbeat_keeps_the_lease_and_hears_of_a_cancel(bed: Bed) {
@@ -89,9 +108,10 @@ async fn a_late_attempt_changes_nothing(bed: Bed) {
         let error = JobError { code: "late".to_owned(), detail: String::new() };
         let model = new_model(job.dataset);
         assert_eq!(bed.store.heartbeat(late, &terms(), 0.9, None).await.unwrap(), Beat::Lost);
-        assert_eq!(bed.store.started(late, "late", &[epoch(1)]).await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.started(late, &facts(1, "late"), &[epoch(1)]).await.unwrap(), Fenced::Lost);
         assert_eq!(bed.store.epoch(late, &epoch(1)).await.unwrap(), Fenced::Lost);
         assert_eq!(bed.store.warning(late, "late", "").await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.info(late, "late", "").await.unwrap(), Fenced::Lost);
         assert_eq!(bed.store.succeed(late, &FinalMetrics::default(), &model).await.unwrap(), Fenced::Lost);
         assert_eq!(bed.store.fail(late, &error).await.unwrap(), Fenced::Lost);
         assert_eq!(bed.store.cancelled(late).await.unwrap(), Fenced::Lost);
@@ -117,12 +137,12 @@ async fn an_epoch_counts_once_however_often_it_is_told(bed: Bed) {
     // The next attempt's checkpoint is further than what the store was told.
     let second = claim(&bed.store).await.lease;
     let history = [epoch(1), epoch(2), epoch(3)];
-    assert_eq!(bed.store.started(second, "libtorch", &history).await.unwrap(), Fenced::Done);
+    assert_eq!(bed.store.started(second, &facts(2, "libtorch"), &history).await.unwrap(), Fenced::Done);
     assert_eq!(bed.store.epoch(second, &epoch(4)).await.unwrap(), Fenced::Done);
     let expected: Vec<_> = (1..=4).map(epoch).collect();
     assert_eq!(bed.store.history(job.id).await.unwrap(), Some(expected));
     let events = bed.events(&job).await;
-    assert_eq!(events, ["queued", "running", "epoch", "epoch", "running", "epoch", "epoch"]);
+    assert_eq!(events, ["queued", "running", "epoch", "epoch", "running", "started", "epoch", "epoch"]);
 }
 
 async fn a_fault_sends_the_job_back_for_a_while(bed: Bed) {

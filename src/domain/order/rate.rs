@@ -1,0 +1,109 @@
+//! A learning rate: a number, or the word that has one looked for.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use garde::Validate;
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::openapi::schema::{Object, OneOf, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// What stands for a rate that is to be found.
+const FIND: &str = "find";
+
+/// How far a step goes.
+#[derive(Debug, Clone, Copy, PartialEq, Validate)]
+pub enum Rate {
+    Fixed(#[garde(range(min = 1e-12, max = 10.0))] f64),
+    /// Found by a range test before the first epoch.
+    Find,
+}
+
+impl Rate {
+    /// The number, unless it is to be found.
+    pub fn fixed(self) -> Option<f64> {
+        match self {
+            Self::Fixed(rate) => Some(rate),
+            Self::Find => None,
+        }
+    }
+}
+
+impl Serialize for Rate {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Fixed(rate) => to.serialize_f64(*rate),
+            Self::Find => to.serialize_str(FIND),
+        }
+    }
+}
+
+/// By hand, so that a mistake is told as what was expected; the derived reader of an untagged enum
+/// would only say that no variant fits.
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct RateVisitor;
+
+        impl Visitor<'_> for RateVisitor {
+            type Value = Rate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number such as 0.001, or \"find\"")
+            }
+
+            fn visit_f64<E>(self, rate: f64) -> Result<Rate, E> {
+                Ok(Rate::Fixed(rate))
+            }
+
+            fn visit_u64<E>(self, rate: u64) -> Result<Rate, E> {
+                Ok(Rate::Fixed(rate as f64))
+            }
+
+            fn visit_i64<E>(self, rate: i64) -> Result<Rate, E> {
+                Ok(Rate::Fixed(rate as f64))
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Rate, E> {
+                if word == FIND { Ok(Rate::Find) } else { Err(E::invalid_value(Unexpected::Str(word), &self)) }
+            }
+        }
+
+        from.deserialize_any(RateVisitor)
+    }
+}
+
+impl PartialSchema for Rate {
+    fn schema() -> RefOr<Schema> {
+        let word = Object::builder().schema_type(Type::String).enum_values(Some([FIND]));
+        let rates = OneOf::builder()
+            .item(Object::builder().schema_type(Type::Number))
+            .item(word)
+            .description(Some("A number, or `find`: a range test before the first epoch chooses it."));
+        rates.into()
+    }
+}
+
+impl ToSchema for Rate {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Rate")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_or_the_word_and_is_written_as_it_was_read() {
+        for (text, rate) in [("0.001", Rate::Fixed(0.001)), ("1", Rate::Fixed(1.0)), ("\"find\"", Rate::Find)] {
+            assert_eq!(serde_json::from_str::<Rate>(text).unwrap(), rate);
+        }
+        assert_eq!(serde_json::to_string(&Rate::Fixed(0.001)).unwrap(), "0.001");
+        assert_eq!(serde_json::to_string(&Rate::Find).unwrap(), "\"find\"");
+        let error = serde_json::from_str::<Rate>("\"fnd\"").unwrap_err().to_string();
+        assert!(error.contains("expected a number such as 0.001, or \"find\""), "{error}");
+        assert!(Rate::Fixed(0.0).validate().is_err() && Rate::Fixed(0.1).validate().is_ok());
+    }
+}

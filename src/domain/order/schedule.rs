@@ -1,0 +1,108 @@
+//! How the learning rate changes as the training goes on.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// From the optimiser's `learning_rate` η on. The length of a training, for the shapes that need
+/// it, is `epochs`, or `max_steps` where that is less.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// η throughout.
+    Constant {},
+    /// η · factor^⌊epochs done / every⌋ (PyTorch's `StepLR`).
+    Step {
+        #[serde(default = "every_ten")]
+        #[garde(range(min = 1, max = 100_000))]
+        every: u32,
+        #[serde(default = "tenth")]
+        #[garde(range(min = 1e-9, max = 1.0))]
+        factor: f64,
+    },
+    /// η · factor^(epochs done), falling a little at every step of an epoch.
+    Exponential {
+        #[serde(default = "exponential_factor")]
+        #[garde(range(min = 1e-9, max = 1.0))]
+        factor: f64,
+    },
+    /// Loshchilov and Hutter 2017, without restarts: a straight line from 0 to η, then half a cosine
+    /// down to `alpha · η`.
+    Cosine {
+        #[serde(default)]
+        #[garde(range(min = 0.0, max = 100_000.0))]
+        warmup_epochs: f64,
+        #[serde(default)]
+        #[garde(range(min = 0.0, max = 1.0))]
+        alpha: f64,
+    },
+    /// Smith and Topin 2018: from η / div_factor up to η over the first `pct_start` of all steps,
+    /// then down to η / (div_factor · final_div_factor), both by half a cosine.
+    OneCycle {
+        #[serde(default = "pct_start")]
+        #[garde(range(min = 0.0, max = 1.0))]
+        pct_start: f64,
+        #[serde(default = "div_factor")]
+        #[garde(range(min = 1.0, max = 1e9))]
+        div_factor: f64,
+        #[serde(default = "final_div_factor")]
+        #[garde(range(min = 1.0, max = 1e12))]
+        final_div_factor: f64,
+    },
+    /// Times `factor` whenever the validation loss (without one the training loss) has not fallen by
+    /// more than `min_delta` for `patience` epochs; for `cooldown` epochs after that none counts.
+    ReduceOnPlateau {
+        #[serde(default = "tenth")]
+        #[garde(range(min = 1e-9, max = 0.999_999_9))]
+        factor: f64,
+        #[serde(default = "patience")]
+        #[garde(range(min = 1, max = 100_000))]
+        patience: u32,
+        #[serde(default = "min_delta")]
+        #[garde(range(min = 0.0, max = 1e12))]
+        min_delta: f64,
+        #[serde(default)]
+        #[garde(range(min = 0, max = 100_000))]
+        cooldown: u32,
+        #[serde(default)]
+        #[garde(range(min = 0.0, max = 10.0))]
+        min_lr: f64,
+    },
+}
+
+impl Schedule {
+    pub fn is_constant(&self) -> bool {
+        matches!(self, Self::Constant {})
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self::Constant {}
+    }
+}
+
+fn every_ten() -> u32 {
+    10
+}
+fn tenth() -> f64 {
+    0.1
+}
+fn exponential_factor() -> f64 {
+    0.95
+}
+fn pct_start() -> f64 {
+    0.3
+}
+fn div_factor() -> f64 {
+    25.0
+}
+fn final_div_factor() -> f64 {
+    1e4
+}
+fn patience() -> u32 {
+    10
+}
+fn min_delta() -> f64 {
+    1e-4
+}

@@ -1,0 +1,91 @@
+//! Where a training ends before its last epoch, and what it says on the way.
+
+use gatecast::domain::model::StoppedBy;
+use gatecast::domain::order::EarlyStopping;
+use gatecast::domain::trainer::{Assignment, Fault, TrainerEvent};
+use gatecast::learn::bundle;
+
+use crate::learn::{assignment, epochs, events, failed, finished, killed_anywhere, sines, warnings};
+
+fn infos(events: &[TrainerEvent]) -> Vec<&str> {
+    let code = |event| match event {
+        &TrainerEvent::Info { ref code, .. } => Some(code.as_str()),
+        _ => None,
+    };
+    events.iter().filter_map(code).collect()
+}
+
+fn stopped_by(assignment: &Assignment) -> Option<StoppedBy> {
+    bundle::read(&assignment.model).unwrap().manifest.stopped_by
+}
+
+#[test]
+fn so_many_steps_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = assignment(folder.path());
+    let all = events(sines(3, 60), &order);
+    assert_eq!((epochs(&all).len(), stopped_by(&order), infos(&all)), (5, Some(StoppedBy::Epochs), vec![]));
+
+    // 81 training windows are 6 batches of 16: one whole epoch, and a third of the second.
+    order.order.training.max_steps = Some(8);
+    let few = events(sines(3, 60), &order);
+    finished(&few);
+    assert_eq!((epochs(&few).len(), stopped_by(&order)), (2, Some(StoppedBy::MaxSteps)));
+    assert_eq!(infos(&few), ["max_steps_reached"]);
+    assert_eq!(epochs(&few)[0], epochs(&all)[0]);
+    assert!(epochs(&few)[1].validation.is_some(), "what was learnt of the epoch is judged");
+    killed_anywhere(|assignment| assignment.order.training.max_steps = Some(8), 2);
+}
+
+#[test]
+fn time_that_is_over_ends_a_training_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = assignment(folder.path());
+    order.order.training.epochs = 100_000;
+    order.order.training.time_limit_seconds = Some(0.2);
+    let events = events(sines(3, 60), &order);
+    finished(&events);
+    let seconds: f64 =
+        events.iter().map(|event| if let TrainerEvent::Epoch { report } = event { report.seconds } else { 0.0 }).sum();
+    assert!(seconds >= 0.2, "{seconds}");
+    assert_eq!((infos(&events), stopped_by(&order)), (vec!["time_limit_reached"], Some(StoppedBy::TimeLimit)));
+}
+
+#[test]
+fn early_stopping_is_said_and_a_plateau_warned_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = assignment(folder.path());
+    order.order.training.epochs = 40;
+    order.order.training.optimizer = serde_json::from_str(r#"{"type": "sgd", "learning_rate": 1e-9}"#).unwrap();
+    order.order.training.early_stopping = Some(EarlyStopping { patience: 20, min_delta: 0.5 });
+    let events = events(sines(3, 60), &order);
+    finished(&events);
+    assert_eq!((warnings(&events), infos(&events)), (vec!["few_training_windows", "plateau"], vec!["stopped_early"]));
+    assert_eq!(stopped_by(&order), Some(StoppedBy::EarlyStopping));
+}
+
+#[test]
+fn each_epoch_tells_the_gradient_of_each_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    let order = assignment(folder.path());
+    for report in epochs(&events(sines(3, 60), &order)) {
+        let layers: Vec<&str> = report.gradient_norm.keys().map(String::as_str).collect();
+        assert_eq!(layers, ["head", "recurrent.0", "recurrent.1"]);
+        assert!(report.gradient_norm.values().all(|norm| *norm > 0.0 && norm.is_finite()), "{report:?}");
+    }
+}
+
+#[test]
+fn what_no_memory_holds_is_refused_before_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut order = assignment(folder.path());
+    // Terabytes of what three wide layers remember of one batch.
+    order.order.model.layers = vec![8192.into(); 3];
+    order.order.training.batch_size = 65_536;
+    order.order.data.context = Some(500);
+    let told = events(sines(60, 1_000), &order);
+    let (fault, code, detail) = failed(&told);
+    assert_eq!((fault, code), (Fault::Order, "too_large"), "{detail}");
+    assert!(detail.contains("GiB") && detail.contains("`training.batch_size`"), "{detail}");
+    assert_eq!(told.len(), 1);
+}
