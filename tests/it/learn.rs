@@ -191,7 +191,7 @@ pub(crate) fn killed_anywhere(change: impl Fn(&mut Assignment), every: usize) {
     let metrics = finished(&uninterrupted);
     let bytes = fs::read(&whole.model).unwrap();
     let computations = train_mortal(&whole, 1_000_000);
-    assert!(computations > 30, "{computations}");
+    assert!(computations > 10, "{computations}");
     for killed_after in (0..computations).step_by(every) {
         let folder = tempfile::tempdir().unwrap();
         let first = changed(folder.path());

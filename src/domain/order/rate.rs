@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for Rate {
             type Value = Rate;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number such as 0.001, or \"find\"")
+                f.write_str("a learning rate such as 0.001, or \"find\"")
             }
 
             fn visit_f64<E>(self, rate: f64) -> Result<Rate, E> {
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&Rate::Fixed(0.001)).unwrap(), "0.001");
         assert_eq!(serde_json::to_string(&Rate::Find).unwrap(), "\"find\"");
         let error = serde_json::from_str::<Rate>("\"fnd\"").unwrap_err().to_string();
-        assert!(error.contains("expected a number such as 0.001, or \"find\""), "{error}");
+        assert!(error.contains("expected a learning rate such as 0.001, or \"find\""), "{error}");
         assert!(Rate::Fixed(0.0).validate().is_err() && Rate::Fixed(0.1).validate().is_ok());
     }
 }

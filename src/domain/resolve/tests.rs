@@ -156,6 +156,16 @@ fn early_stopping_needs_something_to_watch() {
 }
 
 #[test]
+fn a_training_is_longer_than_its_warming_up() {
+    let fields = |warmup: f64| {
+        let schedule = json!({"type": "cosine", "warmup_epochs": warmup});
+        json!({"data": {"targets": ["rail"]}, "training": {"epochs": 3, "schedule": schedule}})
+    };
+    assert_eq!(pointers(fields(3.0)), ["/training/schedule/warmup_epochs"]);
+    assert!(resolve(order(fields(2.5)), "cta", &profile(2000)).is_ok());
+}
+
+#[test]
 fn the_fused_engine_takes_no_card() {
     let fields = json!({"data": {"targets": ["rail"]}, "training": {"engine": "fused", "device": "cuda"}});
     assert_eq!(pointers(fields), ["/training/engine"]);

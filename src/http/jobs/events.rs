@@ -43,8 +43,8 @@ pub(in crate::http) struct EventParams {
 }
 
 /// The job's events as server-sent events, from the first one on, live until the job has ended.
-/// Each has its sequence number as `id`, its kind as `event` (`status`, `epoch`, `warning`) and a
-/// `JobEvent` as `data`.
+/// Each has its sequence number as `id`, its kind as `event` (`status`, `started`, `epoch`, `warning`,
+/// `info`) and a `JobEvent` as `data`.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs", params(("id" = JobId, Path), EventParams,
         ("last-event-id" = Option<i64>, Header, description = "The last event seen")),
     responses((status = 200, description = "Events", body = JobEvent, content_type = "text/event-stream")))]
