@@ -1,10 +1,10 @@
 //! Training as a whole: from a frame in memory to a model's file, on the real engine.
 
+pub(crate) mod killed;
+
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use gatecast::data::Frame;
 use gatecast::data::frame::{FrameColumn, FrameSeries};
@@ -17,7 +17,7 @@ use gatecast::domain::order::{
 };
 use gatecast::domain::trainer::{Assignment, DatasetSource, Fault, TrainerEvent};
 use gatecast::learn::train::train_with;
-use gatecast::nn::engine::{self, Batch, Built, Engine, EngineError, Inputs, Objective, Steps};
+use gatecast::nn::engine::{self, Built, EngineError, Objective};
 use gatecast::nn::network::Network;
 
 /// Sines of several periods, with their keys.
@@ -122,92 +122,9 @@ pub(crate) fn warnings<'e>(events: &'e [TrainerEvent]) -> Vec<&'e str> {
     events.iter().filter_map(code).collect()
 }
 
-/// An engine that dies after so many computations.
-struct Mortal {
-    inner: Box<dyn Engine>,
-    left: Arc<AtomicU32>,
-}
-
-impl Mortal {
-    fn breathe(&self) -> Result<(), EngineError> {
-        let left = self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        left.map(drop).map_err(|_| EngineError::Backend("died".into()))
-    }
-}
-
-impl Engine for Mortal {
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-
-    fn device(&self) -> String {
-        self.inner.device()
-    }
-
-    fn loss_and_gradient(&mut self, weights: &[f32], batch: Batch<'_>, to: &mut [f32]) -> Result<f32, EngineError> {
-        self.breathe()?;
-        self.inner.loss_and_gradient(weights, batch, to)
-    }
-
-    fn predict(
-        &mut self,
-        weights: &[f32],
-        inputs: Inputs<'_>,
-        steps: Steps,
-        predictions: &mut Vec<f32>,
-    ) -> Result<(), EngineError> {
-        self.breathe()?;
-        self.inner.predict(weights, inputs, steps, predictions)
-    }
-}
-
-/// Trains until the engine dies, after `computations`; how many it would have made.
-pub(crate) fn train_mortal(assignment: &Assignment, computations: u32) -> u32 {
-    let left = Arc::new(AtomicU32::new(computations));
-    let maker = |network: &Network, assignment: &Assignment| -> Result<Built, EngineError> {
-        let Built { engine, reason } = libtorch(network, assignment)?;
-        Ok(Built { engine: Box::new(Mortal { inner: engine, left: left.clone() }), reason })
-    };
-    train_with(sines(3, 60), assignment, &maker, &mut |_| ControlFlow::Continue(()));
-    computations - left.load(Ordering::Relaxed)
-}
-
 #[test]
 fn a_training_killed_anywhere_and_resumed_leaves_the_same_bytes() {
-    killed_anywhere(|_| {}, 3);
-}
-
-/// Kills a training after every so many computations, and holds what comes of it to what comes of
-/// one that nobody killed.
-pub(crate) fn killed_anywhere(change: impl Fn(&mut Assignment), every: usize) {
-    let changed = |folder: &Path| {
-        let mut assignment = assignment(folder);
-        change(&mut assignment);
-        assignment
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let whole = changed(folder.path());
-    let uninterrupted = events(sines(3, 60), &whole);
-    let metrics = finished(&uninterrupted);
-    let bytes = fs::read(&whole.model).unwrap();
-    let computations = train_mortal(&whole, 1_000_000);
-    assert!(computations > 10, "{computations}");
-    for killed_after in (0..computations).step_by(every) {
-        let folder = tempfile::tempdir().unwrap();
-        let first = changed(folder.path());
-        train_mortal(&first, killed_after);
-        assert!(!first.model.exists());
-        let second = Assignment {
-            attempt: 2,
-            resume: first.checkpoint.exists().then(|| first.checkpoint.clone()),
-            checkpoint: folder.path().join("checkpoint-2.safetensors"),
-            ..first
-        };
-        let resumed = events(sines(3, 60), &second);
-        assert_eq!(finished(&resumed), metrics, "killed after {killed_after}");
-        assert_eq!(epochs(&resumed), epochs(&uninterrupted), "killed after {killed_after}");
-        assert!(fs::read(&second.model).unwrap() == bytes, "killed after {killed_after}");
-    }
+    killed::killed_anywhere(|_| {}, 3);
 }
 
 #[test]

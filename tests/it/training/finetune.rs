@@ -9,7 +9,8 @@ use gatecast::domain::order::{Cell, Optimizer};
 use gatecast::domain::trainer::{Assignment, Fault, FineTuning};
 use gatecast::learn::bundle::{self, Bundle};
 
-use crate::learn::{assignment, epochs, events, failed, finished, killed_anywhere, sines};
+use crate::learn::killed::killed_anywhere;
+use crate::learn::{assignment, epochs, events, failed, finished, sines};
 
 /// Three sines, a tenth higher than those the first model saw.
 fn higher() -> Frame {
@@ -86,7 +87,8 @@ fn it_goes_on_after_a_kill_to_the_same_bytes() {
 fn another_network_or_other_columns_are_the_orders_fault() {
     let folder = tempfile::tempdir().unwrap();
     let (_, good) = tuned(folder.path(), &[], false);
-    let changes: [(fn(&mut Assignment), &str); 5] = [
+    type Change = fn(&mut Assignment);
+    let changes: [(Change, &str); 5] = [
         (|bad| bad.order.model.cell = Cell::Lstm, "another network"),
         (|bad| bad.order.data.horizon = Some(4), "a horizon of 3, and the order 4"),
         (|bad| bad.order.data.scaling = serde_json::from_str("\"none\"").unwrap(), "scales otherwise"),

@@ -5,14 +5,17 @@ use gatecast::domain::order::EarlyStopping;
 use gatecast::domain::trainer::{Assignment, Fault, TrainerEvent};
 use gatecast::learn::bundle;
 
-use crate::learn::{assignment, epochs, events, failed, finished, killed_anywhere, sines, warnings};
+use crate::learn::killed::killed_anywhere;
+use crate::learn::{assignment, epochs, events, failed, finished, sines, warnings};
 
 fn infos(events: &[TrainerEvent]) -> Vec<&str> {
-    let code = |event| match event {
-        &TrainerEvent::Info { ref code, .. } => Some(code.as_str()),
-        _ => None,
-    };
-    events.iter().filter_map(code).collect()
+    let mut codes = Vec::new();
+    for event in events {
+        if let TrainerEvent::Info { code, .. } = event {
+            codes.push(code.as_str());
+        }
+    }
+    codes
 }
 
 fn stopped_by(assignment: &Assignment) -> Option<StoppedBy> {

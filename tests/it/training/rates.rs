@@ -6,7 +6,8 @@ use gatecast::domain::order::{Cell, ModelSpec, Optimizer, Rate, Schedule};
 use gatecast::domain::trainer::{Assignment, TrainerEvent};
 use gatecast::learn::bundle;
 
-use crate::learn::{assignment, epochs, events, finished, killed_anywhere, sines};
+use crate::learn::killed::killed_anywhere;
+use crate::learn::{assignment, epochs, events, finished, sines};
 
 fn optimizer(text: &str) -> Optimizer {
     serde_json::from_str(text).unwrap()
