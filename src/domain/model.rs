@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::frequency::Frequency;
 use super::ids::{DatasetId, JobId, ModelId};
 use super::metrics::FinalMetrics;
-use super::order::TrainOrder;
+use super::order::{ScalingChoice, TrainOrder};
 
 /// The version of the bundle's form that this program writes, and the newest it reads.
 pub const BUNDLE_FORMAT: u32 = 1;
@@ -134,20 +134,9 @@ pub struct FinetunedFrom {
     /// The variables that kept their values, by the beginning of their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frozen: Vec<String>,
-    pub scaling: FinetuneScaling,
+    pub scaling: ScalingChoice,
     /// What it had been trained on.
     pub trained_on: TrainedOn,
-}
-
-/// Whose scaling a fine-tuned model has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FinetuneScaling {
-    /// That of the model it began from; series that it does not know are scaled by their context.
-    #[default]
-    Keep,
-    /// Fitted to the new training part.
-    Refit,
 }
 
 /// The exact data a model saw.

@@ -30,8 +30,7 @@ use norms::Norms;
 use watch::Watch;
 
 use crate::data::Frame;
-use crate::domain::model::FinetuneScaling;
-use crate::domain::order::Device;
+use crate::domain::order::{Device, ScalingChoice};
 use crate::domain::trainer::{Assignment, TrainerEvent};
 use crate::nn::engine::{self, Built, Engine, EngineError, Objective};
 use crate::nn::network::Network;
@@ -128,7 +127,7 @@ impl<'t> Trainer<'t> {
         let base = assignment.finetune.as_ref().map(|tuning| Base::read(tuning, &assignment.order)).transpose()?;
         let known = base.as_ref().map(|base| &base.bundle.manifest.encodings);
         let mut prepared = Prepared::encoded(frame, data, known)?;
-        if let Some(base) = base.as_ref().filter(|base| base.from.scaling == FinetuneScaling::Keep) {
+        if let Some(base) = base.as_ref().filter(|base| base.from.scaling == ScalingChoice::Keep) {
             prepared.scaler = base.bundle.scaler.clone();
         }
         let training = Windows::of(&prepared, PartName::Training);

@@ -5,8 +5,8 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::domain::model::{FinetuneScaling, FinetunedFrom};
-use crate::domain::order::{FirstWeights, TrainOrder};
+use crate::domain::model::FinetunedFrom;
+use crate::domain::order::{FirstWeights, ScalingChoice, TrainOrder};
 use crate::domain::trainer::FineTuning;
 use crate::learn::bundle::{self, Bundle, BundleError};
 use crate::learn::error::LearnError;
@@ -62,7 +62,7 @@ impl Base {
             model: tuning.id,
             sha256,
             frozen: tuning.freeze.clone(),
-            scaling: if tuning.refit_scaling { FinetuneScaling::Refit } else { FinetuneScaling::Keep },
+            scaling: if tuning.refit_scaling { ScalingChoice::Refit } else { ScalingChoice::Keep },
             trained_on: manifest.trained_on.clone(),
         };
         Ok(Self { bundle, from, frozen })

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use gatecast::data::Frame;
-use gatecast::domain::model::FinetuneScaling;
-use gatecast::domain::order::{Cell, Optimizer};
+use gatecast::domain::order::{Cell, Optimizer, ScalingChoice};
 use gatecast::domain::trainer::{Assignment, Fault, FineTuning};
 use gatecast::learn::bundle::{self, Bundle};
 
@@ -42,13 +41,13 @@ fn it_begins_at_the_stored_weights_and_keeps_the_scaling() {
     let kept = bundle::read(&assignment.model).unwrap();
     assert_eq!(kept.scaler, base.scaler, "the third series is scaled by its context");
     let from = kept.manifest.finetuned_from.unwrap();
-    assert_eq!((from.scaling, from.trained_on), (FinetuneScaling::Keep, base.manifest.trained_on));
+    assert_eq!((from.scaling, from.trained_on), (ScalingChoice::Keep, base.manifest.trained_on));
 
     assignment.finetune.as_mut().unwrap().refit_scaling = true;
     finished(&events(higher(), &assignment));
     let refitted = bundle::read(&assignment.model).unwrap();
     assert_eq!(refitted.scaler.keys(), ["s0", "s1", "s2"]);
-    assert_eq!(refitted.manifest.finetuned_from.unwrap().scaling, FinetuneScaling::Refit);
+    assert_eq!(refitted.manifest.finetuned_from.unwrap().scaling, ScalingChoice::Refit);
 }
 
 #[test]
