@@ -131,7 +131,7 @@ fn compare(order: &CompareOrder, family: &Family, step: &mut Step) {
 
 fn board_child(child: &Child, order: &CompareOrder) -> BoardChild {
     let job = &child.job;
-    let metrics = job.metrics.as_ref().map(|metrics| metrics.model);
+    let metrics = job.metrics.as_ref().map(|metrics| metrics.model.clone());
     let seconds = job.started_at.zip(job.finished_at).map(|(from, to)| to.duration_since(from).as_secs_f64());
     BoardChild {
         job: job.id,
@@ -159,7 +159,7 @@ fn conclude(board: LeaderBoard, alias: Option<AliasName>, children: &BTreeMap<u3
 
 /// Of the first child in the order's order that has them, whichever ended first.
 fn baselines(children: &BTreeMap<u32, &Child>) -> Option<Baselines> {
-    children.values().find_map(|child| child.job.metrics.as_ref()).map(|metrics| metrics.baselines)
+    children.values().find_map(|child| child.job.metrics.as_ref()).map(|metrics| metrics.baselines.clone())
 }
 
 fn none_succeeded(children: &BTreeMap<u32, &Child>, metric: &MetricName) -> JobError {

@@ -26,6 +26,11 @@ pub struct ForecastRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 10_000)))]
     pub horizon: Option<usize>,
+    /// Intervals to answer, each by the per cent of values that should lie within it: `[80, 95]`.
+    /// For models whose head says how sure it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 32), inner(range(min = 1.0, max = 99.9)))]
+    pub levels: Vec<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -158,6 +163,28 @@ pub struct Forecast {
     /// Absent where the start or the frequency is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamps: Option<Vec<jiff::Timestamp>>,
-    /// In the data's own units.
+    /// In the data's own units. Of a quantile head: the quantile nearest to the median.
     pub mean: Vec<f64>,
+    /// One entry a level asked for, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub intervals: Vec<Interval>,
+    /// Of a quantile head: one entry a level it was trained at, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quantiles: Vec<QuantileForecast>,
+}
+
+/// Between two quantiles, as many values below as above.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Interval {
+    /// Per cent of values that should lie within.
+    pub level: f64,
+    pub lower: Vec<f64>,
+    pub upper: Vec<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct QuantileForecast {
+    /// The share of values that should lie below.
+    pub level: f64,
+    pub values: Vec<f64>,
 }

@@ -7,9 +7,10 @@ use utoipa::ToSchema;
 
 /// The errors of one model on one part of the data.
 ///
-/// `loss` and `last_time_step_mse` are in the scale the network learns in; `mae` and `rmse` are in
+/// The forecast judged is one number a point: of a distribution its mean, of quantiles the one
+/// nearest to the median. `loss` and `last_time_step_mse` are in the scale the network learns in; `mae` and `rmse` are in
 /// the data's own units; all but `loss` judge the forecast made at each window's last step alone.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Metrics {
     /// The loss that training minimises, over every step that is trained on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,6 +27,23 @@ pub struct Metrics {
     /// series and target; absent where that scale is 0 or unknown for every series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mase: Option<f64>,
+    /// Of heads that say how sure they are: the mean pinball loss over their levels (of a
+    /// distribution: 0.025, 0.1, 0.5, 0.9 and 0.975), in the data's units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinball: Option<f64>,
+    /// The share of values that lay within each interval: near its level where the head is right
+    /// about how sure it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coverage: Vec<Coverage>,
+}
+
+/// How often the values lay within an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Coverage {
+    /// Of the interval, per cent: 80 is between the quantiles at 0.1 and 0.9.
+    pub level: f64,
+    /// 0 to 1.
+    pub share: f64,
 }
 
 /// What training reports of the part it learns from.
@@ -60,12 +78,12 @@ pub struct EpochReport {
 impl EpochReport {
     /// What epochs are compared by: the validation loss, or the training loss where there is none.
     pub fn judged(&self) -> f64 {
-        self.validation.and_then(|metrics| metrics.loss).unwrap_or(self.training.loss)
+        self.validation.as_ref().and_then(|metrics| metrics.loss).unwrap_or(self.training.loss)
     }
 }
 
 /// A method's errors on the parts held back.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct HeldOut {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Metrics>,
@@ -74,7 +92,7 @@ pub struct HeldOut {
 }
 
 /// The forecasts every model must beat, on the same windows.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Baselines {
     /// The last known value, repeated.
     pub naive: HeldOut,
@@ -95,18 +113,18 @@ impl Baselines {
     /// Those that were computed, by name.
     pub fn named(&self) -> Vec<(&'static str, HeldOut)> {
         let all = [
-            ("naive", Some(self.naive)),
-            ("seasonal_naive", Some(self.seasonal_naive)),
-            ("drift", self.drift),
-            ("linear", self.linear),
-            ("theta", self.theta),
+            ("naive", Some(self.naive.clone())),
+            ("seasonal_naive", Some(self.seasonal_naive.clone())),
+            ("drift", self.drift.clone()),
+            ("linear", self.linear.clone()),
+            ("theta", self.theta.clone()),
         ];
         all.into_iter().filter_map(|(name, held_out)| Some((name, held_out?))).collect()
     }
 }
 
 /// What a finished training reports: the best epoch's weights, judged once more.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct FinalMetrics {
     #[serde(flatten)]
     pub model: HeldOut,

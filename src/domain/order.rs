@@ -6,10 +6,12 @@
 mod compare;
 mod data;
 mod finetune;
+mod head;
 mod initializer;
 mod inputs;
 mod layer;
 mod layer_spec;
+mod loss;
 mod model;
 mod optimizer;
 pub mod patch;
@@ -19,6 +21,7 @@ mod schedule;
 mod search;
 mod stack;
 mod training;
+mod word;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -30,17 +33,19 @@ use super::job::JobKind;
 pub use compare::{CompareOrder, Contender, MOST_CHILDREN};
 pub use data::{DataSpec, Missing, Part, Split, TimeRange};
 pub use finetune::{FinetuneOrder, ScalingChoice};
+pub use head::Head;
 pub use initializer::Initializer;
 pub use inputs::{Calendar, CalendarAs, CalendarFeature, CalendarForm, Covariates};
 pub use layer::{FirstWeights, Layer};
 pub use layer_spec::{LayerSettings, LayerSpec};
+pub use loss::Loss;
 pub use model::{Activation, Cell, ModelSpec, Output};
 pub use optimizer::Optimizer;
 pub use rate::Rate;
 pub use scaling::{Scaling, ScalingKind, ScalingScope};
 pub use schedule::Schedule;
 pub use search::{Budget, Draw, Method, Range, SearchOrder};
-pub use training::{Clip, Device, EarlyStopping, EngineChoice, Loss, TrainingSpec};
+pub use training::{Clip, Device, EarlyStopping, EngineChoice, TrainingSpec};
 
 /// What `POST /v1/jobs` takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]

@@ -9,7 +9,7 @@ mod inputs;
 use inputs::{resolve_columns, resolve_future_window};
 
 use super::dataset::{ColumnKind, Profile};
-use super::order::{DataSpec, Device, EngineChoice, LayerSpec, Part, Schedule, Split, TrainOrder};
+use super::order::{DataSpec, Device, EngineChoice, Head, LayerSpec, Part, Schedule, Split, TrainOrder};
 
 /// The most learnable numbers a network may have: 400 MB of weights, and as much again for the
 /// gradient and each moment of the optimiser.
@@ -36,6 +36,7 @@ pub fn resolve(mut order: TrainOrder, dataset_name: &str, profile: &Profile) -> 
     resolve_windows(&mut order.data, profile, &mut errors);
     check_split(&order.data.split, profile, &mut errors);
     check_model(&order, &mut errors);
+    resolve_loss(&mut order, profile, &mut errors);
     check_size(&order, &mut errors);
     if let (EngineChoice::Fused, Device::Cuda(_)) = (order.training.engine, order.training.device) {
         errors.push(FieldError::new(
@@ -87,6 +88,27 @@ fn resolve_windows(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<Fiel
                 "context {context} and horizon {horizon}{lags} need series of {needed} points; the longest has {longest}"
             ),
         ));
+    }
+}
+
+/// Every head learns by a loss that fits it, and counts are counts.
+fn resolve_loss(order: &mut TrainOrder, profile: &Profile, errors: &mut Vec<FieldError>) {
+    let head = &order.model.head;
+    let loss = *order.training.loss.get_or_insert_with(|| head.default_loss());
+    if let Some(reason) = head.refuses(loss) {
+        errors.push(FieldError::new("/training/loss", reason));
+    }
+    if *head != (Head::NegativeBinomial {}) {
+        return;
+    }
+    for name in &order.data.targets {
+        let numbers = profile.column(name).and_then(|column| column.numbers);
+        if let Some(numbers) = numbers.filter(|numbers| numbers.min < 0.0) {
+            errors.push(FieldError::new(
+                "/model/head",
+                format!("a negative_binomial head is for counts, and `{name}` goes down to {}", numbers.min),
+            ));
+        }
     }
 }
 
@@ -180,7 +202,8 @@ fn parameter_count(order: &TrainOrder) -> u64 {
         total = total.saturating_add(layer.directions() as u64 * rows * (inputs + units + 1));
         inputs = layer.outputs() as u64;
     }
-    let outputs = order.data.targets.len() as u64 * order.data.horizon.unwrap_or(1) as u64;
+    let points = order.data.targets.len() as u64 * order.data.horizon.unwrap_or(1) as u64;
+    let outputs = points * order.model.head.width() as u64;
     total.saturating_add(outputs * (inputs + 1))
 }
 

@@ -8,13 +8,16 @@ use moka::future::Cache;
 use super::error::{ForecastError, LoadError};
 use crate::blobs::{Blobs, Key};
 use crate::domain::ids::ModelId;
-use crate::domain::order::{Device, EngineChoice, Loss};
+use crate::domain::order::{Device, EngineChoice};
 use crate::learn::bundle::{self, Bundle};
 use crate::nn::engine::{self, Engine, Objective};
+use crate::nn::loss::Criterion;
 
 /// A model ready to compute.
 pub(super) struct Loaded {
     pub(super) bundle: Bundle,
+    /// Reads what its network says of a point.
+    pub(super) criterion: Criterion,
     /// Its scratch memory serves one forecast at a time.
     pub(super) engine: Mutex<Box<dyn Engine>>,
 }
@@ -28,10 +31,10 @@ impl fmt::Debug for Loaded {
 impl Loaded {
     fn read(path: &std::path::Path) -> Result<Self, LoadError> {
         let bundle = bundle::read(path)?;
-        // The loss is for training alone; a forecast takes any.
-        let objective = Objective::of(Loss::Mse);
+        let objective = Objective::ordered(&bundle.manifest.order);
+        let criterion = objective.criterion.clone();
         let engine = engine::build(&bundle.network, objective, Device::Cpu, EngineChoice::Auto, 1)?.engine;
-        Ok(Self { bundle, engine: Mutex::new(engine) })
+        Ok(Self { bundle, criterion, engine: Mutex::new(engine) })
     }
 
     /// Bytes of memory, as the cache counts them: weights and scaling, and something for the rest.

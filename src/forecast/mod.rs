@@ -6,6 +6,7 @@
 //! leaving first. Tensor work runs on blocking threads, at most as many at once as the server
 //! allows; a caller that leaves stops its work between two batches.
 
+mod answer;
 mod cache;
 mod columns;
 mod error;
@@ -32,6 +33,7 @@ pub use crate::learn::bundle::BundleError;
 pub use crate::nn::engine::{ENGINES, devices};
 pub use error::ForecastError;
 
+use answer::Asked;
 use cache::{Loaded, Models};
 use history::History;
 use reads::Reads;
@@ -68,7 +70,8 @@ impl Forecaster {
             found => found?,
         };
         let horizon = predict::horizon(&model.bundle.manifest, request.horizon)?;
-        predict::check_size(&model.bundle.manifest, request.series.len(), horizon)?;
+        let asked = Asked { horizon, levels: answer::levels(&model.criterion, &request.levels)? };
+        predict::check_size(&model, request.series.len(), &asked)?;
         let histories = match request.dataset {
             None => history::from_request(&Reads::of(&model.bundle.manifest, horizon), request.series)?,
             Some(dataset) => {
@@ -76,7 +79,7 @@ impl Forecaster {
                 stored::read(place, &model.bundle.manifest, horizon, dataset, request.series).await?
             }
         };
-        let forecasts = self.compute(model, histories, horizon).await?;
+        let forecasts = self.compute(model, histories, asked).await?;
         Ok(ForecastResponse { model: id, forecasts })
     }
 
@@ -84,14 +87,14 @@ impl Forecaster {
         &self,
         model: Arc<Loaded>,
         histories: Vec<History>,
-        horizon: usize,
+        asked: Asked,
     ) -> Result<Vec<Forecast>, ForecastError> {
         let place = self.places.clone().acquire_owned().await.map_err(ForecastError::machine)?;
         let caller = Caller::default();
         let left = Arc::clone(&caller.left);
         let work = move || {
             let _place = place;
-            predict::run(&model, &histories, horizon, || left.load(Ordering::Relaxed))
+            predict::run(&model, &histories, &asked, || left.load(Ordering::Relaxed))
         };
         tokio::task::spawn_blocking(work).await.map_err(ForecastError::machine)?
     }

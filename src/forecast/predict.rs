@@ -2,8 +2,7 @@
 
 use std::sync::PoisonError;
 
-use jiff::Timestamp;
-
+use super::answer::{self, Asked};
 use super::cache::Loaded;
 use super::error::ForecastError;
 use super::feed::Feed;
@@ -38,8 +37,9 @@ pub(super) fn horizon(manifest: &Manifest, asked: Option<usize>) -> Result<usize
 }
 
 /// Refuses an answer of more numbers than a server should hold at once.
-pub(super) fn check_size(manifest: &Manifest, series: usize, horizon: usize) -> Result<(), ForecastError> {
-    let numbers = series.saturating_mul(manifest.targets.len()).saturating_mul(horizon);
+pub(super) fn check_size(model: &Loaded, series: usize, asked: &Asked) -> Result<(), ForecastError> {
+    let points = series.saturating_mul(model.bundle.manifest.targets.len()).saturating_mul(asked.horizon);
+    let numbers = points.saturating_mul(answer::numbers(&model.criterion, asked));
     if numbers <= MOST_NUMBERS {
         return Ok(());
     }
@@ -53,11 +53,11 @@ pub(super) fn check_size(manifest: &Manifest, series: usize, horizon: usize) -> 
 pub(super) fn run(
     model: &Loaded,
     histories: &[History],
-    horizon: usize,
+    asked: &Asked,
     left: impl Fn() -> bool,
 ) -> Result<Vec<Forecast>, ForecastError> {
     let mut forecasts = Vec::with_capacity(histories.len() * model.bundle.manifest.targets.len());
-    let reads = Reads::of(&model.bundle.manifest, horizon);
+    let reads = Reads::of(&model.bundle.manifest, asked.horizon);
     for batch in histories.chunks(BATCH) {
         let own: Vec<OwnScale> = batch
             .iter()
@@ -70,15 +70,21 @@ pub(super) fn run(
             .zip(&own)
             .map(|(history, own)| model.bundle.scaler.for_series(history.id.as_deref()).unwrap_or_else(|| own.get()))
             .collect();
-        let scaled = roll(model, &reads, batch, &scales, &left)?;
+        let said = roll(model, &reads, batch, &scales, &left)?;
         for (at, (history, scale)) in batch.iter().zip(&scales).enumerate() {
-            forecasts.extend(answers(&model.bundle.manifest, history, scale, at, batch.len(), &scaled, horizon)?);
+            let (targets, width) = (model.bundle.manifest.targets.len(), model.criterion.width());
+            let raw = |step: usize, target: usize| {
+                let first = ((step * batch.len() + at) * targets + target) * width;
+                &said[first..first + width]
+            };
+            forecasts.extend(answer::forecasts(model, history, scale, asked, raw)?);
         }
     }
     Ok(forecasts)
 }
 
-/// The scaled forecasts `[step, series, target]` of a batch, as many steps as asked or some more.
+/// What the network says of a batch, `[step, series, target, width]`, as many steps as asked or some
+/// more.
 fn roll(
     model: &Loaded,
     reads: &Reads<'_>,
@@ -87,10 +93,11 @@ fn roll(
     left: &impl Fn() -> bool,
 ) -> Result<Vec<f32>, ForecastError> {
     let manifest = &model.bundle.manifest;
-    let targets = manifest.targets.len();
+    let (targets, width) = (manifest.targets.len(), model.criterion.width());
+    let of_step = targets * width;
     let mut feed = Feed::new(reads, batch, scales);
-    let mut forecast = Vec::with_capacity(reads.blocks * manifest.horizon * batch.len() * targets);
-    let mut predicted = Vec::new();
+    let mut said = Vec::with_capacity(reads.blocks * manifest.horizon * batch.len() * of_step);
+    let (mut predicted, mut middles) = (Vec::new(), Vec::new());
     for block in 0..reads.blocks {
         if left() {
             return Err(ForecastError::Abandoned);
@@ -101,45 +108,16 @@ fn roll(
         engine.predict(&model.bundle.parameters, read, Steps::Last, &mut predicted).map_err(ForecastError::machine)?;
         drop(engine);
         for step in 0..manifest.horizon {
-            for series in predicted.chunks_exact(manifest.horizon * targets) {
-                forecast.extend_from_slice(&series[step * targets..(step + 1) * targets]);
+            for series in predicted.chunks_exact(manifest.horizon * of_step) {
+                said.extend_from_slice(&series[step * of_step..(step + 1) * of_step]);
             }
         }
-        feed.append(block, &predicted);
+        middles.clear();
+        for (series, scale) in predicted.chunks_exact(manifest.horizon * of_step).zip(scales) {
+            let points = series.chunks_exact(width).enumerate();
+            middles.extend(points.map(|(at, raw)| answer::fed_back(&model.criterion, raw, scale, at % targets)));
+        }
+        feed.append(block, &middles);
     }
-    Ok(forecast)
-}
-
-fn answers(
-    manifest: &Manifest,
-    history: &History,
-    scale: &Scale<'_>,
-    at: usize,
-    batch: usize,
-    scaled: &[f32],
-    horizon: usize,
-) -> Result<Vec<Forecast>, ForecastError> {
-    let targets = manifest.targets.len();
-    let timestamps = timestamps(history, horizon)?;
-    manifest
-        .targets
-        .iter()
-        .enumerate()
-        .map(|(target, name)| {
-            let value = |step: usize| scale.undo(target, f64::from(scaled[(step * batch + at) * targets + target]));
-            let mean: Vec<f64> = (0..horizon).map(value).collect();
-            if !mean.iter().all(|value| value.is_finite()) {
-                let id = history.id.as_deref().map_or("a series".to_owned(), |id| format!("series `{id}`"));
-                return Err(ForecastError::NotFinite(id));
-            }
-            Ok(Forecast { series: history.id.clone(), target: name.clone(), timestamps: timestamps.clone(), mean })
-        })
-        .collect()
-}
-
-fn timestamps(history: &History, horizon: usize) -> Result<Option<Vec<Timestamp>>, ForecastError> {
-    let Some((last, frequency)) = history.last else { return Ok(None) };
-    let at = |step| frequency.add(last, step).and_then(|at| Timestamp::from_microsecond(at).ok());
-    let stamps: Option<Vec<Timestamp>> = (1..=horizon as i64).map(at).collect();
-    stamps.map(Some).ok_or_else(|| ForecastError::field("/horizon", "reaches past the calendar's end"))
+    Ok(said)
 }

@@ -3,7 +3,9 @@
 use crate::domain::order::ModelSpec;
 use crate::nn::network::Network;
 
-/// A network that reads `inputs` numbers a step and gives `outputs` of them.
-pub fn network(model: &ModelSpec, inputs: usize, outputs: usize) -> Network {
+/// A network that reads `inputs` numbers a step and forecasts `points` (horizon × targets), each by
+/// as many numbers as its head needs.
+pub fn network(model: &ModelSpec, inputs: usize, points: usize) -> Network {
+    let outputs = points * model.head.width();
     Network { inputs, layers: model.stack(), outputs, output: model.output, embeddings: Vec::new() }
 }

@@ -38,6 +38,8 @@ pub enum LearnError {
     #[error("{0}")]
     FinetuneMismatch(String),
     #[error("{0}")]
+    NotCounts(String),
+    #[error("{0}")]
     Diverged(String),
     #[error("the order asks for device {0}, which this machine does not have: use `auto` or `cpu`")]
     NoDevice(String),
@@ -71,6 +73,7 @@ impl LearnError {
             | Self::TooManyWindows(_)
             | Self::TooLarge(_)
             | Self::FinetuneMismatch(_)
+            | Self::NotCounts(_)
             | Self::Diverged(_)
             | Self::NoDevice(_) => Fault::Order,
             Self::OutOfMemory(_) | Self::DiskFull | Self::Storage { .. } | Self::Engine(_) | Self::Broken(_) => {
@@ -96,6 +99,7 @@ impl LearnError {
             Self::TooManyWindows(_) => "too_many_windows",
             Self::TooLarge(_) => "too_large",
             Self::FinetuneMismatch(_) => "finetune_mismatch",
+            Self::NotCounts(_) => "not_counts",
             Self::Diverged(_) => "diverged",
             Self::NoDevice(_) => "no_device",
             Self::OutOfMemory(_) => "out_of_memory",

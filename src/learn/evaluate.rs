@@ -6,8 +6,9 @@ use super::progress::Halt;
 use super::scaling::OwnScale;
 use super::windows::{Batcher, View, Window, Windows};
 use crate::domain::metrics::Metrics;
-use crate::domain::order::{Loss, Output};
+use crate::domain::order::Output;
 use crate::nn::engine::{Engine, Inputs, Steps};
+use crate::nn::loss::{Criterion, UNITS};
 
 /// Numbers a batch of predictions may have: 16 MB.
 const PREDICTIONS: usize = 4_000_000;
@@ -30,17 +31,18 @@ impl Judge {
         parameters: &[f32],
         prepared: &Prepared,
         windows: &Windows,
-        (output, loss): (Output, Loss),
+        (output, criterion): (Output, &Criterion),
         judged: &mut dyn FnMut(u64) -> Result<(), Halt>,
     ) -> Result<Option<Metrics>, Halt> {
-        let outputs = prepared.shape.horizon * prepared.targets;
+        let points = prepared.shape.horizon * prepared.targets;
+        let outputs = points * criterion.width();
         let steps = match output {
             Output::EveryStep => prepared.shape.context,
             Output::LastStep => 1,
         };
         let of_window = steps * outputs;
         let size = (PREDICTIONS / of_window.max(1)).clamp(1, MOST_WINDOWS) as u64;
-        let mut errors = Errors::default();
+        let mut errors = Errors::of(criterion);
         let mut next = 0;
         while next < windows.len() {
             let end = (next + size).min(windows.len());
@@ -50,12 +52,14 @@ impl Judge {
             let inputs =
                 Inputs { batch: self.windows.len(), steps: prepared.shape.context, values: &self.batcher.inputs };
             engine.predict(parameters, inputs, Steps::Trained, &mut self.predictions)?;
-            let all = self.predictions.chunks(of_window).zip(self.batcher.targets.chunks(of_window));
-            for (&window, (predictions, targets)) in self.windows.iter().zip(all) {
-                let first = window.first_step.min(steps - 1) * outputs;
-                errors.add_loss(loss, &predictions[first..], &targets[first..]);
+            let targets = self.batcher.targets.chunks(steps * points);
+            let units = self.batcher.units.chunks(prepared.targets * UNITS);
+            let all = self.predictions.chunks(of_window).zip(targets).zip(units);
+            for (&window, ((predictions, targets), units)) in self.windows.iter().zip(all) {
+                let first = window.first_step.min(steps - 1);
+                errors.add_loss(criterion, &predictions[first * outputs..], &targets[first * points..], units);
                 let view = View::of(prepared, window, &mut self.own);
-                errors.add_scaled(prepared, &view, &predictions[of_window - outputs..]);
+                errors.add_forecast(criterion, prepared, &view, &predictions[of_window - outputs..]);
             }
             judged(end - next)?;
             next = end;

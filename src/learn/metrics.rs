@@ -1,9 +1,10 @@
 //! Adding up errors, a window at a time, in double precision and always in the same order.
 
 use super::prepare::Prepared;
+use super::spread::{Spread, in_units, unit};
 use super::windows::View;
 use crate::domain::metrics::Metrics;
-use crate::domain::order::Loss;
+use crate::nn::loss::{Criterion, Layout, Truth};
 
 /// Sums over the windows of one part.
 #[derive(Debug, Default)]
@@ -14,49 +15,58 @@ pub struct Errors {
     squares: Mean,
     symmetric: Mean,
     seasonal: Mean,
+    spread: Spread,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
 struct Mean {
     sum: f64,
-    count: u64,
+    weight: f64,
 }
 
 impl Mean {
     fn add(&mut self, value: f64) {
         self.sum += value;
-        self.count += 1;
+        self.weight += 1.0;
     }
 
     fn get(self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum / self.count as f64)
+        (self.weight > 0.0).then(|| self.sum / self.weight)
     }
 }
 
 impl Errors {
-    /// Steps that the loss counts, in the network's scale.
-    pub fn add_loss(&mut self, loss: Loss, predictions: &[f32], targets: &[f32]) {
-        let differences = predictions.iter().zip(targets).map(|(p, t)| f64::from(*p) - f64::from(*t));
-        self.loss.sum += match loss {
-            Loss::Mse => differences.map(|difference| difference * difference).sum::<f64>(),
-            Loss::Mae => differences.map(f64::abs).sum::<f64>(),
-        };
-        self.loss.count += predictions.len() as u64;
+    /// Of forecasts by a head.
+    pub fn of(criterion: &Criterion) -> Self {
+        Self { spread: Spread::of(criterion), ..Self::default() }
     }
 
-    /// The last step's forecast of one window, in the network's scale: `[step ahead, target]`.
-    pub fn add_scaled(&mut self, prepared: &Prepared, view: &View<'_>, forecast: &[f32]) {
-        for (ahead, row) in forecast.chunks(prepared.targets).enumerate() {
-            for (target, &scaled) in row.iter().enumerate() {
-                let forecast = view.scale.undo(target, f64::from(scaled));
-                self.add_point(prepared, view, target, ahead, forecast);
-            }
+    /// Steps that the loss counts of one window: raw outputs `[step, output]` and targets
+    /// `[step, point]` in the network's scale, units `[target, UNITS]`.
+    pub fn add_loss(&mut self, criterion: &Criterion, outputs: &[f32], targets: &[f32], units: &[f32]) {
+        let layout = Layout { series: 1, steps: 1, strides: [0, 0, 1] };
+        let (loss, weight) = criterion.measure(outputs, layout, Truth { targets, weights: &[], units });
+        self.loss.sum += loss;
+        self.loss.weight += weight;
+    }
+
+    /// The last step's forecast of one window, as the head gives it: `[step ahead, target, width]`.
+    pub fn add_forecast(&mut self, criterion: &Criterion, prepared: &Prepared, view: &View<'_>, outputs: &[f32]) {
+        for (point, raw) in outputs.chunks(criterion.width()).enumerate() {
+            let (ahead, target) = (point / prepared.targets, point % prepared.targets);
+            let outlook = criterion.outlook(raw, unit(prepared, view, target));
+            let forecast = in_units(&view.scale, target, criterion.middle(&outlook));
+            self.add_point(prepared, view, target, ahead, forecast);
+            self.spread.add(criterion, &outlook, view, target, view.future(target)[ahead]);
         }
     }
 
-    /// One forecast, in the data's units.
+    /// One forecast, in the data's units; a point without a value judges nothing.
     pub fn add_point(&mut self, prepared: &Prepared, view: &View<'_>, target: usize, ahead: usize, forecast: f64) {
         let value = view.future(target)[ahead];
+        if value.is_nan() {
+            return;
+        }
         let (_, std) = view.scale.column(target);
         let error = (forecast - value).abs();
         self.absolute.add(error);
@@ -79,6 +89,8 @@ impl Errors {
             rmse: self.squares.get()?.sqrt(),
             smape: self.symmetric.get()?,
             mase: self.seasonal.get().filter(|mase| mase.is_finite()),
+            pinball: self.spread.pinball(),
+            coverage: self.spread.coverage(),
         })
     }
 }

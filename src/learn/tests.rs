@@ -12,6 +12,7 @@ use super::scaling::OwnScale;
 use super::windows::{Batcher, PartName, View, Window, Windows};
 use crate::data::frame::{Frame, FrameColumn, FrameSeries};
 use crate::domain::order::{DataSpec, Loss, Missing, Output, Part, Scaling, ScalingKind, ScalingScope, Split};
+use crate::nn::loss::Criterion;
 
 /// Series of the given lengths without times, columns `x` and `y`; every value tells its row.
 fn frame(lengths: &[usize]) -> Frame {
@@ -240,8 +241,9 @@ fn errors_are_those_worked_out_by_hand() {
             errors.add_point(&prepared, &view, 0, ahead, value);
         }
     }
-    errors.add_loss(Loss::Mse, &[1.0, 2.0], &[0.0, 4.0]);
-    errors.add_loss(Loss::Mse, &[1.0], &[2.0]);
+    let squared = Criterion::of_points(Loss::Mse);
+    errors.add_loss(&squared, &[1.0, 2.0], &[0.0, 4.0], &[]);
+    errors.add_loss(&squared, &[1.0, 9.0], &[2.0, f32::NAN], &[]);
     // Errors: 7-10, 0-0, 2-0, 2-6.
     let metrics = errors.metrics().unwrap();
     let near = |got: f64, expected: f64| assert!((got - expected).abs() < 1e-12, "{got} is not {expected}");

@@ -23,14 +23,14 @@ use super::prepare::Prepared;
 use super::progress::{Emit, Extent, Halt, Progress, tell, warn};
 use super::schedule::Rates;
 use super::windows::{Batcher, PartName, Windows};
-use super::{checkpoint, source};
+use super::{checkpoint, counts, source};
 use base::Base;
 use checkpoint::Identity;
 use norms::Norms;
 use watch::Watch;
 
 use crate::data::Frame;
-use crate::domain::order::{Device, ScalingChoice};
+use crate::domain::order::{Device, Head, ScalingChoice};
 use crate::domain::trainer::{Assignment, TrainerEvent};
 use crate::nn::engine::{self, Built, Engine, EngineError, Objective};
 use crate::nn::network::Network;
@@ -49,7 +49,7 @@ pub type EngineMaker<'m> = dyn Fn(&Network, &Assignment) -> Result<Built, Engine
 
 fn build_engine(network: &Network, assignment: &Assignment) -> Result<Built, EngineError> {
     let training = &assignment.order.training;
-    let objective = Objective::of(training.loss);
+    let objective = Objective::ordered(&assignment.order);
     engine::build(network, objective, training.device, training.engine, assignment.threads)
 }
 
@@ -78,6 +78,7 @@ struct Trainer<'t> {
     validation: Windows,
     test: Windows,
     network: Network,
+    objective: Objective,
     engine: Box<dyn Engine>,
     /// Why it is this engine.
     reason: String,
@@ -124,6 +125,9 @@ fn train_on(
 impl<'t> Trainer<'t> {
     fn new(frame: Frame, assignment: &'t Assignment, engine: &EngineMaker<'_>) -> Result<Self, LearnError> {
         let (data, model) = (&assignment.order.data, &assignment.order.model);
+        if model.head == (Head::NegativeBinomial {}) {
+            counts::check(&frame, data.targets.len())?;
+        }
         let base = assignment.finetune.as_ref().map(|tuning| Base::read(tuning, &assignment.order)).transpose()?;
         let known = base.as_ref().map(|base| &base.bundle.manifest.encodings);
         let mut prepared = Prepared::encoded(frame, data, known)?;
@@ -159,6 +163,7 @@ impl<'t> Trainer<'t> {
             validation,
             prepared,
             network,
+            objective: Objective::ordered(&assignment.order),
             engine,
             reason,
             batcher: Batcher::default(),

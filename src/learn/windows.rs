@@ -6,7 +6,9 @@ use super::features::Rows;
 use super::prepare::Prepared;
 use super::scaling::{OwnScale, Scale};
 use super::split::Parts;
+use super::spread::unit;
 use crate::domain::order::Output;
+use crate::nn::loss::Unit;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartName {
@@ -151,6 +153,8 @@ pub struct Batcher {
     pub inputs: Vec<f32>,
     /// `[batch, output step, horizon × target]`.
     pub targets: Vec<f32>,
+    /// What brings targets to the data's units: `[batch, target, UNITS]`.
+    pub units: Vec<f32>,
     /// The numbers of one window in the network's scale, `[reach + context + horizon, column]`.
     scaled: Vec<f32>,
     own: OwnScale,
@@ -164,6 +168,7 @@ impl Batcher {
         let mut codes = Vec::with_capacity(layout.coded().len());
         self.inputs.clear();
         self.targets.clear();
+        self.units.clear();
         self.scaled.resize((reach + shape.points()) * width, 0.0);
         for window in windows {
             let view = View::of(prepared, window, &mut self.own);
@@ -173,6 +178,10 @@ impl Batcher {
                 let values = &prepared.frame.columns[column].values[rows.clone()];
                 let scaled = self.scaled.iter_mut().skip(column).step_by(width);
                 scaled.zip(values).for_each(|(scaled, value)| *scaled = ((value - mean) / std) as f32);
+            }
+            for target in 0..prepared.targets {
+                let Unit { factor, term, seasonal } = unit(prepared, &view, target);
+                self.units.extend([factor, term, seasonal].map(|number| number as f32));
             }
             codes.clear();
             codes.extend(prepared.features.codes(window.series, rows));

@@ -11,6 +11,7 @@ pub mod dropout;
 mod embedding;
 pub mod engine;
 mod initialise;
+pub mod loss;
 pub mod network;
 pub mod optimizer;
 pub mod random;

@@ -55,7 +55,7 @@ proptest! {
             engine.predict(&parameters, batch.inputs, Steps::Trained, &mut predictions).unwrap();
             (loss, gradient, predictions)
         };
-        let fused = run(&mut Fused::new(&network, objective, threads).unwrap());
+        let fused = run(&mut Fused::new(&network, objective.clone(), threads).unwrap());
         let libtorch = run(build(&network, objective, Device::Cpu, EngineChoice::Libtorch, 1).unwrap().engine.as_mut());
         prop_assert!((fused.0 - libtorch.0).abs() < 1e-5 * libtorch.0, "{} for {}", fused.0, libtorch.0);
         prop_assert!(apart(&fused.2, &libtorch.2) < TOLERANCE);

@@ -156,7 +156,7 @@ fn holds(name: &str) {
         &fixture,
         &network,
         &first,
-        build(&network, objective, Device::Cpu, EngineChoice::Libtorch, 1).unwrap().engine,
+        build(&network, objective.clone(), Device::Cpu, EngineChoice::Libtorch, 1).unwrap().engine,
     );
     agrees(&fixture, &network, &first, Box::new(Fused::new(&network, objective, 1).unwrap()));
 }

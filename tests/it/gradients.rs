@@ -32,7 +32,7 @@ fn numbers(count: usize, step: u64) -> Vec<f32> {
 
 fn engines(network: &Network, loss: Loss) -> [Box<dyn Engine>; 2] {
     let objective = Objective::of(loss);
-    let libtorch = build(network, objective, Device::Cpu, EngineChoice::Libtorch, 1).unwrap().engine;
+    let libtorch = build(network, objective.clone(), Device::Cpu, EngineChoice::Libtorch, 1).unwrap().engine;
     [libtorch, Box::new(Fused::new(network, objective, 1).unwrap())]
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
 
 pub(crate) fn libtorch(network: &Network, assignment: &Assignment) -> Result<Built, EngineError> {
     let training = &assignment.order.training;
-    engine::build(network, Objective::of(training.loss), training.device, training.engine, assignment.threads)
+    engine::build(network, Objective::ordered(&assignment.order), training.device, training.engine, assignment.threads)
 }
 
 /// All events of a training that nobody stops.
@@ -92,7 +92,7 @@ pub(crate) fn events(frame: Frame, assignment: &Assignment) -> Vec<TrainerEvent>
 
 pub(crate) fn finished(events: &[TrainerEvent]) -> FinalMetrics {
     match events.last() {
-        Some(TrainerEvent::Finished { metrics, .. }) => **metrics,
+        Some(TrainerEvent::Finished { metrics, .. }) => (**metrics).clone(),
         other => panic!("the training did not finish: {other:?}"),
     }
 }
@@ -203,7 +203,7 @@ fn a_network_learns_sines() {
     let told = epochs(&events);
     let best = told.iter().rev().find(|report| report.best).unwrap();
     assert_eq!(best.validation, metrics.model.validation);
-    let loss = |report: &EpochReport| report.validation.unwrap().loss.unwrap();
+    let loss = |report: &EpochReport| report.validation.as_ref().unwrap().loss.unwrap();
     assert!(told.iter().all(|report| loss(best) <= loss(report)));
 }
 

@@ -24,6 +24,7 @@ mod engines;
 mod forecast;
 mod golden;
 mod gradients;
+mod heads;
 mod jobs;
 mod learn;
 mod postgres;

@@ -4,6 +4,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::head::{self, Head};
 use super::initializer::Initializer;
 use super::layer_spec::LayerSpec;
 
@@ -69,6 +70,14 @@ pub struct ModelSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
     pub unit_forget_bias: Option<bool>,
+    /// Written as an object or, without options, as a word.
+    #[serde(deserialize_with = "head::read", skip_serializing_if = "is_point")]
+    #[garde(dive)]
+    pub head: Head,
+}
+
+fn is_point(head: &Head) -> bool {
+    !head.is_probabilistic()
 }
 
 impl Default for ModelSpec {
@@ -88,6 +97,7 @@ impl Default for ModelSpec {
             recurrent_initializer: None,
             bias_initializer: None,
             unit_forget_bias: None,
+            head: Head::default(),
         }
     }
 }

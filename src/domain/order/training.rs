@@ -4,6 +4,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::loss::{Loss, LossForm};
 use super::optimizer::Optimizer;
 use super::schedule::Schedule;
 use crate::domain::schema::text_schema;
@@ -16,8 +17,11 @@ pub struct TrainingSpec {
     pub epochs: u32,
     #[garde(range(min = 1, max = 65_536))]
     pub batch_size: usize,
-    #[garde(skip)]
-    pub loss: Loss,
+    /// Left out: the head's own, `mse` for points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    #[schema(value_type = Option<LossForm>)]
+    pub loss: Option<Loss>,
     #[garde(dive)]
     pub optimizer: Optimizer,
     /// How the learning rate goes on from the optimiser's. Left out: it stays.
@@ -55,7 +59,7 @@ impl Default for TrainingSpec {
         Self {
             epochs: 20,
             batch_size: 32,
-            loss: Loss::Mse,
+            loss: None,
             optimizer: Optimizer::default(),
             schedule: Schedule::default(),
             clip: None,
@@ -67,15 +71,6 @@ impl Default for TrainingSpec {
             engine: EngineChoice::Auto,
         }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Loss {
-    /// Mean squared error.
-    Mse,
-    /// Mean absolute error.
-    Mae,
 }
 
 /// Bounds on the gradient before a step, by Keras's meanings.

@@ -93,9 +93,9 @@ impl BundleError {
 
 /// The network that a manifest describes.
 pub fn network(manifest: &Manifest) -> Network {
-    let outputs = manifest.horizon * manifest.targets.len();
+    let points = manifest.horizon * manifest.targets.len();
     let layout = Layout::of(&manifest.order.data, &manifest.encodings);
-    let mut network = build::network(&manifest.order.model, layout.width(), outputs);
+    let mut network = build::network(&manifest.order.model, layout.width(), points);
     network.embeddings = layout.embeddings().to_vec();
     network
 }

@@ -88,7 +88,7 @@ impl Trainer<'_> {
         self.batcher.gather(&self.prepared, self.network.output, windows);
         let inputs = Inputs { batch: numbers.len(), steps: self.prepared.shape.context, values: &self.batcher.inputs };
         let draw = Some(Draw { seed: self.assignment.order.training.seed, step });
-        let batch = Batch { draw, ..Batch::new(inputs, &self.batcher.targets) };
+        let batch = Batch { draw, units: &self.batcher.units, ..Batch::new(inputs, &self.batcher.targets) };
         let loss = self.engine.loss_and_gradient(parameters, batch, &mut self.gradient)?;
         for range in self.base.iter().flat_map(|base| &base.frozen) {
             self.gradient[range.clone()].fill(0.0);
@@ -118,7 +118,7 @@ impl Trainer<'_> {
     ) -> Result<Option<Metrics>, Halt> {
         let windows = if part == PartName::Test { &self.test } else { &self.validation };
         let progress = &mut self.progress;
-        let aims = (self.network.output, self.assignment.order.training.loss);
+        let aims = (self.network.output, &self.objective.criterion);
         let mut judged = |windows| progress.judged(windows, emit);
         self.judge.judge(self.engine.as_mut(), parameters, &self.prepared, windows, aims, &mut judged)
     }

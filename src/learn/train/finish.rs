@@ -30,7 +30,7 @@ impl Trainer<'_> {
         let judged = Judged { training: &self.training, validation: &self.validation, test: &self.test };
         let baselines = judge_all(&self.prepared, judged, self.assignment.all_baselines);
         let metrics = FinalMetrics { model, baselines };
-        let manifest = self.manifest(state, stopped_by, metrics);
+        let manifest = self.manifest(state, stopped_by, metrics.clone());
         let (epochs, best_epoch) = (state.epochs(), state.best_epoch());
         let bundle =
             Bundle { manifest, network: self.network, parameters: state.best.clone(), scaler: self.prepared.scaler };

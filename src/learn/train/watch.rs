@@ -76,7 +76,7 @@ impl Watch {
     }
 
     fn overfitting(&mut self, report: &EpochReport) -> Option<String> {
-        let validation = report.validation.and_then(|metrics| metrics.loss)?;
+        let validation = report.validation.as_ref().and_then(|metrics| metrics.loss)?;
         let training = report.training.loss;
         let Some((epoch, lowest, training_then)) = self.best.filter(|(_, lowest, _)| *lowest <= validation) else {
             self.best = Some((report.epoch, validation, training));

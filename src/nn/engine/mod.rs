@@ -4,8 +4,9 @@ pub mod fused;
 mod libtorch;
 
 use super::embedding::Embedded;
+use super::loss::{Criterion, Truth, UNITS};
 use super::network::Network;
-use crate::domain::order::{Device, EngineChoice, Loss};
+use crate::domain::order::{Device, EngineChoice, Loss, TrainOrder};
 
 /// What a network reads: `[batch, step, input]`, row-major.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +25,8 @@ pub struct Batch<'a> {
     pub targets: &'a [f32],
     /// What each series' loss counts for, `[batch]`; empty where all count 1.
     pub weights: &'a [f32],
-    /// What brings a prediction to the data's units, `[batch, target, 2]`: a factor, then a term
-    /// to add. For the losses that are taken there; else empty.
+    /// What brings a prediction to the data's units, `[batch, target, UNITS]`
+    /// ([`crate::nn::loss::UNITS`]). Left empty, the network's scale is the data's.
     pub units: &'a [f32],
     /// What dropout draws from; `None`: nothing is dropped.
     pub draw: Option<Draw>,
@@ -35,6 +36,11 @@ impl<'a> Batch<'a> {
     /// Of series that all count 1, without dropout.
     pub fn new(inputs: Inputs<'a>, targets: &'a [f32]) -> Self {
         Self { inputs, targets, weights: &[], units: &[], draw: None }
+    }
+
+    /// What the predictions are held against.
+    fn truth(&self) -> Truth<'a> {
+        Truth { targets: self.targets, weights: self.weights, units: self.units }
     }
 }
 
@@ -102,14 +108,40 @@ pub trait Engine: Send {
 }
 
 /// What an engine is built for besides its network.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Objective {
-    pub loss: Loss,
+    pub criterion: Criterion,
 }
 
 impl Objective {
+    /// Of a head of one number a point.
     pub const fn of(loss: Loss) -> Self {
-        Self { loss }
+        Self { criterion: Criterion::of_points(loss) }
+    }
+
+    /// What an order asks for.
+    pub fn ordered(order: &TrainOrder) -> Self {
+        Self { criterion: Criterion::new(order.model.head.clone(), order.training.loss) }
+    }
+
+    /// Checks what a batch says beside its inputs, for a network that forecasts at `steps` steps.
+    fn check(&self, outputs: usize, steps: usize, batch: &Batch<'_>) -> Result<(), EngineError> {
+        let series = batch.inputs.batch;
+        let points = outputs / self.criterion.width();
+        let shape = |what, expected: usize, got: usize| match expected == got {
+            true => Ok(()),
+            false => Err(EngineError::Shape { what, expected, got }),
+        };
+        shape("head", points * self.criterion.width(), outputs)?;
+        shape("targets", series * steps * points, batch.targets.len())?;
+        if !batch.weights.is_empty() {
+            shape("weights", series, batch.weights.len())?;
+        }
+        let targets = batch.units.len() / (series * UNITS).max(1);
+        match batch.units.is_empty() || (targets > 0 && points.is_multiple_of(targets)) {
+            true => shape("units", series * targets * UNITS, batch.units.len()),
+            false => shape("units", series * UNITS, batch.units.len()),
+        }
     }
 }
 
@@ -156,15 +188,15 @@ pub fn build(
     };
     let built = |engine, reason: &str| Ok(Built { engine, reason: reason.to_owned() });
     let libtorch = || -> Result<Box<dyn Engine>, EngineError> {
-        Ok(Box::new(libtorch::Libtorch::new(network, objective, device, threads)?))
+        Ok(Box::new(libtorch::Libtorch::new(network, objective.clone(), device, threads)?))
     };
     match choice {
         // An order that asks for both is refused before it gets here.
         EngineChoice::Fused if matches!(device, Device::Cuda(_)) => Err(EngineError::NoDevice(device.into())),
-        EngineChoice::Fused => built(Box::new(fused::Fused::new(network, objective, threads)?), ORDERED),
+        EngineChoice::Fused => built(Box::new(fused::Fused::new(network, objective.clone(), threads)?), ORDERED),
         EngineChoice::Libtorch => built(libtorch()?, ORDERED),
         EngineChoice::Auto if on_card => built(libtorch()?, "the work runs on a card, which LibTorch drives"),
-        EngineChoice::Auto => match fused::Fused::new(network, objective, threads) {
+        EngineChoice::Auto => match fused::Fused::new(network, objective.clone(), threads) {
             Ok(engine) => built(Box::new(engine), "the fused engine is the faster one on a processor"),
             Err(unsupported @ EngineError::Unsupported { .. }) => built(libtorch()?, &unsupported.to_string()),
             Err(error) => Err(error),

@@ -36,6 +36,9 @@ async fn a_window_scaling_serves_a_series_of_any_size_alike() {
         let expected: Vec<f64> = small.iter().map(|value| value * 1024.0).collect();
         // Single precision, and sums in another order.
         assert!(error(&large, &expected) < 0.01, "{large:?} {expected:?}");
-        assert!(metrics.model.test.unwrap().mae < metrics.baselines.naive.test.unwrap().mae, "{metrics:?}");
+        assert!(
+            metrics.model.test.as_ref().unwrap().mae < metrics.baselines.naive.test.as_ref().unwrap().mae,
+            "{metrics:?}"
+        );
     }
 }

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::domain::order::Output;
 use crate::nn::engine::{Batch, Engine, EngineError, Inputs, Objective, Steps};
+use crate::nn::loss::Truth;
 use crate::nn::network::Network;
 
 use super::layout::{Shard, shards};
@@ -116,20 +117,19 @@ impl Engine for Fused {
     ) -> Result<f32, EngineError> {
         let Inputs { batch: series, steps, values } = batch.inputs;
         self.check(parameters, batch.inputs)?;
-        let row = self.network.output_steps(steps) * self.network.outputs;
-        for (what, expected, got) in
-            [("targets", series * row, batch.targets.len()), ("gradient", parameters.len(), gradient.len())]
-        {
-            if expected != got {
-                return Err(EngineError::Shape { what, expected, got });
-            }
+        let output_steps = self.network.output_steps(steps);
+        self.objective.check(self.network.outputs, output_steps, &batch)?;
+        if gradient.len() != parameters.len() {
+            return Err(EngineError::Shape { what: "gradient", expected: parameters.len(), got: gradient.len() });
         }
+        let (row, units) = (batch.targets.len() / series, batch.units.len() / series);
         gradient.fill(0.0);
         self.weights.pack(self.level, &self.plan, parameters, true);
         let ends = self.network.output == Output::LastStep;
         let pass = Pass { level: self.level, plan: &self.plan, weights: &self.weights, parameters, steps, ends };
-        let share = 1.0 / batch.targets.len() as f32;
-        let (output, loss, input_row) = (self.network.output, self.objective.loss, steps * self.network.inputs);
+        let (weight, all_known) = batch.truth().weight(series);
+        let (output, criterion, input_row) =
+            (self.network.output, &self.objective.criterion, steps * self.network.inputs);
 
         let count = shards(series).count();
         if self.tasks.len() < count {
@@ -143,8 +143,12 @@ impl Engine for Fused {
         let work = |task: &mut Task| {
             let rows = task.shard.series.clone();
             let inputs = &values[rows.start * input_row..rows.end * input_row];
-            let targets = &batch.targets[rows.start * row..rows.end * row];
-            let lesson = Lesson { inputs, targets, output, loss, share, draw: batch.draw };
+            let truth = Truth {
+                targets: &batch.targets[rows.start * row..rows.end * row],
+                weights: batch.weights.get(rows.clone()).unwrap_or_default(),
+                units: &batch.units[rows.start * units..rows.end * units],
+            };
+            let lesson = Lesson { inputs, truth, all_known, output, criterion, weight, draw: batch.draw };
             let mut scratch = take(&self.scratch);
             task.loss = pass.train(&task.shard, lesson, &mut scratch, &mut task.gradient);
             give(&self.scratch, scratch);
@@ -162,7 +166,7 @@ impl Engine for Fused {
                 *sum += part;
             }
         }
-        Ok((total / batch.targets.len() as f64) as f32)
+        Ok(if weight > 0.0 { (total / weight) as f32 } else { total as f32 })
     }
 
     fn predict(

@@ -1,11 +1,9 @@
-//! The linear head and the losses.
-
-use crate::domain::order::Loss;
+//! The linear head.
 
 use super::correlate::{Correlate, Factor, RowSums};
 use super::plan::HeadPlan;
 use super::product::{Packed, Product, Start};
-use super::simd::{Kernel, Level, Simd};
+use super::simd::Level;
 
 /// The head at some steps of the last layer's state.
 #[derive(Debug, Clone, Copy)]
@@ -50,59 +48,4 @@ impl Head<'_> {
             out_stride: b.stride,
         });
     }
-}
-
-/// Puts the loss's gradient in the place of the predictions and answers the loss, summed over
-/// elements. Both are `[element, lane]`.
-pub(super) struct Residuals<'a> {
-    pub loss: Loss,
-    pub predictions: &'a mut [f32],
-    pub targets: &'a [f32],
-    /// `[lane]`: 1 for a series, 0 for padding, which must leave no trace.
-    pub mask: &'a [f32],
-    /// 1 / the number of elements in the whole batch, by which the loss is a mean.
-    pub share: f32,
-}
-
-/// Elements after which the running sum goes over into `f64`.
-const RUN: usize = 16;
-
-impl Kernel for Residuals<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f64 {
-        let lanes = self.mask.len();
-        let mut total = 0.0;
-        for (predictions, targets) in self.predictions.chunks_mut(RUN * lanes).zip(self.targets.chunks(RUN * lanes)) {
-            let mut sum = simd.splat(0.0);
-            for row in (0..predictions.len()).step_by(lanes) {
-                for lane in (0..lanes).step_by(S::LANES) {
-                    let at = row + lane;
-                    let off = simd.sub(simd.load(predictions, at), simd.load(targets, at));
-                    let off = simd.mul(off, simd.load(self.mask, lane));
-                    let slope = match self.loss {
-                        Loss::Mse => {
-                            sum = simd.mul_add(off, off, sum);
-                            simd.mul(off, simd.splat(2.0 * self.share))
-                        }
-                        Loss::Mae => {
-                            sum = simd.add(sum, simd.max(simd.sub(simd.splat(0.0), off), off));
-                            simd.mul(sign(simd, off), simd.splat(self.share))
-                        }
-                    };
-                    simd.store(predictions, at, slope);
-                }
-            }
-            total += f64::from(simd.sum(sum));
-        }
-        total
-    }
-}
-
-/// −1, 0 or 1; in between for what is too small to be told from zero (under 3e-39).
-#[inline(always)]
-fn sign<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
-    let huge = simd.mul(x, simd.splat(f32::MAX));
-    simd.max(simd.splat(-1.0), simd.min(simd.splat(1.0), huge))
 }

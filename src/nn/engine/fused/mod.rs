@@ -58,6 +58,7 @@ mod plan;
 mod product;
 #[cfg(test)]
 mod reference;
+mod residuals;
 mod simd;
 mod simple_rnn;
 mod single;

@@ -1,12 +1,14 @@
 //! A shard through the whole network: turned into lanes, forward, loss, back.
 
-use crate::domain::order::{Loss, Output};
+use crate::domain::order::Output;
 use crate::nn::engine::{Draw, Steps};
+use crate::nn::loss::{Criterion, Truth};
 
 use super::dropout::Masks;
-use super::head::{Head, Residuals};
+use super::head::Head;
 use super::layout::{Buffer, Shard, from_lanes, to_lanes};
 use super::plan::Plan;
+use super::residuals::Verdict;
 use super::simd::Level;
 use super::stage::{Stage, StageTrace};
 use super::weights::Weights;
@@ -36,13 +38,15 @@ pub(super) struct Pass<'a> {
 /// A shard's share of a training step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lesson<'a> {
-    /// The shard's rows of the batch's inputs and targets.
+    /// The shard's rows of the batch's inputs, and of what is known of them.
     pub inputs: &'a [f32],
-    pub targets: &'a [f32],
+    pub truth: Truth<'a>,
+    /// No target of the whole batch is NaN.
+    pub all_known: bool,
     pub output: Output,
-    pub loss: Loss,
-    /// 1 / the number of target elements in the whole batch.
-    pub share: f32,
+    pub criterion: &'a Criterion,
+    /// Of all known points of the whole batch, by which the loss is a mean.
+    pub weight: f64,
     pub draw: Option<Draw>,
 }
 
@@ -55,21 +59,14 @@ impl Pass<'_> {
         self.forward(shard, lesson.inputs, masks, scratch);
         let Scratch { inputs, targets, outputs, mask, traces } = scratch;
         let Some(top) = traces.last_mut() else { return 0.0 };
-        let elements = head.steps * self.plan.head.outputs;
-        outputs.resize(elements * lanes);
-        targets.resize(elements * lanes);
-        to_lanes(lesson.targets, elements, lanes, targets);
-        mask.resize(lanes);
-        for (lane, mask) in mask.iter_mut().enumerate() {
-            *mask = if lane < shard.series.len() { 1.0 } else { 0.0 };
-        }
+        outputs.resize(head.steps * self.plan.head.outputs * lanes);
         let block = self.plan.head.units * lanes;
         let first = (self.steps - head.steps) * block;
         let (states, d_states) = self.layer(self.plan.layers.len() - 1, lanes, masks).outputs_and_gradient(top);
         let states = &states[first..];
         head.forward(&self.weights.head, self.parameters, states, outputs);
-        let Lesson { loss, share, .. } = lesson;
-        let total = self.level.run(Residuals { loss, predictions: outputs, targets, mask, share });
+        let total = Verdict { level: self.level, lesson, lanes, steps: head.steps, targets, weights: mask }
+            .descend(outputs, shard.series.len());
         d_states[..first].fill(0.0);
         head.backward(&self.weights.head_turned, states, outputs, &mut d_states[first..], gradient);
         self.backward(lanes, inputs, masks, traces, gradient);

@@ -195,7 +195,7 @@ pub(super) fn loss(
         })
         .map(|(y, &target)| match loss {
             Loss::Mse => (y - target).powi(2),
-            Loss::Mae => (y - target).abs(),
+            _ => (y - target).abs(),
         })
         .sum();
     total / targets.len() as f64

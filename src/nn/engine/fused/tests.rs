@@ -155,7 +155,7 @@ fn scratch_memory_leaves_no_trace() {
             let network = network(cell, layer_norm, 2, &[6, 9], 3);
             let parameters = parameters(&network, 1);
             let objective = Objective::of(Loss::Mse);
-            let mut used = Fused::new(&network, objective, 1).unwrap();
+            let mut used = Fused::new(&network, objective.clone(), 1).unwrap();
             for (batch, steps) in [(70, 9), (3, 4), (33, 5), (1, 1), (16, 9), (70, 2)] {
                 let values = numbers(2, batch * steps * 2);
                 let targets = numbers(3, batch * steps * 3);
@@ -169,7 +169,7 @@ fn scratch_memory_leaves_no_trace() {
                     engine.predict(&parameters, batch.inputs, Steps::Trained, &mut predictions).unwrap();
                     (loss, gradient, predictions)
                 };
-                assert_eq!(run(&mut used), run(&mut Fused::new(&network, objective, 1).unwrap()), "{cell:?}");
+                assert_eq!(run(&mut used), run(&mut Fused::new(&network, objective.clone(), 1).unwrap()), "{cell:?}");
             }
         }
     }

@@ -15,7 +15,8 @@ pub(super) use device::cards;
 use tch::{Kind, Reduction, TchError, Tensor};
 
 use super::{Batch, Engine, EngineError, Inputs, Objective, Steps};
-use crate::domain::order::{Device, Loss};
+use crate::domain::order::{Device, Head, Loss};
+use crate::nn::loss::Layout;
 use crate::nn::network::{Layer, Network, Parameter};
 
 /// One network, computed by LibTorch.
@@ -73,11 +74,40 @@ impl Libtorch {
         Ok(read.f_transpose(0, 1)?)
     }
 
-    fn loss(&self, predictions: &Tensor, targets: &Tensor) -> Result<Tensor, TchError> {
-        match self.objective.loss {
-            Loss::Mse => predictions.f_mse_loss(targets, Reduction::Mean),
-            Loss::Mae => predictions.f_l1_loss(targets, Reduction::Mean),
+    /// LibTorch's own losses, where they are the plain mean over all points.
+    fn plain_loss(&self, predictions: &Tensor, targets: &[f32]) -> Option<Result<Tensor, TchError>> {
+        let criterion = &self.objective.criterion;
+        let loss: fn(&Tensor, &Tensor) -> Result<Tensor, TchError> = match (criterion.head(), criterion.loss()) {
+            (Head::Point {}, Loss::Mse) => |found, wanted| found.f_mse_loss(wanted, Reduction::Mean),
+            (Head::Point {}, Loss::Mae) => |found, wanted| found.f_l1_loss(wanted, Reduction::Mean),
+            _ => return None,
+        };
+        let targets =
+            Tensor::f_from_slice(targets).and_then(|targets| targets.f_to_device(self.device)?.f_view_as(predictions));
+        Some(targets.and_then(|targets| loss(predictions, &targets)))
+    }
+
+    /// The loss, and a tensor whose gradient by the predictions is the loss's.
+    fn loss(&self, predictions: &Tensor, batch: Batch<'_>) -> Result<(f64, Tensor), EngineError> {
+        let truth = batch.truth();
+        let (weight, all_known) = truth.weight(batch.inputs.batch);
+        if all_known
+            && batch.weights.is_empty()
+            && let Some(loss) = self.plain_loss(predictions, batch.targets)
+        {
+            let loss = loss?;
+            return Ok((loss.f_double_value(&[])?, loss));
         }
+        let (series, steps, outputs) = predictions.size3()?;
+        let [steps, outputs] = [steps as usize, outputs as usize];
+        let mut found = vec![0.0_f32; predictions.numel()];
+        predictions.f_copy_data(&mut found, predictions.numel())?;
+        let layout = Layout { series: series as usize, steps, strides: [steps * outputs, outputs, 1] };
+        let share = if weight > 0.0 { 1.0 / weight } else { 0.0 };
+        let total = self.objective.criterion.descend(&mut found, layout, truth, share);
+        let slopes = Tensor::f_from_slice(&found)?.f_to_device(self.device)?.f_view_as(predictions)?;
+        // Nothing known: 0, or what is not finite.
+        Ok((if weight > 0.0 { total / weight } else { total }, predictions.f_mul(&slopes)?.f_sum(Kind::Float)?))
     }
 }
 
@@ -96,21 +126,18 @@ impl Engine for Libtorch {
         batch: Batch<'_>,
         gradient: &mut [f32],
     ) -> Result<f32, EngineError> {
-        let Inputs { batch: count, steps, .. } = batch.inputs;
-        let output_steps = self.network.output_steps(steps);
+        let output_steps = self.network.output_steps(batch.inputs.steps);
         expect_length("gradient", self.length, gradient.len())?;
-        expect_length("targets", count * output_steps * self.network.outputs, batch.targets.len())?;
+        self.objective.check(self.network.outputs, output_steps, &batch)?;
         let variables = self.variables(parameters, true)?;
         let inputs = self.upload(batch.inputs)?;
-        let shape = [count as i64, output_steps as i64, self.network.outputs as i64];
-        let targets = Tensor::f_from_slice(batch.targets)?.f_to_device(self.device)?.f_view(shape)?;
         let predictions = forward::forward(&self.network, &variables, &inputs, Steps::Trained)?;
-        let loss = self.loss(&predictions, &targets)?;
-        let gradients = Tensor::f_run_backward(&[&loss], &variables, false, false)?;
+        let (loss, descent) = self.loss(&predictions, batch)?;
+        let gradients = Tensor::f_run_backward(&[&descent], &variables, false, false)?;
         for (parameter, by_variable) in self.parameters.iter().zip(gradients) {
             by_variable.f_copy_data(&mut gradient[parameter.range()], parameter.len())?;
         }
-        Ok(loss.f_double_value(&[])? as f32)
+        Ok(loss as f32)
     }
 
     fn predict(

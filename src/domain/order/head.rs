@@ -1,0 +1,158 @@
+//! What the network says of each point it forecasts.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::loss::Loss;
+
+/// The head: one number a point, several quantiles of it, or a distribution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Head {
+    /// One number.
+    Point {},
+    /// One number a level, by the pinball loss.
+    Quantile {
+        /// Ascending, between 0 and 1. An interval of 80 % is between the levels 0.1 and 0.9.
+        #[serde(default = "levels")]
+        #[garde(length(min = 1, max = 32), inner(range(min = 0.001, max = 0.999)), custom(ascending))]
+        levels: Vec<f64>,
+    },
+    /// A normal distribution: mean and scale.
+    Normal {},
+    /// Student's t: mean, scale and degrees of freedom (above 2), for heavy tails.
+    StudentT {},
+    /// A negative binomial distribution, for counts: mean and dispersion, in the data's units.
+    NegativeBinomial {},
+}
+
+fn levels() -> Vec<f64> {
+    vec![0.1, 0.5, 0.9]
+}
+
+fn ascending(levels: &[f64], _: &()) -> garde::Result {
+    match levels.is_sorted_by(|a, b| a < b) {
+        true => Ok(()),
+        false => Err(garde::Error::new("must ascend")),
+    }
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::Point {}
+    }
+}
+
+impl Head {
+    /// Numbers the network gives for each point.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Point {} => 1,
+            Self::Quantile { levels } => levels.len(),
+            Self::Normal {} | Self::NegativeBinomial {} => 2,
+            Self::StudentT {} => 3,
+        }
+    }
+
+    /// What it learns by where the order says nothing.
+    pub fn default_loss(&self) -> Loss {
+        match self {
+            Self::Point {} => Loss::Mse,
+            Self::Quantile { .. } => Loss::Quantile,
+            Self::Normal {} | Self::StudentT {} | Self::NegativeBinomial {} => Loss::Nll,
+        }
+    }
+
+    /// Whether it says how sure it is.
+    pub fn is_probabilistic(&self) -> bool {
+        *self != Self::Point {}
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Point {} => "point",
+            Self::Quantile { .. } => "quantile",
+            Self::Normal {} => "normal",
+            Self::StudentT {} => "student_t",
+            Self::NegativeBinomial {} => "negative_binomial",
+        }
+    }
+
+    /// Why it cannot learn by a loss.
+    pub fn refuses(&self, loss: Loss) -> Option<String> {
+        let name = self.name();
+        match (self.default_loss(), loss) {
+            (Loss::Quantile, Loss::Quantile) | (Loss::Nll, Loss::Nll) => None,
+            (Loss::Quantile | Loss::Nll, _) => {
+                let own = self.default_loss().name();
+                Some(format!("a {name} head learns by its own loss, `{own}`: leave `loss` out"))
+            }
+            (_, Loss::Quantile) => {
+                Some("needs the levels of a quantile head: set /model/head to {\"type\": \"quantile\"}".to_owned())
+            }
+            (_, Loss::Nll) => {
+                Some("needs a distribution: set /model/head to `normal`, `student_t` or `negative_binomial`".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Reads a word (`"normal"`) or an object.
+pub(super) fn read<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Head, D::Error> {
+    super::word::word_or_object(from, "a head such as {\"type\": \"quantile\", \"levels\": [0.1, 0.5, 0.9]}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::ModelSpec;
+    use super::*;
+
+    fn model(head: Value) -> Result<ModelSpec, String> {
+        let model: ModelSpec = serde_json::from_value(json!({"head": head})).map_err(|error| error.to_string())?;
+        model.validate().map_err(|report| report.to_string())?;
+        Ok(model)
+    }
+
+    #[test]
+    fn a_head_is_a_word_or_an_object() {
+        assert_eq!(model(json!("student_t")).unwrap().head, Head::StudentT {});
+        assert_eq!(model(json!({"type": "normal"})).unwrap().head, Head::Normal {});
+        let quantile = model(json!({"type": "quantile", "levels": [0.25, 0.75]})).unwrap();
+        assert_eq!(quantile.head, Head::Quantile { levels: vec![0.25, 0.75] });
+        assert_eq!(model(json!("quantile")).unwrap().head.width(), 3);
+    }
+
+    #[test]
+    fn a_point_head_leaves_no_trace_in_an_order() {
+        let model: ModelSpec = serde_json::from_value(json!({})).unwrap();
+        assert_eq!(model.head, Head::Point {});
+        assert!(serde_json::to_value(&model).unwrap().get("head").is_none());
+    }
+
+    #[test]
+    fn what_is_no_head_is_named() {
+        assert!(model(json!("poisson")).unwrap_err().contains("unknown variant `poisson`"));
+        assert!(model(json!({"type": "normal", "levels": [0.5]})).unwrap_err().contains("unknown field `levels`"));
+        for levels in [json!([]), json!([0.5, 0.1]), json!([0.5, 0.5]), json!([0.0]), json!([1.0])] {
+            let refused = model(json!({"type": "quantile", "levels": levels})).unwrap_err();
+            assert!(refused.contains("head.levels"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn each_head_takes_its_own_losses() {
+        let point = [Loss::Mse, Loss::Mae, Loss::Huber { delta: 1.0 }, Loss::Smape, Loss::Mase];
+        assert!(point.iter().all(|&loss| Head::Point {}.refuses(loss).is_none()));
+        assert!(Head::Point {}.refuses(Loss::Nll).is_some());
+        assert!(Head::Point {}.refuses(Loss::Quantile).is_some());
+        for head in [Head::Quantile { levels: vec![0.5] }, Head::Normal {}, Head::NegativeBinomial {}] {
+            assert!(head.refuses(head.default_loss()).is_none());
+            assert!(head.refuses(Loss::Mse).unwrap().contains(head.name()));
+        }
+        assert!(Head::Normal {}.refuses(Loss::Quantile).is_some());
+    }
+}

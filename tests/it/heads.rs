@@ -1,0 +1,210 @@
+//! Heads and losses on the real engines, trainer, forecaster and server.
+
+use gatecast::domain::order::{Cell, Device, EngineChoice, Head, Loss, ModelSpec, Output};
+use gatecast::domain::trainer::TrainerEvent;
+use gatecast::learn::bundle;
+use gatecast::nn::engine::fused::Fused;
+use gatecast::nn::engine::{Batch, Engine, Inputs, Objective, Steps, build};
+use gatecast::nn::loss::{Criterion, Layout, Truth};
+use gatecast::nn::network::Network;
+use gatecast::nn::random::{Purpose, Random};
+use serde_json::json;
+
+use crate::forecast::House;
+use crate::learn::{events, finished};
+use crate::support::{TestServer, daily};
+use crate::values::{frame, ordered};
+
+fn quantiles(levels: &[f64]) -> Head {
+    Head::Quantile { levels: levels.to_vec() }
+}
+
+fn criteria() -> Vec<Criterion> {
+    let points = [Loss::Mse, Loss::Mae, Loss::Huber { delta: 0.5 }, Loss::Smape, Loss::Mase].map(Criterion::of_points);
+    let heads = [quantiles(&[0.1, 0.5, 0.9]), Head::Normal {}, Head::StudentT {}, Head::NegativeBinomial {}];
+    points.into_iter().chain(heads.map(|head| Criterion::new(head, None))).collect()
+}
+
+fn numbers(count: usize, seed: u64) -> Vec<f32> {
+    let mut random = Random::new(seed, Purpose::Initialise, 0);
+    (0..count).map(|_| (0.5 * random.normal()) as f32).collect()
+}
+
+#[test]
+fn both_engines_take_every_loss_with_its_weights_units_and_unknown_values() {
+    // Enough for a full block of lanes and one that is not.
+    let (series, steps, points) = (19, 5, 4);
+    for criterion in criteria() {
+        for output in [Output::EveryStep, Output::LastStep] {
+            let network = Network::stack(Cell::Gru, false, 2, &[5], points * criterion.width(), output);
+            let output_steps = network.output_steps(steps);
+            let parameters = numbers(network.parameter_count(), 1);
+            let values = numbers(series * steps * 2, 2);
+            let mut targets: Vec<f32> =
+                numbers(series * output_steps * points, 3).iter().map(|x| x + 1.5 * x.signum()).collect();
+            targets.iter_mut().step_by(6).for_each(|target| *target = f32::NAN);
+            let weights: Vec<f32> = (0..series).map(|at| (at % 3) as f32).collect();
+            // Two targets: one as it is, one of some tens.
+            let units: Vec<f32> = (0..series).flat_map(|_| [1.0, 4.0, 1.5, 20.0, 60.0, f32::NAN]).collect();
+            let inputs = Inputs { batch: series, steps, values: &values };
+            let batch = Batch { weights: &weights, units: &units, ..Batch::new(inputs, &targets) };
+            let objective = Objective { criterion: criterion.clone() };
+            let run = |mut engine: Box<dyn Engine>, batch: Batch<'_>| {
+                let mut gradient = vec![f32::NAN; parameters.len()];
+                let loss = engine.loss_and_gradient(&parameters, batch, &mut gradient).unwrap();
+                let mut predictions = Vec::new();
+                engine.predict(&parameters, batch.inputs, Steps::Trained, &mut predictions).unwrap();
+                (loss, gradient, predictions)
+            };
+            let libtorch =
+                || build(&network, objective.clone(), Device::Cpu, EngineChoice::Libtorch, 1).unwrap().engine;
+            let fused = || Box::new(Fused::new(&network, objective.clone(), 2).unwrap());
+            let (loss, gradient, said) = run(libtorch(), batch);
+            let layout =
+                Layout { series, steps: output_steps, strides: [output_steps * network.outputs, network.outputs, 1] };
+            let truth = Truth { targets: &targets, weights: &weights, units: &units };
+            let (total, weight) = criterion.measure(&said, layout, truth);
+            let near = |got: f32, expected: f32, what: &str| {
+                let error = (got - expected).abs();
+                assert!(error < 2e-4 * (1.0 + expected.abs()), "{criterion:?} {output:?} {what}: {got}, {expected}");
+            };
+            near(loss, (total / weight) as f32, "loss");
+            let (fused_loss, fused_gradient, _) = run(fused(), batch);
+            near(fused_loss, loss, "fused loss");
+            gradient.iter().zip(&fused_gradient).for_each(|(&a, &b)| near(b, a, "gradient"));
+            // The head's bias moves its output everywhere alike.
+            let mut slopes = said;
+            criterion.descend(&mut slopes, layout, truth, 1.0 / weight);
+            let bias = network.parameters().pop().unwrap();
+            for place in 0..network.outputs {
+                let expected: f32 = slopes.iter().skip(place).step_by(network.outputs).sum();
+                near(gradient[bias.offset + place], expected, "bias");
+            }
+            // Of nothing known: no loss, no gradient.
+            let unknown = vec![f32::NAN; targets.len()];
+            for engine in [libtorch(), fused() as Box<dyn Engine>] {
+                let (loss, gradient, _) = run(engine, Batch { targets: &unknown, ..batch });
+                assert!(loss == 0.0 && gradient.iter().all(|&slope| slope == 0.0), "{criterion:?}");
+            }
+        }
+    }
+}
+
+/// A wave of mean 50 with noise of deviation 3.
+fn noisy(points: usize) -> Vec<f64> {
+    let mut random = Random::new(5, Purpose::Initialise, 0);
+    (0..points).map(|step| 50.0 + 10.0 * (step as f64 / 4.0).sin() + 3.0 * random.normal()).collect()
+}
+
+/// Counts of a geometric distribution of mean 6, which is negative binomial with dispersion 1.
+fn counts(points: usize) -> Vec<f64> {
+    let mut random = Random::new(6, Purpose::Initialise, 0);
+    // A chi-square of two degrees is an exponential; its whole part is geometric.
+    let exponential = |random: &mut Random| 0.5 * (random.normal().powi(2) + random.normal().powi(2));
+    (0..points).map(|_| (exponential(&mut random) / (7.0_f64 / 6.0).ln()).floor()).collect()
+}
+
+#[tokio::test]
+async fn every_head_learns_how_sure_it_can_be() {
+    let heads = [
+        (quantiles(&[0.1, 0.5, 0.9]), noisy(500)),
+        (Head::Normal {}, noisy(500)),
+        (Head::StudentT {}, noisy(500)),
+        (Head::NegativeBinomial {}, counts(500)),
+    ];
+    for (head, values) in heads {
+        let house = House::new().await;
+        let mut assignment = ordered(house.folder.path(), json!({}));
+        assignment.order.model = ModelSpec { head: head.clone(), ..assignment.order.model };
+        assignment.order.training.epochs = 15;
+        let metrics = finished(&events(frame(&[("a", values.clone())]), &assignment));
+        let test = metrics.model.test.unwrap();
+        let naive = metrics.baselines.naive.test.unwrap();
+        assert!(test.mae < naive.mae, "{head:?}: {test:?}, {naive:?}");
+        assert!(test.pinball.is_some_and(|pinball| pinball > 0.0 && pinball < test.mae / 2.0), "{head:?}: {test:?}");
+        let covered = test.coverage.iter().find(|coverage| coverage.level == 80.0).unwrap();
+        assert!((0.6..=0.97).contains(&covered.share), "{head:?}: {test:?}");
+        assert_eq!((naive.pinball, naive.coverage.len()), (None, 0));
+
+        let bundle = bundle::read(&assignment.model).unwrap();
+        assert_eq!(bundle.network.outputs, 3 * head.width());
+        let id = house.keep(&bundle).await;
+        let body = json!({"series": [{"id": "a", "values": values}], "horizon": 8, "levels": [80]});
+        let forecast = house.ask(id, body).await.unwrap().remove(0);
+        let [interval] = <[_; 1]>::try_from(forecast.intervals).unwrap();
+        assert_eq!((forecast.mean.len(), interval.lower.len(), interval.upper.len()), (8, 8, 8));
+        for (at, mean) in forecast.mean.iter().enumerate() {
+            let (lower, upper) = (interval.lower[at], interval.upper[at]);
+            assert!(lower <= *mean && *mean <= upper, "{head:?}: {lower} {mean} {upper}");
+            // 80 % of a normal with deviation 3 is 7.7 wide; of the counts some 14.
+            assert!((3.0..25.0).contains(&(upper - lower)), "{head:?}: {lower} {upper}");
+            if head == (Head::NegativeBinomial {}) {
+                assert!(lower >= 0.0 && lower.fract() == 0.0 && upper.fract() == 0.0);
+            }
+        }
+        let trained_at: Vec<f64> = forecast.quantiles.iter().map(|quantile| quantile.level).collect();
+        let ascending = |at: usize| forecast.quantiles.iter().map(|quantile| quantile.values[at]).collect::<Vec<_>>();
+        match head {
+            Head::Quantile { levels } => {
+                assert_eq!(trained_at, levels);
+                assert!((0..8).all(|at| ascending(at).is_sorted()));
+                let wider = json!({"series": [{"values": values}], "levels": [80, 95]});
+                let (pointer, detail) = house.refused(id, wider).await;
+                assert_eq!(pointer, "/levels/1");
+                assert!(detail.contains("the levels 80"), "{detail}");
+            }
+            _ => assert!(trained_at.is_empty()),
+        }
+    }
+}
+
+#[test]
+fn a_head_for_counts_refuses_what_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut assignment = ordered(folder.path(), json!({}));
+    assignment.order.model.head = Head::NegativeBinomial {};
+    match events(frame(&[("a", noisy(100))]), &assignment).last() {
+        Some(TrainerEvent::Failed { code, detail, .. }) => {
+            assert_eq!(code, "not_counts");
+            assert!(detail.contains("`x` holds"), "{detail}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_order_for_a_distribution_is_answered_with_intervals() {
+    let server = TestServer::start().await;
+    let dataset = server.upload("?name=shops", daily(&["a", "b"], 120)).await.expect(201);
+    let order = |model: serde_json::Value, training: serde_json::Value| json!({"kind": "train", "dataset": dataset["id"], "data": {"context": 14, "horizon": 7}, "model": model, "training": training});
+    for (model, training, pointer) in [
+        (json!({"head": "normal"}), json!({"loss": "mse"}), "/training/loss"),
+        (json!({}), json!({"loss": "nll"}), "/training/loss"),
+        (json!({}), json!({"loss": {"type": "huber", "delta": -1}}), "/training/loss"),
+        (json!({"head": {"type": "quantile", "levels": [0.9, 0.1]}}), json!({}), "/model/head"),
+        (json!({"head": {"type": "gauss"}}), json!({}), "/model/head"),
+    ] {
+        let answer = server.post("/v1/jobs", &order(model, training)).await;
+        answer.expect_problem(422, "invalid_body");
+        assert!(answer.json()["errors"][0]["pointer"].as_str().unwrap().starts_with(pointer), "{}", answer.text);
+    }
+    let wanted = order(json!({"layers": [4], "head": {"type": "student_t"}}), json!({"epochs": 2}));
+    let job = server.post("/v1/jobs", &wanted).await.expect(202);
+    assert_eq!(job["order"]["training"]["loss"], "nll");
+    let job = server.ended(job["id"].as_str().unwrap()).await;
+    assert_eq!(job["status"], "succeeded", "{job}\n{}", server.log());
+    assert_eq!(job["metrics"]["validation"]["coverage"][0]["level"], 80.0);
+    let body = json!({"dataset": job["dataset"], "series": ["a"], "horizon": 10, "levels": [80, 95]});
+    let forecast = format!("/v1/models/{}/forecast", job["model"].as_str().unwrap());
+    let answer = server.post(&forecast, &body).await.expect(200);
+    let made = &answer["forecasts"][0];
+    assert_eq!((&made["intervals"][0]["level"], &made["intervals"][1]["level"]), (&json!(80.0), &json!(95.0)));
+    for at in 0..10 {
+        let end = |level: usize, end: &str| made["intervals"][level][end][at].as_f64().unwrap();
+        let row =
+            [end(1, "lower"), end(0, "lower"), made["mean"][at].as_f64().unwrap(), end(0, "upper"), end(1, "upper")];
+        assert!(row.is_sorted(), "{row:?}");
+    }
+    let refused = server.post(&forecast, &json!({"dataset": job["dataset"], "series": ["a"], "levels": [100]})).await;
+    refused.expect_problem(422, "invalid_body");
+}
