@@ -17,6 +17,9 @@ use crate::nn::engine::{Inputs, Steps};
 /// leaves.
 const BATCH: usize = 128;
 
+/// Inputs of one run: 64 MB.
+const MOST_INPUTS: usize = 16_000_000;
+
 /// In one answer: some 100 MB as JSON.
 const MOST_NUMBERS: usize = 5_000_000;
 
@@ -58,7 +61,8 @@ pub(super) fn run(
 ) -> Result<Vec<Forecast>, ForecastError> {
     let mut forecasts = Vec::with_capacity(histories.len() * model.bundle.manifest.targets.len());
     let reads = Reads::of(&model.bundle.manifest, asked.horizon);
-    for batch in histories.chunks(BATCH) {
+    let of_series = reads.manifest.context.saturating_mul(reads.layout.width());
+    for batch in histories.chunks((MOST_INPUTS / of_series.max(1)).clamp(1, BATCH)) {
         let own: Vec<OwnScale> = batch
             .iter()
             .map(|history| {
