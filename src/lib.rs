@@ -3,6 +3,7 @@
 //! these modules.
 
 pub mod app;
+pub mod backtest;
 pub mod blobs;
 pub mod config;
 pub mod data;

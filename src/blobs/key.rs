@@ -4,10 +4,10 @@
 use std::fmt;
 
 use super::BlobError;
-use crate::domain::ids::{DatasetId, ModelId};
+use crate::domain::ids::{DatasetId, JobId, ModelId};
 
-/// A blob's name: `datasets/{id}/{sha256}.parquet`, `datasets/{id}/{sha256}.index.parquet` or
-/// `models/{id}.safetensors`.
+/// A blob's name: `datasets/{id}/{sha256}.parquet`, `datasets/{id}/{sha256}.index.parquet`,
+/// `models/{id}.safetensors` or `backtests/{id}.parquet`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     path: String,
@@ -23,6 +23,8 @@ pub enum Subject {
         sha256: String,
     },
     Model(ModelId),
+    /// What a job found, beside its row.
+    Job(JobId),
 }
 
 impl Key {
@@ -39,6 +41,11 @@ impl Key {
     /// A model's bundle.
     pub fn model(id: ModelId) -> Self {
         Self { path: format!("models/{id}.safetensors"), subject: Subject::Model(id) }
+    }
+
+    /// The points of a backtest.
+    pub fn backtest_points(job: JobId) -> Self {
+        Self { path: format!("backtests/{job}.parquet"), subject: Subject::Job(job) }
     }
 
     fn of_revision(dataset: DatasetId, sha256: &str, ending: &str) -> Result<Self, BlobError> {
@@ -61,6 +68,7 @@ impl Key {
                 _ => return None,
             },
             ("models", file, None, None) => Self::model(file.strip_suffix(".safetensors")?.parse().ok()?),
+            ("backtests", file, None, None) => Self::backtest_points(file.strip_suffix(".parquet")?.parse().ok()?),
             _ => return None,
         };
         // An id in capitals parses, but names no blob.

@@ -5,6 +5,7 @@
 //! any server at any time, and computed twice it does nothing twice. The parent needs no worker, no
 //! lease and no memory but its row and its children's.
 
+mod backtest;
 mod search;
 
 use std::collections::BTreeMap;
@@ -93,6 +94,7 @@ pub fn next(family: &Family) -> Step {
     match &family.parent.order {
         Order::Compare(order) => compare(order, family, &mut step),
         Order::Search(order) => search::next(order, family, &mut step),
+        Order::Backtest(order) => backtest::next(order, family, &mut step),
         Order::Train(_) | Order::Finetune(_) => {}
     }
     step

@@ -47,6 +47,7 @@ pub enum JobKind {
     Compare,
     Search,
     Finetune,
+    Backtest,
 }
 
 impl JobKind {
@@ -56,6 +57,7 @@ impl JobKind {
             Self::Compare => "compare",
             Self::Search => "search",
             Self::Finetune => "finetune",
+            Self::Backtest => "backtest",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The words and rules of forecasting as Gatecast speaks them. No I/O, no database, no tensors.
 
 pub mod alias;
+pub mod backtest;
 pub mod board;
 pub mod dataset;
 pub mod family;

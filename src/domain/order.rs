@@ -3,6 +3,7 @@
 //! Reading an order checks each field by itself; [`super::resolve`] checks it against the dataset
 //! and fills in what was left open, so that a stored order says all that training depends on.
 
+mod backtest;
 mod compare;
 mod data;
 mod finetune;
@@ -30,6 +31,7 @@ use utoipa::ToSchema;
 use super::ids::DatasetId;
 use super::job::JobKind;
 
+pub use backtest::BacktestOrder;
 pub use compare::{CompareOrder, Contender, MOST_CHILDREN};
 pub use data::{DataSpec, Missing, Part, Split, TimeRange};
 pub use finetune::{FinetuneOrder, ScalingChoice};
@@ -59,6 +61,8 @@ pub enum Order {
     Search(#[garde(dive)] Box<SearchOrder>),
     /// Learn on from a stored model.
     Finetune(#[garde(dive)] Box<FinetuneOrder>),
+    /// Judge a stored model on the past.
+    Backtest(#[garde(dive)] Box<BacktestOrder>),
 }
 
 impl Order {
@@ -68,6 +72,7 @@ impl Order {
             Self::Compare(_) => JobKind::Compare,
             Self::Search(_) => JobKind::Search,
             Self::Finetune(_) => JobKind::Finetune,
+            Self::Backtest(_) => JobKind::Backtest,
         }
     }
 
@@ -75,6 +80,7 @@ impl Order {
     pub fn coordinates(&self) -> bool {
         match self {
             Self::Train(_) | Self::Finetune(_) => false,
+            Self::Backtest(order) => order.order.is_some(),
             Self::Compare(_) | Self::Search(_) => true,
         }
     }
@@ -85,6 +91,7 @@ impl Order {
     pub fn first_children(&self) -> usize {
         match self {
             Self::Train(_) | Self::Finetune(_) => 0,
+            Self::Backtest(order) => order.ends.len(),
             Self::Compare(order) => order.size(),
             Self::Search(order) => order.trials.len(),
         }
@@ -95,7 +102,7 @@ impl Order {
         match self {
             Self::Train(order) => Some(order),
             Self::Finetune(order) => order.resolved.as_deref(),
-            Self::Compare(_) | Self::Search(_) => None,
+            Self::Compare(_) | Self::Search(_) | Self::Backtest(_) => None,
         }
     }
 }

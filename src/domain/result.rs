@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::backtest::BacktestResult;
 use super::board::{LeaderBoard, SearchBoard};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -10,4 +11,5 @@ use super::board::{LeaderBoard, SearchBoard};
 pub enum JobResult {
     Compare(LeaderBoard),
     Search(SearchBoard),
+    Backtest(Box<BacktestResult>),
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::backtest::BacktestResult;
 use super::ids::{DatasetId, JobId, ModelId};
 use super::metrics::{EpochReport, FinalMetrics};
 use super::order::TrainOrder;
@@ -36,6 +37,24 @@ pub struct Assignment {
     /// Compute the baselines that take their time too: linear and Theta.
     #[serde(default)]
     pub all_baselines: bool,
+    /// Judge a stored model instead of training one; `order` is then the one that trained it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backtest: Option<Backtest>,
+}
+
+/// A model to judge on the past.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Backtest {
+    pub id: ModelId,
+    /// Its bundle.
+    pub model: PathBuf,
+    pub folds: usize,
+    pub step: Option<usize>,
+    pub gap: usize,
+    pub horizon: Option<usize>,
+    pub until: Option<jiff::Timestamp>,
+    /// Where to put the points of all folds.
+    pub points: PathBuf,
 }
 
 /// A model to learn on from.
@@ -100,6 +119,8 @@ pub enum TrainerEvent {
     Info { code: String, detail: String },
     /// The model's file is whole and synced.
     Finished { metrics: Box<FinalMetrics>, best_epoch: u32, epochs: u32, sha256: String, bytes: u64 },
+    /// The backtest has ended; its points' file is whole and synced.
+    Backtested { result: Box<BacktestResult> },
     /// The training ended without a model.
     Failed { fault: Fault, code: String, detail: String },
 }

@@ -29,7 +29,7 @@ impl fmt::Debug for Loaded {
 }
 
 impl Loaded {
-    fn read(path: &std::path::Path) -> Result<Self, LoadError> {
+    pub(super) fn read(path: &std::path::Path) -> Result<Self, LoadError> {
         let bundle = bundle::read(path)?;
         let objective = Objective::ordered(&bundle.manifest.order);
         let criterion = objective.criterion.clone();

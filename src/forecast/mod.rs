@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 
 use crate::blobs::Blobs;
-use crate::domain::forecast::{Forecast, ForecastRequest, ForecastResponse};
+use crate::domain::forecast::{Forecast, ForecastRequest, ForecastResponse, SeriesRequest};
 use crate::domain::ids::ModelId;
 use crate::domain::model::Manifest;
 use crate::learn::bundle;
@@ -31,7 +31,7 @@ use crate::store::Store;
 
 pub use crate::learn::bundle::BundleError;
 pub use crate::nn::engine::{ENGINES, devices};
-pub use error::ForecastError;
+pub use error::{ForecastError, LoadError};
 
 use answer::Asked;
 use cache::{Loaded, Models};
@@ -109,6 +109,30 @@ struct Caller {
 impl Drop for Caller {
     fn drop(&mut self) {
         self.left.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A model from a file, for one process's own use: no store, no cache.
+#[derive(Debug)]
+pub struct LocalModel(Loaded);
+
+impl LocalModel {
+    /// Blocking.
+    pub fn read(bundle: &Path) -> Result<Self, LoadError> {
+        Loaded::read(bundle).map(Self)
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.bundle.manifest
+    }
+
+    /// The answer that these histories would be given: one forecast a series and target. Blocking.
+    pub fn forecast(&self, series: Vec<SeriesRequest>, horizon: usize) -> Result<Vec<Forecast>, ForecastError> {
+        let horizon = predict::horizon(self.manifest(), Some(horizon))?;
+        let histories = history::from_request(&Reads::of(self.manifest(), horizon), series)?;
+        // Intervals are judged where they are computed: in training. Here the one number a point is.
+        let asked = Asked { horizon, levels: answer::levels(&self.0.criterion, &[])? };
+        predict::run(&self.0, &histories, &asked, || false)
     }
 }
 

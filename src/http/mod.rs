@@ -71,6 +71,7 @@ fn routes() -> (OpenApiRouter<AppState>, OpenApiRouter<AppState>) {
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::metrics))
+        .routes(routes!(jobs::points))
         .routes(routes!(jobs::events::events))
         .routes(routes!(models::list))
         .routes(routes!(models::show, models::delete))

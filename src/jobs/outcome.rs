@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitStatus;
 
+use crate::domain::backtest::BacktestResult;
 use crate::domain::job::JobError;
 use crate::domain::metrics::FinalMetrics;
 
@@ -15,6 +16,8 @@ pub(super) enum Outcome {
         sha256: String,
         bytes: u64,
     },
+    /// The points' file is whole.
+    Backtested(Box<BacktestResult>),
     /// The order or its data is at fault.
     Failed(JobError),
     /// The machine is.
@@ -28,7 +31,7 @@ pub(super) enum Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Finished { .. } => f.write_str("finished"),
+            Self::Finished { .. } | Self::Backtested(_) => f.write_str("finished"),
             Self::Failed(error) => write!(f, "failed ({}: {})", error.code, error.detail),
             Self::Fault(error) => write!(f, "fault of the machine ({}: {})", error.code, error.detail),
             Self::Cancelled => f.write_str("cancelled"),

@@ -1,6 +1,6 @@
 //! One attempt at one job, from its claim to what becomes of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::MissedTickBehavior;
@@ -15,8 +15,9 @@ use crate::blobs::Key;
 use crate::domain::alias::ModelRef;
 use crate::domain::ids::ModelId;
 use crate::domain::job::{Job, JobError, StartFacts};
-use crate::domain::order::{Order, ScalingChoice};
-use crate::domain::trainer::{Assignment, DatasetSource, Fault, FineTuning, TrainerEvent};
+use crate::domain::order::{BacktestOrder, Order, ScalingChoice, TrainOrder};
+use crate::domain::result::JobResult;
+use crate::domain::trainer::{Assignment, Backtest, DatasetSource, Fault, FineTuning, TrainerEvent};
 use crate::store::NewModel;
 use crate::store::queue::{Beat, Claim, Fenced, HandBack};
 
@@ -28,7 +29,8 @@ pub(super) async fn run(shared: &Shared, claim: Claim) {
     let outcome = match attempt.prepare().await {
         Ok(assignment) => {
             let outcome = attempt.train(&assignment).await;
-            attempt.conclude(outcome, assignment.model).await
+            let left = assignment.backtest.map_or(assignment.model, |task| task.points);
+            attempt.conclude(outcome, left).await
         }
         Err(outcome) => attempt.conclude(outcome, PathBuf::new()).await,
     };
@@ -59,10 +61,6 @@ impl Attempt<'_> {
         let (Some(revision), Some(dataset)) = (revision, dataset) else {
             return Err(Outcome::failed("dataset_deleted", "the dataset was deleted before the training could begin"));
         };
-        let Some(order) = job.order.train().cloned() else {
-            return Err(Outcome::failed("not_a_training", "this program cannot train what the order asks for"));
-        };
-        let finetune = self.fine_tuning().await?;
         let key = Key::dataset_points(revision.dataset, &revision.sha256)
             .map_err(|_| Outcome::failed("dataset_unreadable", "the dataset's record is damaged"))?;
         let folder = shared.config.work.clone();
@@ -71,6 +69,7 @@ impl Attempt<'_> {
             tracing::error!(job = %job.id, %error, "no work folder");
             Outcome::fault("no_work_folder", "the server could not make the job's work folder")
         })?;
+        let (order, finetune, backtest) = self.task(&files.points).await?;
         Ok(Assignment {
             job: job.id,
             attempt: lease.attempt,
@@ -89,25 +88,40 @@ impl Attempt<'_> {
             finetune,
             // What a comparison shows beside its trainings costs more than one training should.
             all_baselines: job.parent.is_some(),
+            backtest,
         })
     }
 
-    /// The model that the job learns on from, if it does.
-    async fn fine_tuning(&self) -> Result<Option<FineTuning>, Outcome> {
-        let Order::Finetune(order) = &self.job.order else { return Ok(None) };
-        let failed = || {
-            Outcome::failed("model_deleted", "the model to learn on from was deleted before the training could begin")
-        };
-        let ModelRef::Id(id) = order.model else { return Err(failed()) };
-        let there = self.shared.store.model(id).await;
-        let there = there.map_err(|_| Outcome::fault("store_unavailable", "the database could not be read"))?;
-        there.ok_or_else(failed)?;
-        Ok(Some(FineTuning {
-            id: Some(id),
-            model: self.shared.blobs.local(&Key::model(id)),
-            freeze: order.freeze.clone(),
-            refit_scaling: order.scaling == ScalingChoice::Refit,
-        }))
+    /// What there is to do: the training order, and the stored model that it begins from or judges.
+    async fn task(&self, points: &Path) -> Result<(TrainOrder, Option<FineTuning>, Option<Backtest>), Outcome> {
+        let training = self.job.order.train().cloned();
+        let not_ours = || Outcome::failed("not_a_training", "this program cannot run what the order asks for");
+        match &self.job.order {
+            Order::Finetune(order) => {
+                let (id, model, _) = self.model(&order.model).await?;
+                let (freeze, refit_scaling) = (order.freeze.clone(), order.scaling == ScalingChoice::Refit);
+                let finetune = FineTuning { id: Some(id), model, freeze, refit_scaling };
+                Ok((training.ok_or_else(not_ours)?, Some(finetune), None))
+            }
+            Order::Backtest(order) => {
+                let (id, model, trained_by) = self.model(order.model.as_ref().ok_or_else(not_ours)?).await?;
+                let BacktestOrder { folds, step, gap, horizon, until, .. } = **order;
+                let backtest = Backtest { id, model, folds, step, gap, horizon, until, points: points.to_owned() };
+                Ok((trained_by, None, Some(backtest)))
+            }
+            _ => Ok((training.ok_or_else(not_ours)?, None, None)),
+        }
+    }
+
+    /// A stored model: its id, its bundle and the order that trained it.
+    async fn model(&self, model: &ModelRef) -> Result<(ModelId, PathBuf, TrainOrder), Outcome> {
+        let deleted = || Outcome::failed("model_deleted", "the model was deleted before the job could begin");
+        // The order names what was meant when it was taken.
+        let ModelRef::Id(id) = *model else { return Err(deleted()) };
+        let found = self.shared.store.model(id).await;
+        let found = found.map_err(|_| Outcome::fault("store_unavailable", "the database could not be read"))?;
+        let order = found.ok_or_else(deleted)?.manifest.order;
+        Ok((id, self.shared.blobs.local(&Key::model(id)), order))
     }
 
     /// Starts the trainer and sees it to its end; it is gone when this returns.
@@ -203,6 +217,7 @@ impl Attempt<'_> {
             TrainerEvent::Finished { metrics, sha256, bytes, .. } => {
                 return Some(Outcome::Finished { metrics, sha256, bytes });
             }
+            TrainerEvent::Backtested { result } => return Some(Outcome::Backtested(result)),
             TrainerEvent::Failed { fault: Fault::Order, code, detail } => {
                 return Some(Outcome::Failed(JobError { code, detail }));
             }
@@ -214,10 +229,10 @@ impl Attempt<'_> {
     }
 
     /// Writes down what came of the attempt; gives it back as it was written.
-    async fn conclude(&mut self, outcome: Outcome, model: PathBuf) -> Outcome {
+    async fn conclude(&mut self, outcome: Outcome, left: PathBuf) -> Outcome {
         let terms = self.shared.config.terms;
         let outcome = match outcome {
-            Outcome::Finished { metrics, sha256, bytes } => match self.keep_model(&model, sha256, bytes).await {
+            Outcome::Finished { metrics, sha256, bytes } => match self.keep_model(&left, sha256, bytes).await {
                 Ok(new) => {
                     let written =
                         self.keeper.write(async |store, lease| store.succeed(lease, &metrics, &new).await).await;
@@ -227,6 +242,14 @@ impl Attempt<'_> {
                     } else {
                         Outcome::Lost
                     };
+                }
+                Err(fault) => fault,
+            },
+            Outcome::Backtested(found) => match self.keep_points(&left).await {
+                Ok(()) => {
+                    let result = JobResult::Backtest(found.clone());
+                    let written = self.keeper.write(async |store, lease| store.conclude(lease, &result).await).await;
+                    return if written == Fenced::Done { Outcome::Backtested(found) } else { Outcome::Lost };
                 }
                 Err(fault) => fault,
             },
@@ -242,7 +265,7 @@ impl Attempt<'_> {
             Outcome::Shutdown => {
                 self.keeper.write(async |store, lease| store.hand_back(lease, &terms, &HandBack::Shutdown).await).await
             }
-            Outcome::Finished { .. } | Outcome::Lost => Fenced::Lost,
+            Outcome::Finished { .. } | Outcome::Backtested(_) | Outcome::Lost => Fenced::Lost,
         };
         if written == Fenced::Done { outcome } else { Outcome::Lost }
     }
@@ -279,6 +302,15 @@ impl Attempt<'_> {
             return Err(Outcome::fault("model_not_stored", detail));
         }
         Ok(NewModel { id, name: self.job.name.clone(), sha256, bytes, manifest })
+    }
+
+    /// Moves a backtest's points to the blobs, over those of an earlier attempt, which are the same.
+    async fn keep_points(&self, file: &Path) -> Result<(), Outcome> {
+        let kept = self.shared.blobs.put_file(&Key::backtest_points(self.job.id), file).await;
+        kept.map(drop).map_err(|error| {
+            tracing::error!(job = %self.job.id, error = &error as &dyn std::error::Error, "the points cannot be kept");
+            Outcome::fault("points_not_stored", "the backtest's points could not be stored")
+        })
     }
 
     /// Removes the work folder once the job has ended. An attempt that was lost asks too: the job

@@ -81,6 +81,7 @@ async fn is_in_use(store: &Store, blob: &Listed) -> Result<bool, StoreError> {
     match blob.key.as_ref().map(|key| key.subject()) {
         Some(Subject::Revision { dataset, sha256 }) => store.has_revision(*dataset, sha256).await,
         Some(Subject::Model(id)) => Ok(store.model(*id).await?.is_some()),
+        Some(Subject::Job(id)) => Ok(store.job(*id).await?.is_some()),
         // No key of ours: the rest of a copy that was cut off, or a stranger's.
         None => Ok(!blob.path.ends_with(".part")),
     }

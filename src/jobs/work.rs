@@ -14,6 +14,8 @@ use crate::store::queue::Lease;
 pub(super) struct Files {
     pub(super) checkpoint: PathBuf,
     pub(super) model: PathBuf,
+    /// Of a backtest.
+    pub(super) points: PathBuf,
     /// The checkpoint of the latest earlier attempt that left a whole one.
     pub(super) resume: Option<PathBuf>,
 }
@@ -26,7 +28,8 @@ pub(super) fn prepare(work: &Path, lease: Lease) -> io::Result<Files> {
     // Each attempt went on from the one before it, so the latest is the furthest.
     let resume = (1..lease.attempt).rev().map(checkpoint).find(|path| bundle::is_whole(path));
     let model = folder.join(format!("model-{}.safetensors", lease.attempt));
-    Ok(Files { checkpoint: checkpoint(lease.attempt), model, resume })
+    let points = folder.join(format!("points-{}.parquet", lease.attempt));
+    Ok(Files { checkpoint: checkpoint(lease.attempt), model, points, resume })
 }
 
 /// Removes the folder of a job that has ended. Blocking. What remains is the sweeper's.

@@ -15,21 +15,21 @@ use std::thread;
 use rustix::process::{Signal, getpid, kill_process};
 
 use super::error::LearnError;
-use super::train::train;
+use super::progress::Emit;
 use crate::domain::trainer::{Assignment, TrainerEvent};
 
 /// Longer than any assignment that the API lets through.
 const LONGEST_ASSIGNMENT: u64 = 16 << 20;
 
-/// Runs one training for the process that started this one.
-pub fn run() -> io::Result<()> {
+/// Does `work` on the assignment of the process that started this one.
+pub fn run(work: fn(&Assignment, &mut Emit<'_>)) -> io::Result<()> {
     let mut line = String::new();
     io::stdin().lock().take(LONGEST_ASSIGNMENT).read_line(&mut line)?;
     let assignment: Assignment =
         serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     thread::Builder::new().name("watcher".to_owned()).spawn(end_with_parent)?;
     let training = panic::catch_unwind(AssertUnwindSafe(|| {
-        train(&assignment, &mut |event| match write(&event) {
+        work(&assignment, &mut |event| match write(&event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         });

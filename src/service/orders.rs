@@ -1,5 +1,6 @@
 //! Orders, held against what they name and queued.
 
+mod backtest;
 mod finetune;
 mod search;
 
@@ -38,6 +39,7 @@ pub async fn order_job(store: &Store, order: Order) -> Result<Job, OrderError> {
         Order::Train(order) => training(store, *order).await,
         Order::Compare(order) => compare(store, *order).await,
         Order::Search(order) => search::order(store, *order).await,
+        Order::Backtest(order) => backtest::order(store, *order).await,
         Order::Finetune(order) => finetune::order(store, *order).await,
     }
 }

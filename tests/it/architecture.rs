@@ -11,6 +11,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("nn", &["domain"]),
     ("learn", &["data", "nn", "domain"]),
     ("forecast", &["nn", "learn", "data", "blobs", "store", "domain"]),
+    ("backtest", &["forecast", "learn", "data", "domain"]),
     ("jobs", &["store", "blobs", "domain"]),
     ("config", &[]),
     ("telemetry", &["config"]),

@@ -72,6 +72,7 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
         threads: 1,
         finetune: None,
         all_baselines: false,
+        backtest: None,
     }
 }
 

@@ -14,11 +14,13 @@ use super::extract::{Id, PageSize, Params, page};
 use super::json::ValidJson;
 use super::page::List;
 use super::problem::Problem;
-use super::stream::{is_known, not_modified};
+use super::stream::{self, Download, is_known, not_modified};
+use crate::blobs::Key;
 use crate::domain::ids::{DatasetId, JobId};
 use crate::domain::job::{Job, JobKind, JobStatus};
 use crate::domain::metrics::EpochReport;
 use crate::domain::order::Order;
+use crate::domain::result::JobResult;
 use crate::service::{order_job, retry_job};
 use crate::store::{Cancellation, JobDeletion, JobFilter};
 
@@ -124,7 +126,11 @@ fn ended_as(status: JobStatus) -> &'static str {
     responses((status = 204, description = "Deleted")))]
 pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<StatusCode, Problem> {
     match app.store.delete_job(id).await? {
-        JobDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
+        JobDeletion::Deleted => {
+            // Of a backtest; of any other job there is nothing to delete.
+            app.blobs.delete(&Key::backtest_points(id)).await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
         JobDeletion::NotFound => Err(missing(id)),
         JobDeletion::NotEnded(status) => Err(Problem::new(
             StatusCode::CONFLICT,
@@ -151,6 +157,30 @@ pub(super) struct History {
 pub(super) async fn metrics(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<Json<History>, Problem> {
     let epochs = app.store.history(id).await?.ok_or_else(|| missing(id))?;
     Ok(Json(History { epochs }))
+}
+
+/// All points of a backtest, as Parquet: fold, series, target, step, time (where the data has times),
+/// forecast and actual.
+#[utoipa::path(get, path = "/v1/jobs/{id}/points", tag = "jobs", params(("id" = JobId, Path)),
+    responses((status = 200, description = "The file", content_type = "application/vnd.apache.parquet")))]
+pub(super) async fn points(
+    State(app): State<AppState>,
+    Id(id): Id<JobId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let points = match find(&app, id).await?.result {
+        Some(JobResult::Backtest(found)) => found.points,
+        _ => None,
+    };
+    let none = "only a backtest of one model that succeeded has points; one that trains for each fold has them in its folds' jobs";
+    let points = points.ok_or_else(|| Problem::not_found(none))?;
+    let file = Download {
+        key: Key::backtest_points(id),
+        content_type: "application/vnd.apache.parquet",
+        file_name: format!("{id}.parquet"),
+        sha256: points.sha256,
+    };
+    stream::send(&app, file, &headers).await
 }
 
 async fn find(app: &AppState, id: JobId) -> Result<Job, Problem> {

@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{FieldProblem, OBJECTS, Problem, checked, field, fields};
-use crate::domain::order::{CompareOrder, MOST_CHILDREN, Order, Range, SearchOrder, TrainOrder};
+use crate::domain::order::{BacktestOrder, CompareOrder, MOST_CHILDREN, Order, Range, SearchOrder, TrainOrder};
 
-pub(super) const KINDS: &str = "`train`, `compare`, `search` or `finetune`";
+pub(super) const KINDS: &str = "`train`, `compare`, `search`, `finetune` or `backtest`";
 
 /// Reads an order from its fields, `kind` taken out.
 pub(super) fn read(kind: &str, whole: Value) -> Result<Order, Problem> {
@@ -17,6 +17,7 @@ pub(super) fn read(kind: &str, whole: Value) -> Result<Order, Problem> {
         "compare" => compare(whole).map_err(Problem::invalid_fields),
         "search" => search(whole).map_err(Problem::invalid_fields),
         "finetune" => shaped(whole).map(|order| Order::Finetune(Box::new(order))).map_err(Problem::invalid_fields),
+        "backtest" => backtest(whole).map_err(Problem::invalid_fields),
         _ => Err(field("/kind", format!("`{kind}` is not a kind of job: expected {KINDS}"))),
     }
 }
@@ -45,6 +46,19 @@ fn search(whole: Value) -> Result<Order, Vec<FieldProblem>> {
     let unsound = |(at, range): (usize, &Range)| Some(problem(format!("/ranges/{at}"), range.draw().err()?));
     let faults: Vec<FieldProblem> = order.ranges.iter().enumerate().filter_map(unsound).collect();
     if faults.is_empty() { Ok(Order::Search(Box::new(order))) } else { Err(faults) }
+}
+
+fn backtest(whole: Value) -> Result<Order, Vec<FieldProblem>> {
+    let order: BacktestOrder = shaped(whole)?;
+    match (&order.model, &order.order) {
+        (Some(_), None) => {}
+        (None, Some(training_order)) => drop(within("/order", training(training_order.clone()))?),
+        (None, None) => {
+            return Err(vec![problem("/model", "the field is missing: give `model`, or `order` to train one a fold")]);
+        }
+        (Some(_), Some(_)) => return Err(vec![problem("/order", "give `model` or `order`, not both")]),
+    }
+    Ok(Order::Backtest(Box::new(order)))
 }
 
 /// A training order without its `kind`.

@@ -3,6 +3,7 @@
 use crate::domain::ids::{JobId, ModelId};
 use crate::domain::job::{JobError, JobEventKind, JobStatus};
 use crate::domain::metrics::FinalMetrics;
+use crate::domain::result::JobResult;
 
 use super::super::db::{Tx, sql};
 use super::super::models::{self, NewModel};
@@ -18,7 +19,7 @@ pub(in crate::store) enum End<'a> {
         metrics: &'a FinalMetrics,
         model: ModelId,
     },
-    /// A job that ran others has drawn its conclusion; its result is kept already.
+    /// Its result is kept already; the model is one that it chose among its children's.
     Concluded {
         model: Option<ModelId>,
     },
@@ -36,6 +37,21 @@ impl Store {
         let now = tx.now().await?;
         models::insert(&mut tx, model, Some(lease.job), now).await?;
         end(&mut tx, lease.job, now, End::Succeeded { metrics, model: model.id }).await?;
+        tx.commit().await?;
+        self.ended(lease.job);
+        Ok(Fenced::Done)
+    }
+
+    /// The job has found something out and leaves no model.
+    pub async fn conclude(&self, lease: Lease, result: &JobResult) -> Result<Fenced, StoreError> {
+        let mut tx = self.db().begin().await?;
+        if held(&mut tx, lease).await?.is_none() {
+            return Ok(Fenced::Lost);
+        }
+        let now = tx.now().await?;
+        let keep = sql("UPDATE jobs SET result = $2 WHERE id = $1");
+        tx.execute(keep.bind(lease.job.uuid()).bind(to_json(result)?)).await?;
+        end(&mut tx, lease.job, now, End::Concluded { model: None }).await?;
         tx.commit().await?;
         self.ended(lease.job);
         Ok(Fenced::Done)

@@ -1,5 +1,6 @@
 //! Comparisons: ordered by one POST, run by the pool, ranked on one board.
 
+mod backtest;
 mod kills;
 mod search;
 
