@@ -81,12 +81,13 @@ pub struct History {
     /// Left out: the model's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency: Option<Frequency>,
-    /// For a model with one target.
+    /// For a model with one target. Null where a value is unknown: it is filled or masked as in
+    /// training.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<f64>,
+    pub values: Vec<TargetValue>,
     /// For a model with several: all of the same length.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub targets: BTreeMap<String, Vec<f64>>,
+    pub targets: BTreeMap<String, Vec<TargetValue>>,
     /// The past covariates the model reads: as long as the values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub past: BTreeMap<String, Vec<CovariateValue>>,
@@ -97,6 +98,49 @@ pub struct History {
     /// The covariates with one value a series.
     #[serde(rename = "static", skip_serializing_if = "BTreeMap::is_empty")]
     pub fixed: BTreeMap<String, CovariateValue>,
+}
+
+/// A number, or null where it is unknown (NaN within).
+#[derive(Debug, Clone, Copy, PartialEq, ToSchema)]
+#[schema(value_type = Option<f64>)]
+pub struct TargetValue(pub f64);
+
+impl Serialize for TargetValue {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Some(self.0).filter(|value| !value.is_nan()).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for TargetValue {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct ValueVisitor;
+
+        impl serde::de::Visitor<'_> for ValueVisitor {
+            type Value = TargetValue;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number, or null where it is unknown")
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<TargetValue, E> {
+                Ok(TargetValue(number))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<TargetValue, E> {
+                Ok(TargetValue(number as f64))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<TargetValue, E> {
+                Ok(TargetValue(number as f64))
+            }
+
+            fn visit_unit<E>(self) -> Result<TargetValue, E> {
+                Ok(TargetValue(f64::NAN))
+            }
+        }
+
+        from.deserialize_any(ValueVisitor)
+    }
 }
 
 /// One value of a covariate. A category that the model has not seen counts as unknown, and so does

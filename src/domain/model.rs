@@ -58,7 +58,7 @@ pub struct Manifest {
     pub trained_on: TrainedOn,
 }
 
-/// How categories and static numbers reach the network.
+/// What training found in columns, and forecasts need to read them alike.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Encodings {
@@ -70,6 +70,10 @@ pub struct Encodings {
     /// Of each static number column.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub statics: BTreeMap<String, StaticScale>,
+    /// Of each column under the transform of Box and Cox: the λ that was estimated, where the order
+    /// gives none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lambdas: BTreeMap<String, f64>,
 }
 
 /// Over the series trained on, each counted once.
@@ -82,7 +86,7 @@ pub struct StaticScale {
 
 impl Encodings {
     pub fn is_empty(&self) -> bool {
-        self.categories.is_empty() && self.statics.is_empty()
+        self.categories.is_empty() && self.statics.is_empty() && self.lambdas.is_empty()
     }
 
     /// The row of a category in its column's embedding.

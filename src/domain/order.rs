@@ -22,6 +22,7 @@ mod schedule;
 mod search;
 mod stack;
 mod training;
+mod values;
 mod word;
 
 use garde::Validate;
@@ -33,7 +34,7 @@ use super::job::JobKind;
 
 pub use backtest::BacktestOrder;
 pub use compare::{CompareOrder, Contender, MOST_CHILDREN};
-pub use data::{DataSpec, Missing, Part, Split, TimeRange};
+pub use data::{DataSpec, Part, Split, TimeRange};
 pub use finetune::{FinetuneOrder, ScalingChoice};
 pub use head::Head;
 pub use initializer::Initializer;
@@ -48,6 +49,7 @@ pub use scaling::{Scaling, ScalingKind, ScalingScope};
 pub use schedule::Schedule;
 pub use search::{Budget, Draw, Method, Range, SearchOrder};
 pub use training::{Clip, Device, EarlyStopping, EngineChoice, TrainingSpec};
+pub use values::{Aggregation, DifferencedInputs, Differencing, Missing, Recency, Resample, Transform, TransformKind};
 
 /// What `POST /v1/jobs` takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]

@@ -5,6 +5,7 @@
 //! caller in the job.
 
 mod inputs;
+mod values;
 
 use inputs::{resolve_columns, resolve_future_window};
 
@@ -37,6 +38,7 @@ pub fn resolve(mut order: TrainOrder, dataset_name: &str, profile: &Profile) -> 
     check_split(&order.data.split, profile, &mut errors);
     check_model(&order, &mut errors);
     resolve_loss(&mut order, profile, &mut errors);
+    values::check(&order, profile, &mut errors);
     check_size(&order, &mut errors);
     if let (EngineChoice::Fused, Device::Cuda(_)) = (order.training.engine, order.training.device) {
         errors.push(FieldError::new(
@@ -68,10 +70,12 @@ pub fn resolve(mut order: TrainOrder, dataset_name: &str, profile: &Profile) -> 
 }
 
 fn resolve_windows(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
-    let season = *data.season.get_or_insert_with(|| profile.frequency.map_or(1, |frequency| frequency.season()));
-    let longest = usize::try_from(profile.longest).unwrap_or(usize::MAX);
+    let frequency = data.resample.map(|resample| resample.every).or(profile.frequency);
+    let season = *data.season.get_or_insert_with(|| frequency.map_or(1, |frequency| frequency.season()));
+    let longest = values::longest(data, profile);
     let horizon = *data.horizon.get_or_insert_with(|| season.clamp(2, 48).min(longest / 8).max(1));
-    let reach = data.lags.iter().max().map_or(0, |lag| lag.saturating_sub(1));
+    let differences = data.differencing.map_or(0, |differencing| differencing.reach());
+    let reach = data.lags.iter().max().map_or(0, |lag| lag.saturating_sub(1)).saturating_add(differences);
     let context = *data.context.get_or_insert_with(|| {
         season.saturating_mul(4).clamp(32, 336).min((longest / 2).saturating_sub(horizon.saturating_add(reach))).max(1)
     });
@@ -80,7 +84,8 @@ fn resolve_windows(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<Fiel
     if needed > longest {
         let (pointer, lags) = match reach {
             0 => ("/data/context", String::new()),
-            _ => ("/data/lags", format!(" with lags of {} more points back", reach)),
+            _ if data.lags.is_empty() => ("/data/differencing", format!(" with differences of {reach} points back")),
+            _ => ("/data/lags", format!(" with lags of {reach} more points back")),
         };
         errors.push(FieldError::new(
             pointer,

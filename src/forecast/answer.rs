@@ -4,12 +4,12 @@ use jiff::Timestamp;
 
 use super::cache::Loaded;
 use super::error::ForecastError;
+use super::feed::Said;
 use super::history::History;
 use crate::domain::forecast::{Forecast, Interval, QuantileForecast};
 use crate::domain::resolve::FieldError;
-use crate::learn::scaling::Scale;
 use crate::learn::spread::in_units;
-use crate::nn::loss::{Amount, Criterion, Outlook, Unit, same_level};
+use crate::nn::loss::{Amount, Criterion, Outlook, same_level};
 
 /// What a request wants of each series and target.
 #[derive(Debug, Clone)]
@@ -80,37 +80,25 @@ pub(super) fn numbers(criterion: &Criterion, asked: &Asked) -> usize {
     1 + 2 * asked.levels.len() + criterion.levels().len()
 }
 
-/// A target's way to the data's units; no forecast is measured by seasons.
-pub(super) fn unit(scale: &Scale<'_>, target: usize) -> Unit {
-    let (term, factor) = scale.column(target);
-    Unit { factor, term, seasonal: f64::NAN }
-}
-
-/// A point's forecast as one number in the network's scale, as it is fed back.
-pub(super) fn fed_back(criterion: &Criterion, raw: &[f32], scale: &Scale<'_>, target: usize) -> f32 {
-    match criterion.middle(&criterion.outlook(raw, unit(scale, target))) {
-        Amount::Scaled(value) => value as f32,
-        Amount::Count(value) => scale.apply(target, value) as f32,
-    }
-}
-
-/// One series' forecasts, a target each; `raw` gives what the network said of a step and target.
-pub(super) fn forecasts<'r>(
+/// One series' forecasts, a target each; `said` gives what the network said of a step and target.
+pub(super) fn forecasts<'f>(
     model: &Loaded,
     history: &History,
-    scale: &Scale<'_>,
     asked: &Asked,
-    raw: impl Fn(usize, usize) -> &'r [f32],
+    said: impl Fn(usize, usize) -> Said<'f>,
 ) -> Result<Vec<Forecast>, ForecastError> {
     let criterion = &model.criterion;
     let timestamps = timestamps(history, asked.horizon)?;
     let mut forecasts = Vec::with_capacity(model.bundle.manifest.targets.len());
     for (target, name) in model.bundle.manifest.targets.iter().enumerate() {
-        let outlooks: Vec<Outlook> =
-            (0..asked.horizon).map(|step| criterion.outlook(raw(step, target), unit(scale, target))).collect();
+        let of_step = |step| {
+            let said = said(step, target);
+            (criterion.outlook(said.raw, said.origin.unit()), said)
+        };
+        let outlooks: Vec<(Outlook, Said<'_>)> = (0..asked.horizon).map(of_step).collect();
         let row = |amount: &dyn Fn(&Outlook) -> Option<Amount>| -> Result<Vec<f64>, ForecastError> {
-            let values = outlooks.iter().map(|outlook| {
-                let value = amount(outlook).map(|amount| in_units(scale, target, amount));
+            let values = outlooks.iter().map(|(outlook, said)| {
+                let value = amount(outlook).map(|amount| in_units(said.origin, said.ahead, amount));
                 value.filter(|value| value.is_finite())
             });
             let values: Option<Vec<f64>> = values.collect();

@@ -44,7 +44,7 @@ impl Values {
 pub(super) fn covariate(
     encodings: &Encodings,
     (name, pointer): (&str, &str),
-    given: &[CovariateValue],
+    (given, nullable): (&[CovariateValue], bool),
     errors: &mut Vec<FieldError>,
 ) -> Option<Values> {
     let at = |place: usize| format!("{pointer}/{place}");
@@ -72,6 +72,10 @@ pub(super) fn covariate(
                 continue;
             }
             CovariateValue::Category(_) => format!("is a text; `{name}` holds numbers"),
+            CovariateValue::Unknown if nullable => {
+                numbers.push(f64::NAN);
+                continue;
+            }
             CovariateValue::Unknown => format!("is null; `{name}` needs a number at every point"),
         };
         errors.push(FieldError::new(at(place), detail));

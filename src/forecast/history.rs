@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::columns::{OUT_OF_RANGE, Values, covariate, place, take};
 use super::error::ForecastError;
 use super::reads::{CodeColumn, Reads};
-use crate::domain::forecast::{CovariateValue, History as Given, SeriesRequest};
+use crate::domain::forecast::{CovariateValue, History as Given, SeriesRequest, TargetValue};
 use crate::domain::frequency::Frequency;
 use crate::domain::model::Manifest;
 use crate::domain::resolve::FieldError;
@@ -58,7 +58,7 @@ fn checked(reads: &Reads<'_>, mut given: Given, pointer: &str, errors: &mut Vec<
     for (group, named) in [("past", past), ("future", future)] {
         for (name, values) in named {
             let place = place(pointer, group, &name);
-            let values = covariate(&manifest.encodings, (&name, &place), &values, errors);
+            let values = covariate(&manifest.encodings, (&name, &place), (&values, group == "past"), errors);
             columns.extend(values.map(|values| Column { name, place, values, ahead: group == "future" }));
         }
     }
@@ -67,7 +67,7 @@ fn checked(reads: &Reads<'_>, mut given: Given, pointer: &str, errors: &mut Vec<
         return None;
     }
     let length = columns.first().map_or(0, |column| column.values.len());
-    columns.iter().for_each(|column| check(reads, column, length, errors));
+    columns.iter_mut().for_each(|column| check(reads, column, length, errors));
     let last = last_point(manifest, &given, length, pointer, errors);
     if reads.layout.coded().iter().any(|coded| matches!(coded, Coded::Calendar(_))) && last.is_none() {
         let missing = if given.start.is_none() { "start" } else { "frequency" };
@@ -105,7 +105,8 @@ fn targets(manifest: &Manifest, given: &mut Given, pointer: &str, errors: &mut V
         (false, _) => {}
     }
     let named = take((pointer, "targets"), &manifest.targets, targets, errors);
-    let column = |(name, values): (String, Vec<f64>)| {
+    let column = |(name, values): (String, Vec<TargetValue>)| {
+        let values = values.into_iter().map(|TargetValue(value)| value).collect();
         let place = if shorthand { format!("{pointer}/values") } else { place(pointer, "targets", &name) };
         Column { name, place, values: Values::Numbers(values), ahead: false }
     };
@@ -124,7 +125,7 @@ fn fixed(
     for (name, value) in named {
         let place = place(pointer, "static", &name);
         let mut of_value = Vec::new();
-        let values = covariate(&manifest.encodings, (&name, &place), &[value], &mut of_value);
+        let values = covariate(&manifest.encodings, (&name, &place), (&[value], false), &mut of_value);
         // The value stands by itself, not first in a list.
         errors.extend(of_value.into_iter().map(|error| FieldError::new(&place, error.detail)));
         fixed.extend(values.map(|values| (name, values)));
@@ -188,7 +189,7 @@ fn fields(error: ForecastError, pointer: &str) -> Vec<FieldError> {
 }
 
 /// `length` is that of the first column.
-fn check(reads: &Reads<'_>, column: &Column, length: usize, errors: &mut Vec<FieldError>) {
+fn check(reads: &Reads<'_>, column: &mut Column, length: usize, errors: &mut Vec<FieldError>) {
     let (found, needed) = (column.values.len(), length + reads.ahead);
     let detail = match column.ahead {
         true if found < needed => Some(format!(
@@ -203,10 +204,14 @@ fn check(reads: &Reads<'_>, column: &Column, length: usize, errors: &mut Vec<Fie
     };
     if let Some(detail) = detail {
         errors.push(FieldError::new(&column.place, detail));
-    } else if let Values::Numbers(values) = &column.values
-        && let Some(at) = values.iter().position(|value| value.abs() > f64::from(f32::MAX))
-    {
-        errors.push(FieldError::new(format!("{}/{at}", column.place), OUT_OF_RANGE));
+    } else if let Values::Numbers(values) = &mut column.values {
+        let place = &column.place;
+        let wrong = |at: usize, detail: &str| FieldError::new(format!("{place}/{at}"), detail);
+        if let Some(at) = values.iter().position(|value| value.abs() > f64::from(f32::MAX)) {
+            errors.push(wrong(at, OUT_OF_RANGE));
+        } else if let Some((at, detail)) = reads.prepare(&column.name, values) {
+            errors.push(wrong(at, &detail));
+        }
     }
 }
 

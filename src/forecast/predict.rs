@@ -10,7 +10,6 @@ use super::history::History;
 use super::reads::Reads;
 use crate::domain::forecast::Forecast;
 use crate::domain::model::Manifest;
-use crate::learn::scaling::{OwnScale, Scale};
 use crate::nn::engine::{Inputs, Steps};
 
 /// Series computed together: enough to fill the machine, few enough to stop soon after a caller
@@ -63,65 +62,30 @@ pub(super) fn run(
     let reads = Reads::of(&model.bundle.manifest, asked.horizon);
     let of_series = reads.manifest.context.saturating_mul(reads.layout.width());
     for batch in histories.chunks((MOST_INPUTS / of_series.max(1)).clamp(1, BATCH)) {
-        let own: Vec<OwnScale> = batch
-            .iter()
-            .map(|history| {
-                model.bundle.scaler.of_context(history.columns.iter().map(|column| &column[reads.reach..reads.history]))
-            })
-            .collect();
-        let scales: Vec<Scale<'_>> = batch
-            .iter()
-            .zip(&own)
-            .map(|(history, own)| model.bundle.scaler.for_series(history.id.as_deref()).unwrap_or_else(|| own.get()))
-            .collect();
-        let said = roll(model, &reads, batch, &scales, &left)?;
-        for (at, (history, scale)) in batch.iter().zip(&scales).enumerate() {
-            let (targets, width) = (model.bundle.manifest.targets.len(), model.criterion.width());
-            let raw = |step: usize, target: usize| {
-                let first = ((step * batch.len() + at) * targets + target) * width;
-                &said[first..first + width]
-            };
-            forecasts.extend(answer::forecasts(model, history, scale, asked, raw)?);
+        let mut feed = Feed::new((&reads, &model.criterion), &model.bundle.scaler, batch);
+        roll(model, &mut feed, batch.len(), &left)?;
+        for (at, history) in batch.iter().enumerate() {
+            let said = |step: usize, target: usize| feed.said(step, at, target);
+            forecasts.extend(answer::forecasts(model, history, asked, said)?);
         }
     }
     Ok(forecasts)
 }
 
-/// What the network says of a batch, `[step, series, target, width]`, as many steps as asked or some
-/// more.
-fn roll(
-    model: &Loaded,
-    reads: &Reads<'_>,
-    batch: &[History],
-    scales: &[Scale<'_>],
-    left: &impl Fn() -> bool,
-) -> Result<Vec<f32>, ForecastError> {
-    let manifest = &model.bundle.manifest;
-    let (targets, width) = (manifest.targets.len(), model.criterion.width());
-    let of_step = targets * width;
-    let mut feed = Feed::new(reads, batch, scales);
-    let mut said = Vec::with_capacity(reads.blocks * manifest.horizon * batch.len() * of_step);
-    let (mut predicted, mut middles) = (Vec::new(), Vec::new());
-    for block in 0..reads.blocks {
+/// Runs the network as often as the horizon asks.
+fn roll(model: &Loaded, feed: &mut Feed<'_>, batch: usize, left: &impl Fn() -> bool) -> Result<(), ForecastError> {
+    let steps = model.bundle.manifest.context;
+    let mut predicted = Vec::new();
+    for block in 0..feed.blocks() {
         if left() {
             return Err(ForecastError::Abandoned);
         }
-        let read = Inputs { batch: batch.len(), steps: manifest.context, values: feed.window(block) };
+        let read = Inputs { batch, steps, values: feed.window(block) };
         // An engine holds scratch memory alone, so one that panicked is as good as new.
         let mut engine = model.engine.lock().unwrap_or_else(PoisonError::into_inner);
         engine.predict(&model.bundle.parameters, read, Steps::Last, &mut predicted).map_err(ForecastError::machine)?;
         drop(engine);
-        for step in 0..manifest.horizon {
-            for series in predicted.chunks_exact(manifest.horizon * of_step) {
-                said.extend_from_slice(&series[step * of_step..(step + 1) * of_step]);
-            }
-        }
-        middles.clear();
-        for (series, scale) in predicted.chunks_exact(manifest.horizon * of_step).zip(scales) {
-            let points = series.chunks_exact(width).enumerate();
-            middles.extend(points.map(|(at, raw)| answer::fed_back(&model.criterion, raw, scale, at % targets)));
-        }
-        feed.append(block, &middles);
+        feed.take(block, &predicted);
     }
-    Ok(said)
+    Ok(())
 }

@@ -4,15 +4,18 @@ use super::error::ForecastError;
 use crate::domain::frequency::Frequency;
 use crate::domain::model::Manifest;
 use crate::learn::features::{self, Coded, Codes, Layout, calendar_code};
+use crate::learn::missing;
+use crate::learn::values::Values;
 
 /// A model's needs, for one horizon.
 #[derive(Debug)]
 pub(super) struct Reads<'m> {
     pub(super) manifest: &'m Manifest,
     pub(super) layout: Layout,
-    /// Points of history: the context, and what the lags read before it.
+    pub(super) values: Values,
+    /// Points of history: the context, and what the lags and differences read before it.
     pub(super) history: usize,
-    /// Points before the context that the lags read.
+    /// Points before the context that the lags and differences read.
     pub(super) reach: usize,
     /// Times the network runs, each a trained horizon further on.
     pub(super) blocks: usize,
@@ -29,9 +32,10 @@ pub(super) enum CodeColumn {
 }
 
 impl CodeColumn {
-    pub(super) fn codes(&self) -> Codes<'_> {
+    /// From a row of the history on.
+    pub(super) fn codes(&self, first: usize) -> Codes<'_> {
         match self {
-            Self::Each(codes) => Codes::Each(codes),
+            Self::Each(codes) => Codes::Each(codes.get(first..).unwrap_or_default()),
             Self::All(code) => Codes::All(*code),
         }
     }
@@ -47,7 +51,27 @@ impl<'m> Reads<'m> {
             window => (blocks - 1) * manifest.horizon + window,
         };
         let layout = Layout::of(data, &manifest.encodings);
-        Self { manifest, layout, history: manifest.context.saturating_add(reach), reach, blocks, ahead }
+        let values = Values::new(data, &manifest.inputs, &manifest.encodings.lambdas);
+        Self { manifest, layout, values, history: manifest.context.saturating_add(reach), reach, blocks, ahead }
+    }
+
+    /// Makes a number column ready to be read: values that are unknown are filled as in training,
+    /// or left where they are masked. Where it cannot be, the place and why.
+    pub(super) fn prepare(&self, name: &str, values: &mut [f64]) -> Option<(usize, String)> {
+        let column = self.manifest.inputs.iter().position(|other| other == name)?;
+        let unknown = values.iter().position(|value| value.is_nan());
+        let history = values.len().saturating_sub(self.history);
+        let known = values.get(history..).unwrap_or_default().iter().any(|value| !value.is_nan());
+        if let Some(at) = unknown {
+            let masked = column < self.values.masked();
+            let filled = masked && known || !masked && missing::fill(values, self.manifest.order.data.missing);
+            if !filled {
+                return Some((at, "is unknown, and the model's `data.missing` does not fill it".to_owned()));
+            }
+        }
+        let transform = self.values.transform(column);
+        let at = values.iter().position(|value| !transform.takes(*value))?;
+        Some((at, format!("holds {}: the model's `data.transform` takes {}", values.get(at)?, transform.domain())))
     }
 
     /// Rows of history and ahead that any run may read.

@@ -4,6 +4,7 @@
 //! target: the rows behind it hold what is known of the points ahead, unless the request does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 
 use super::columns::{Values, covariate, place};
@@ -15,9 +16,10 @@ use crate::data::{Located, PointWindow, ReadError, SeriesColumn, SeriesValues, V
 use crate::domain::forecast::{CovariateValue, History as Given, SeriesRequest};
 use crate::domain::ids::DatasetId;
 use crate::domain::model::Manifest;
+use crate::domain::order::Resample;
 use crate::domain::resolve::FieldError;
 use crate::learn::features::{Coded, input_columns};
-use crate::learn::missing;
+use crate::learn::{missing, resample};
 use crate::store::Store;
 
 /// One series of a request.
@@ -98,10 +100,12 @@ fn latest(
     points: &Path,
 ) -> Result<Result<History, Vec<FieldError>>, ForecastError> {
     let refuse = |detail: String| Ok(Err(vec![FieldError::new(&asked.pointer, detail)]));
-    let names = input_columns(&reads.manifest.order.data);
+    let data = &reads.manifest.order.data;
+    let names = input_columns(data);
     let total = located.summary.points;
     // Gaps only lengthen the run, so these rows cover the history wherever the last has a target.
-    let mut rows = reads.history as u64;
+    // Of a step, nobody knows how many points it takes.
+    let mut rows = if data.resample.is_some() { total } else { reads.history as u64 };
     loop {
         let query = ValuesQuery { key: &asked.key, columns: &names, window: PointWindow::Last(rows), thin: None };
         let values = match values_of(points, located.clone(), &query) {
@@ -109,7 +113,11 @@ fn latest(
             Err(ReadError::NoColumn(name)) => return refuse(format!("the dataset has no column `{name}`")),
             Err(error) => return Err(unreadable(error)),
         };
-        let laid = match Laid::of(reads, values) {
+        let values = match data.resample {
+            Some(step) => resampled(values, step),
+            None => Ok(values),
+        };
+        let laid = match values.and_then(|values| Laid::of(reads, values)) {
             Ok(laid) => laid,
             Err(detail) => return refuse(detail),
         };
@@ -118,6 +126,29 @@ fn latest(
         }
         rows = rows.saturating_mul(2).max(rows + reads.ahead as u64);
     }
+}
+
+/// The points at the step that the model was trained at.
+fn resampled(values: SeriesValues, step: Resample) -> Result<SeriesValues, String> {
+    let key = values.series.summary.key.clone();
+    let times = values.times.ok_or_else(|| format!("series `{key}` has no times to resample by"))?;
+    let steps = resample::steps(&times, step.every);
+    let steps = steps.ok_or_else(|| format!("series `{key}` has a time at the calendar's end"))?;
+    let column = |column: SeriesColumn| match column {
+        SeriesColumn::Numbers { name, values } => {
+            let of = |(_, rows): &(i64, Range<usize>)| resample::aggregate(&values[rows.clone()], step.aggregation);
+            SeriesColumn::Numbers { name, values: steps.iter().map(of).collect() }
+        }
+        SeriesColumn::Categories { name, values } => {
+            let last = |(_, rows): &(i64, Range<usize>)| values[rows.clone()].iter().flatten().next_back().cloned();
+            SeriesColumn::Categories { name, values: steps.iter().map(last).collect() }
+        }
+    };
+    let columns = values.columns.into_iter().map(column).collect();
+    let mut series = values.series;
+    series.summary.frequency = Some(step.every);
+    let (positions, times) = ((0..steps.len() as u64).collect(), steps.iter().map(|(time, _)| *time).collect());
+    Ok(SeriesValues { series, positions, times: Some(times), columns })
 }
 
 /// Points of a series on their even grid.
@@ -201,13 +232,17 @@ impl Laid {
                 errors.push(FieldError::new(place(&asked.pointer, "future", &name), detail));
                 continue;
             }
-            if !cells.fill(manifest, length) {
-                return refuse(format!("series `{key}` has points without a value of `{name}`"));
+            cells.truncate(length);
+            let mut values = cells.into_values(reads, &name);
+            if let Values::Numbers(numbers) = &mut values
+                && let Some((_, detail)) = reads.prepare(&name, numbers)
+            {
+                return refuse(format!("`{name}` of series `{key}` {detail}"));
             }
-            let mut values = cells.into_values(reads, &name).from(end - reads.history);
+            let mut values = values.from(end - reads.history);
             if let Some(given) = given {
                 let pointer = place(&asked.pointer, "future", &name);
-                let given = covariate(&manifest.encodings, (&name, &pointer), given, &mut errors);
+                let given = covariate(&manifest.encodings, (&name, &pointer), (given, false), &mut errors);
                 values.extend(given);
             }
             columns.insert(name, values);
@@ -266,18 +301,11 @@ impl Cells {
         last.map_or(0, |last| last + 1)
     }
 
-    /// Keeps so many values, and gives each that is not there one as training would. A category
-    /// that is not there is one that the model does not know.
-    fn fill(&mut self, manifest: &Manifest, length: usize) -> bool {
+    /// Keeps so many values.
+    fn truncate(&mut self, length: usize) {
         match self {
-            Self::Numbers(values) => {
-                values.truncate(length);
-                missing::fill(values, manifest.order.data.missing)
-            }
-            Self::Categories(values) => {
-                values.truncate(length);
-                true
-            }
+            Self::Numbers(values) => values.truncate(length),
+            Self::Categories(values) => values.truncate(length),
         }
     }
 

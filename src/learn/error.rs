@@ -24,6 +24,8 @@ pub enum LearnError {
     #[error("{0}")]
     ValuesTooLarge(String),
     #[error("{0}")]
+    OutsideTransform(String),
+    #[error("{0}")]
     SplitOverlaps(String),
     #[error("{0}")]
     Covariates(String),
@@ -66,6 +68,7 @@ impl LearnError {
             | Self::IrregularTimes(_)
             | Self::GapsTooLarge(_)
             | Self::ValuesTooLarge(_)
+            | Self::OutsideTransform(_)
             | Self::SplitOverlaps(_)
             | Self::Covariates(_)
             | Self::SeriesTooShort(_)
@@ -92,6 +95,7 @@ impl LearnError {
             Self::IrregularTimes(_) => "irregular_times",
             Self::GapsTooLarge(_) => "gaps_too_large",
             Self::ValuesTooLarge(_) => "values_too_large",
+            Self::OutsideTransform(_) => "outside_transform",
             Self::SplitOverlaps(_) => "split_overlaps",
             Self::Covariates(_) => "covariates_unusable",
             Self::SeriesTooShort(_) => "series_too_short",

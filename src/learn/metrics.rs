@@ -2,6 +2,7 @@
 
 use super::prepare::Prepared;
 use super::spread::{Spread, in_units, unit};
+use super::values::{Origin, Room};
 use super::windows::View;
 use crate::domain::metrics::Metrics;
 use crate::nn::loss::{Criterion, Layout, Truth};
@@ -16,6 +17,8 @@ pub struct Errors {
     symmetric: Mean,
     seasonal: Mean,
     spread: Spread,
+    /// For the origins of one window, a target each.
+    rooms: Vec<Room>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -52,13 +55,20 @@ impl Errors {
 
     /// The last step's forecast of one window, as the head gives it: `[step ahead, target, width]`.
     pub fn add_forecast(&mut self, criterion: &Criterion, prepared: &Prepared, view: &View<'_>, outputs: &[f32]) {
+        let mut rooms = std::mem::take(&mut self.rooms);
+        rooms.resize_with(prepared.targets, Room::default);
+        let origins: Vec<Origin<'_>> =
+            rooms.iter_mut().enumerate().map(|(target, room)| view.origin(target, room)).collect();
         for (point, raw) in outputs.chunks(criterion.width()).enumerate() {
             let (ahead, target) = (point / prepared.targets, point % prepared.targets);
+            let Some(origin) = origins.get(target).filter(|origin| !origin.is_lost(ahead)) else { continue };
             let outlook = criterion.outlook(raw, unit(prepared, view, target));
-            let forecast = in_units(&view.scale, target, criterion.middle(&outlook));
+            let forecast = in_units(origin, ahead, criterion.middle(&outlook));
             self.add_point(prepared, view, target, ahead, forecast);
-            self.spread.add(criterion, &outlook, view, target, view.future(target)[ahead]);
+            self.spread.add(criterion, &outlook, (origin, ahead), view.future(target)[ahead]);
         }
+        drop(origins);
+        self.rooms = rooms;
     }
 
     /// One forecast, in the data's units; a point without a value judges nothing.
@@ -67,11 +77,14 @@ impl Errors {
         if value.is_nan() {
             return;
         }
-        let (_, std) = view.scale.column(target);
         let error = (forecast - value).abs();
         self.absolute.add(error);
         self.squares.add(error * error);
-        self.scaled_squares.add((error / std).powi(2));
+        let distance = view.distance(target, forecast, value);
+        // A baseline may forecast what the transform does not take.
+        if distance.is_finite() || !error.is_finite() {
+            self.scaled_squares.add(distance.powi(2));
+        }
         let size = forecast.abs() + value.abs();
         self.symmetric.add(if size > 0.0 { 200.0 * error / size } else { 0.0 });
         let seasonal = prepared.seasonal_errors[view.window.series * prepared.targets + target];

@@ -10,19 +10,24 @@ use std::ops::Range;
 use super::error::LearnError;
 use super::features::{self, Features};
 use super::missing;
+use super::resample;
 use super::scaling::Scaler;
 use super::split::{Parts, split};
+use super::values::{self, Streams, Values};
 use crate::data::frame::{Frame, FrameColumn, FrameSeries};
 use crate::domain::dataset::Warning;
 use crate::domain::model::Encodings;
-use crate::domain::order::{DataSpec, Missing};
+use crate::domain::order::{DataSpec, Missing, Recency};
 
 /// The series as training reads them.
 #[derive(Debug)]
 pub struct Prepared {
     /// Columns: the targets, then the past and future covariates that are numbers. No value is NaN
-    /// in a series that any part holds points of.
+    /// in a series that any part holds points of, but in columns whose unknown values are masked.
     pub frame: Frame,
+    /// What is done to the columns, and the columns after it, but for scaling.
+    pub values: Values,
+    pub streams: Streams,
     /// What else the network reads, and in what order.
     pub features: Features,
     /// A series each.
@@ -34,6 +39,7 @@ pub struct Prepared {
     /// The mean absolute error of the seasonal naive forecast within the training part,
     /// `[series, target]`; NaN where it is 0 or the part is too short.
     pub seasonal_errors: Vec<f64>,
+    pub recency: Option<Recency>,
     /// What a person would want to know of the data.
     pub warnings: Vec<Warning>,
 }
@@ -80,6 +86,10 @@ impl Prepared {
     pub fn encoded(frame: Frame, data: &DataSpec, known: Option<&Encodings>) -> Result<Self, LearnError> {
         let shape = Shape::of(data)?;
         let targets = data.targets.len();
+        let frame = match data.resample {
+            Some(step) => resample::resample(frame, step)?,
+            None => frame,
+        };
         let mut frame = missing::on_grid(frame)?;
         if !data.covariates.future.is_empty() {
             end_with_targets(&mut frame, targets);
@@ -92,14 +102,23 @@ impl Prepared {
         let is_static = |column: &&FrameColumn| data.covariates.fixed.contains(&column.name);
         let statics = frame.columns.split_off(frame.columns.len() - frame.columns.iter().filter(is_static).count());
         let mut warnings = Vec::new();
-        fill(&mut frame, &mut parts, data.missing, &mut warnings)?;
+        let names: Vec<String> = frame.columns.iter().map(|column| column.name.clone()).collect();
+        fill(&mut frame, &mut parts, (data.missing, values::masked(data, &names)), &mut warnings)?;
         let trained: Vec<Range<usize>> =
             frame.series.iter().zip(&parts).map(|(series, parts)| trained(series, parts, shape)).collect();
-        let scaler = fit(&frame, &trained, data)?;
-        let features = Features::of(&frame, &statics, &trained, data, known)?;
+        let lambdas = match known {
+            Some(known) => known.lambdas.clone(),
+            None => Values::lambdas(data, &frame, &trained)?,
+        };
+        let values = Values::new(data, &names, &lambdas);
+        let streams = values.of_frame(&frame)?;
+        let scaler = fit((&frame, &streams, names), &trained, values.reach(), data)?;
+        let mut features = Features::of(&frame, &statics, &trained, data, known)?;
+        features.encodings.lambdas = lambdas;
         frame.categories.clear();
         let seasonal_errors = seasonal_errors(&frame, &parts, targets, shape.season);
-        Ok(Self { frame, features, parts, scaler, targets, shape, seasonal_errors, warnings })
+        let recency = data.recency;
+        Ok(Self { frame, values, streams, features, parts, scaler, targets, shape, seasonal_errors, recency, warnings })
     }
 
     /// Numbers the network reads at each step.
@@ -124,12 +143,17 @@ fn trained(series: &FrameSeries, parts: &Parts, shape: Shape) -> Range<usize> {
     if rows.len() >= shape.points() + shape.reach { rows } else { 0..0 }
 }
 
-/// Fills every unknown value, each part from itself and what lies before it. A series with nothing
-/// to fill from takes part in nothing.
-fn fill(frame: &mut Frame, parts: &mut [Parts], how: Missing, warnings: &mut Vec<Warning>) -> Result<(), LearnError> {
+/// Fills every unknown value, each part from itself and what lies before it, but in the first columns
+/// that are masked. A series with nothing to fill from takes part in nothing.
+fn fill(
+    frame: &mut Frame,
+    parts: &mut [Parts],
+    (how, masked): (Missing, usize),
+    warnings: &mut Vec<Warning>,
+) -> Result<(), LearnError> {
     let mut left_out = Vec::new();
     for (series, parts) in frame.series.iter().zip(parts) {
-        for column in &mut frame.columns {
+        for (at, column) in frame.columns.iter_mut().enumerate() {
             let values = &mut column.values[series.rows.clone()];
             let unknown = values.iter().filter(|value| value.is_nan()).count();
             if unknown == 0 {
@@ -140,6 +164,9 @@ fn fill(frame: &mut Frame, parts: &mut [Parts], how: Missing, warnings: &mut Vec
                     "series `{}` has {unknown} points without a value of `{}`, and the order refuses them: set `data.missing` to `interpolate` or `forward_fill`",
                     series.key, column.name
                 )));
+            }
+            if at < masked && values.iter().any(|value| !value.is_nan()) {
+                continue;
             }
             let training_known = missing::fill(&mut values[parts.training.clone()], how);
             for border in parts.borders() {
@@ -169,20 +196,27 @@ fn fill(frame: &mut Frame, parts: &mut [Parts], how: Missing, warnings: &mut Vec
 
 /// Fits the scaler on training points: for `standard` those of the series that training windows
 /// are cut from; the others' own context says as much.
-fn fit(frame: &Frame, trained: &[Range<usize>], data: &DataSpec) -> Result<Scaler, LearnError> {
-    let columns: Vec<String> = frame.columns.iter().map(|column| column.name.clone()).collect();
+fn fit(
+    (frame, streams, names): (&Frame, &Streams, Vec<String>),
+    trained: &[Range<usize>],
+    reach: usize,
+    data: &DataSpec,
+) -> Result<Scaler, LearnError> {
     let training: Vec<(String, Vec<&[f64]>)> = frame
         .series
         .iter()
         .zip(trained)
         .filter(|(_, rows)| !rows.is_empty())
         .map(|(series, rows)| {
-            (series.key.clone(), frame.columns.iter().map(|column| &column.values[rows.clone()]).collect())
+            // The first differences of a part reach back before it.
+            let rows = rows.start + reach..rows.end;
+            let stream = |column| &streams.stream(frame, column)[rows.clone()];
+            (series.key.clone(), (0..names.len()).map(stream).collect())
         })
         .collect();
     let largest =
         frame.columns.iter().flat_map(|column| &column.values).fold(0.0_f64, |top, value| top.max(value.abs()));
-    let scaler = Scaler::fit(data.scaling, columns, &training);
+    let scaler = Scaler::fit(data.scaling, names.clone(), &training);
     match scaler {
         Ok(scaler) if largest < f64::from(f32::MAX) => Ok(scaler),
         _ => Err(LearnError::ValuesTooLarge(format!(
@@ -197,8 +231,8 @@ fn seasonal_errors(frame: &Frame, parts: &[Parts], targets: usize, season: usize
         for column in frame.columns.iter().take(targets) {
             let values = &column.values[series.rows.clone()][parts.training.clone()];
             let pairs = values.iter().zip(values.iter().skip(season));
-            let count = values.len().saturating_sub(season) as f64;
-            let error = pairs.map(|(before, value)| (value - before).abs()).sum::<f64>() / count;
+            let known = pairs.map(|(before, value)| (value - before).abs()).filter(|error| !error.is_nan());
+            let error = known.clone().sum::<f64>() / known.count() as f64;
             errors.push(if error > 0.0 && error.is_finite() { error } else { f64::NAN });
         }
     }

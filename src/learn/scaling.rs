@@ -156,6 +156,11 @@ impl Scaler {
         own.get()
     }
 
+    /// Whether each window is scaled by itself.
+    pub fn is_of_windows(&self) -> bool {
+        self.kind.per == ScalingScope::Window
+    }
+
     pub fn kind(&self) -> Scaling {
         self.kind
     }

@@ -1,7 +1,7 @@
 //! How well a head says how sure it is: quantiles and intervals against what came.
 
 use super::prepare::Prepared;
-use super::scaling::Scale;
+use super::values::Origin;
 use super::windows::View;
 use crate::domain::metrics::Coverage;
 use crate::nn::loss::{Amount, Criterion, Outlook, Unit, same_level};
@@ -10,10 +10,10 @@ use crate::nn::loss::{Amount, Criterion, Outlook, Unit, same_level};
 /// and 95 per cent.
 const LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
 
-/// A number of a head's answer, in the data's units.
-pub fn in_units(scale: &Scale<'_>, target: usize, amount: Amount) -> f64 {
+/// A number of a head's answer for a point ahead, in the data's units.
+pub fn in_units(origin: &Origin<'_>, ahead: usize, amount: Amount) -> f64 {
     match amount {
-        Amount::Scaled(value) => scale.undo(target, value),
+        Amount::Scaled(value) => origin.value(ahead, value),
         Amount::Count(value) => value,
     }
 }
@@ -61,15 +61,15 @@ impl Spread {
         Self { intervals: intervals.collect(), levels, ..Self::default() }
     }
 
-    /// One point: what was said, and its value in the data's units.
-    pub fn add(&mut self, criterion: &Criterion, outlook: &Outlook, view: &View<'_>, target: usize, value: f64) {
+    /// One point so many ahead: what was said, and its value in the data's units.
+    pub fn add(&mut self, criterion: &Criterion, outlook: &Outlook, (origin, ahead): (&Origin<'_>, usize), value: f64) {
         if self.levels.is_empty() || value.is_nan() {
             return;
         }
         self.quantiles.clear();
         for &level in &self.levels {
             let amount = criterion.quantile(outlook, level).unwrap_or(Amount::Count(f64::NAN));
-            self.quantiles.push(in_units(&view.scale, target, amount));
+            self.quantiles.push(in_units(origin, ahead, amount));
         }
         let losses = self.levels.iter().zip(&self.quantiles).map(|(level, quantile)| {
             let error = value - quantile;

@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use super::differences::Differences;
 use super::features::Rows;
 use super::prepare::Prepared;
 use super::scaling::{OwnScale, Scale};
 use super::split::Parts;
 use super::spread::unit;
-use crate::domain::order::Output;
+use super::values::{Origin, Room};
+use crate::domain::order::{Output, Recency};
 use crate::nn::loss::Unit;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +126,9 @@ impl<'a> View<'a> {
             Some(scale) => scale,
             None => {
                 let rows = window.start..window.start + prepared.shape.context;
-                prepared.scaler.refit(own, prepared.frame.columns.iter().map(|column| &column.values[rows.clone()]))
+                let columns = 0..prepared.frame.columns.len();
+                let stream = |column| &prepared.streams.stream(&prepared.frame, column)[rows.clone()];
+                prepared.scaler.refit(own, columns.map(stream))
             }
         };
         Self { window, scale, prepared }
@@ -138,6 +142,21 @@ impl<'a> View<'a> {
     /// What the last step should forecast of a target, in the data's units: `[step ahead]`.
     pub fn future(&self, target: usize) -> &'a [f64] {
         self.rows(target, self.prepared.shape.context..self.prepared.shape.points())
+    }
+
+    /// How the last step's forecasts of a target go back to the data's units. `room` is for its bases.
+    pub fn origin<'r>(&self, target: usize, room: &'r mut Room) -> Origin<'r> {
+        let shape = self.prepared.shape;
+        let rows = self.window.start - shape.reach..self.window.start + shape.context;
+        let levels = &self.prepared.streams.level(&self.prepared.frame, target)[rows];
+        self.prepared.values.origin(target, &self.scale, (levels, shape.horizon), room)
+    }
+
+    /// How far apart two values of a target are in the network's scale.
+    pub fn distance(&self, target: usize, one: f64, other: f64) -> f64 {
+        let transform = self.prepared.values.transform(target);
+        let (_, factor) = self.scale.column(target);
+        (transform.apply(one) - transform.apply(other)).abs() / factor
     }
 
     fn rows(&self, column: usize, steps: Range<usize>) -> &'a [f64] {
@@ -155,6 +174,10 @@ pub struct Batcher {
     pub targets: Vec<f32>,
     /// What brings targets to the data's units: `[batch, target, UNITS]`.
     pub units: Vec<f32>,
+    /// What each window counts for; empty where all count alike.
+    pub weights: Vec<f32>,
+    differences: DifferenceTargets,
+    /// The numbers of one window in the network's scale, `[reach + context + horizon, column]`.
     /// The numbers of one window in the network's scale, `[reach + context + horizon, column]`.
     scaled: Vec<f32>,
     own: OwnScale,
@@ -169,15 +192,15 @@ impl Batcher {
         self.inputs.clear();
         self.targets.clear();
         self.units.clear();
+        self.weights.clear();
+        self.scaled.resize((reach + shape.points()) * width, 0.0);
         self.scaled.resize((reach + shape.points()) * width, 0.0);
         for window in windows {
             let view = View::of(prepared, window, &mut self.own);
             let rows = window.start - reach..window.start + shape.points();
-            for column in 0..width {
-                let (mean, std) = view.scale.column(column);
-                let values = &prepared.frame.columns[column].values[rows.clone()];
-                let scaled = self.scaled.iter_mut().skip(column).step_by(width);
-                scaled.zip(values).for_each(|(scaled, value)| *scaled = ((value - mean) / std) as f32);
+            for column in 0..prepared.frame.columns.len() {
+                let stream = &prepared.streams.stream(&prepared.frame, column)[rows.clone()];
+                prepared.values.write(column, view.scale.column(column), stream, (&mut self.scaled, width));
             }
             for target in 0..prepared.targets {
                 let Unit { factor, term, seasonal } = unit(prepared, &view, target);
@@ -190,17 +213,76 @@ impl Batcher {
             self.inputs.resize(begin + shape.context * layout.width(), 0.0);
             let rows = Rows { numbers: &self.scaled, codes: &codes, constants };
             layout.write(rows, reach, &mut self.inputs[begin..]);
-            let ahead_of = |step: usize| (reach + step + 1) * width..(reach + step + 1 + shape.horizon) * width;
             let steps = match output {
                 Output::EveryStep => 0..shape.context,
                 Output::LastStep => shape.context - 1..shape.context,
             };
-            for step in steps {
-                let ahead = &self.scaled[ahead_of(step)];
-                if prepared.targets == width {
-                    self.targets.extend_from_slice(ahead);
-                } else {
-                    ahead.chunks(width).for_each(|row| self.targets.extend_from_slice(&row[..prepared.targets]));
+            match prepared.values.differences() {
+                Some(differences) => {
+                    let view = View::of(prepared, window, &mut self.own);
+                    self.differences.push(&view, differences, steps, &mut self.targets);
+                }
+                None => steps.for_each(|step| self.push_targets(prepared, width, reach + step + 1)),
+            }
+            if let Some(recency) = prepared.recency {
+                self.weights.push(weight(recency, prepared, window));
+            }
+        }
+    }
+
+    /// The targets of a step, which begin at a row of the window's numbers; NaN where unknown.
+    fn push_targets(&mut self, prepared: &Prepared, width: usize, row: usize) {
+        let ahead = &self.scaled[row * width..(row + prepared.shape.horizon) * width];
+        if prepared.targets == width {
+            self.targets.extend_from_slice(ahead);
+            return;
+        }
+        let indicators = prepared.frame.columns.len();
+        for row in ahead.chunks(width) {
+            if prepared.values.masked() == 0 {
+                self.targets.extend_from_slice(&row[..prepared.targets]);
+            } else {
+                let known = |target: usize| if row[indicators + target] == 0.0 { row[target] } else { f32::NAN };
+                self.targets.extend((0..prepared.targets).map(known));
+            }
+        }
+    }
+}
+
+/// What a window's loss counts for: half for each half-life that it ends before the training part.
+fn weight(recency: Recency, prepared: &Prepared, window: Window) -> f32 {
+    let series = &prepared.frame.series[window.series];
+    let end = series.rows.start + prepared.parts[window.series].training.end;
+    let age = end.saturating_sub(window.start + prepared.shape.points());
+    (-(age as f64) / recency.half_life).exp2() as f32
+}
+
+/// The targets of a window whose network forecasts differences, and memory for them.
+#[derive(Debug, Default)]
+struct DifferenceTargets {
+    levels: Vec<f64>,
+    bases: Vec<f64>,
+}
+
+impl DifferenceTargets {
+    /// Puts the targets of some steps, `[step, horizon × target]`, behind those that are there.
+    fn push(&mut self, view: &View<'_>, differences: &Differences, steps: Range<usize>, targets: &mut Vec<f32>) {
+        let (prepared, shape) = (view.prepared, view.prepared.shape);
+        let (begin, of_step) = (targets.len(), shape.horizon * prepared.targets);
+        targets.resize(begin + steps.len() * of_step, 0.0);
+        let first = view.window.start - shape.reach;
+        for target in 0..prepared.targets {
+            let levels = prepared.streams.level(&prepared.frame, target);
+            self.levels.clear();
+            self.levels.extend_from_slice(&levels[first..view.window.start + shape.context]);
+            prepared.values.fill(&mut self.levels);
+            for (step, places) in steps.clone().zip(targets[begin..].chunks_exact_mut(of_step)) {
+                differences.bases(&self.levels[..shape.reach + step + 1], shape.horizon, &mut self.bases);
+                let origin = prepared.values.origin_of(target, &view.scale, &self.bases);
+                let ahead = &levels[view.window.start + step + 1..view.window.start + step + 1 + shape.horizon];
+                let places = places.iter_mut().skip(target).step_by(prepared.targets);
+                for (ahead, (place, &level)) in places.zip(ahead).enumerate() {
+                    *place = origin.scaled(ahead, level) as f32;
                 }
             }
         }

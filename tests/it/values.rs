@@ -15,7 +15,12 @@ use serde_json::{Value, json};
 use crate::forecast::House;
 use crate::learn::{assignment, events, finished};
 
+mod differencing;
+mod missing;
+mod resampling;
 mod scaling;
+mod transform;
+mod weights;
 
 /// Series of one column `x`, without times.
 pub(crate) fn frame(series: &[(&str, Vec<f64>)]) -> Frame {
@@ -28,6 +33,7 @@ pub(crate) fn frame(series: &[(&str, Vec<f64>)]) -> Frame {
     Frame {
         series: laid.collect(),
         times: None,
+        categories: Vec::new(),
         columns: vec![FrameColumn {
             name: "x".into(),
             values: series.iter().flat_map(|(_, values)| values.clone()).collect(),

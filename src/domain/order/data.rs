@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use super::inputs::{Calendar, Covariates};
 use super::scaling::{Scaling, ScalingForm};
+use super::values::{Differencing, Missing, Recency, Resample, Transform, TransformForm};
 
 /// Which columns and windows to learn from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
@@ -55,6 +56,23 @@ pub struct DataSpec {
     pub scaling: Scaling,
     #[garde(skip)]
     pub missing: Missing,
+    /// Changes the targets' values before they are differenced and scaled. Left out: `none`.
+    #[serde(skip_serializing_if = "Transform::is_none")]
+    #[garde(skip)]
+    #[schema(value_type = TransformForm)]
+    pub transform: Transform,
+    /// Learns differences of the targets. Left out: their values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub differencing: Option<Differencing>,
+    /// Brings the points to an even step. Left out: they must stand on one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub resample: Option<Resample>,
+    /// Lets later windows count for more. Left out: all count alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub recency: Option<Recency>,
 }
 
 impl Default for DataSpec {
@@ -72,6 +90,10 @@ impl Default for DataSpec {
             split: Split::default(),
             scaling: Scaling::default(),
             missing: Missing::default(),
+            transform: Transform::default(),
+            differencing: None,
+            resample: None,
+            recency: None,
         }
     }
 }
@@ -171,17 +193,4 @@ pub struct TimeRange {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::domain::moment::to")]
     #[schema(value_type = Option<String>, example = "2019-05-31")]
     pub to: Option<jiff::Timestamp>,
-}
-
-/// What to do with points that have no value, or no row on the series' grid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Missing {
-    /// Refuse the order.
-    Refuse,
-    /// A straight line between the neighbours; the nearest value at the ends.
-    #[default]
-    Interpolate,
-    /// The last known value; the first known one at the start.
-    ForwardFill,
 }

@@ -331,3 +331,23 @@ fn models_that_contradict_themselves_are_refused_by_field() {
         assert_eq!(found, expected, "{model}");
     }
 }
+
+#[test]
+fn what_is_done_to_values_is_held_against_the_dataset() {
+    let data = |fields: Value| {
+        let mut data = json!({"targets": ["rail"]});
+        fields.as_object().unwrap().iter().for_each(|(key, value)| data[key] = value.clone());
+        json!({"data": data})
+    };
+    assert_eq!(pointers(data(json!({"differencing": {}}))), ["/data/differencing"]);
+    let far = json!({"context": 1000, "horizon": 7, "differencing": {"seasonal": 1000}});
+    assert_eq!(pointers(data(far)), ["/data/differencing"]);
+    let mut negative = profile(2000);
+    negative.columns[0].numbers =
+        Some(crate::domain::dataset::NumberSummary { min: 0.0, mean: 1.0, max: 2.0, std: 1.0 });
+    let resolved = |transform: &str| resolve(order(data(json!({"transform": transform}))), "cta", &negative);
+    assert_eq!(resolved("log").unwrap_err()[0].pointer, "/data/transform");
+    assert!(resolved("log1p").is_ok());
+    let weekly = resolve(order(data(json!({"resample": {"every": "P7D"}}))), "cta", &profile(2000)).unwrap();
+    assert_eq!(weekly.data.season, Some(52), "of the step it is brought to");
+}

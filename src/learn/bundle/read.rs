@@ -201,6 +201,11 @@ fn check_encodings(encodings: &Encodings, data: &DataSpec) -> Result<(), String>
     if !numbers.collect::<BTreeSet<_>>().into_iter().eq(encodings.statics.keys()) {
         return Err("`encodings.statics` are not the order's static numbers".to_owned());
     }
+    if encodings.lambdas.iter().any(|(name, lambda)| {
+        !data.targets.contains(name) && !covariates.past.contains(name) || !(-2.0..=2.0).contains(lambda)
+    }) {
+        return Err("`encodings.lambdas` holds a column that is not transformed, or a number out of range".to_owned());
+    }
     let usable = |scale: &StaticScale| scale.mean.is_finite() && scale.std.is_finite() && scale.std > 0.0;
     if !encodings.statics.values().all(usable) {
         return Err("a scale in `encodings.statics` is not finite, or not above zero".to_owned());

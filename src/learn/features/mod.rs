@@ -3,10 +3,11 @@
 //! A step's inputs, in this order:
 //! 1. the targets at the step, scaled;
 //! 2. the past covariates at the step: a number scaled, a category as a one-hot block;
-//! 3. the lags: for each lag, the targets so many points before the coming one;
-//! 4. the future covariates of the next `future_window` points, column by column;
-//! 5. the static covariates and, where asked for, the series itself, the same at every step;
-//! 6. the calendar of the coming point.
+//! 3. where unknown values are masked, an indicator of each of the numbers above: 1 where it is unknown;
+//! 4. the lags: for each lag, the targets so many points before the coming one;
+//! 5. the future covariates of the next `future_window` points, column by column;
+//! 6. the static covariates and, where asked for, the series itself, the same at every step;
+//! 7. the calendar of the coming point.
 //!
 //! One-hot blocks are embedded by the network ([`crate::nn::embedding`]). Training and forecasts
 //! write inputs by the same code from the same kind of rows, so that they cannot part ways.
@@ -17,6 +18,7 @@ mod encode;
 
 use crate::domain::model::Encodings;
 use crate::domain::order::{CalendarFeature, DataSpec};
+use crate::learn::values;
 use crate::nn::network::Embedding;
 
 use build::Builder;
@@ -31,7 +33,7 @@ pub const MAX_INPUTS: usize = 16_384;
 pub struct Layout {
     slots: Vec<Slot>,
     width: usize,
-    /// Scaled number columns.
+    /// Scaled number columns, and the indicators of those that are masked behind them.
     columns: usize,
     /// Whether a step's inputs are one row of the number columns.
     plain: bool,
@@ -108,7 +110,9 @@ impl Codes<'_> {
 impl Layout {
     /// Of a resolved order and what training found in its columns.
     pub fn of(data: &DataSpec, encodings: &Encodings) -> Self {
-        let mut build = Builder::new(number_columns(data, encodings).len());
+        let columns = number_columns(data, encodings);
+        let masked = values::masked(data, &columns);
+        let mut build = Builder::new(columns.len() + masked);
         let targets = data.targets.len();
         let mut number = 0;
         for _ in &data.targets {
@@ -124,6 +128,7 @@ impl Layout {
                 }
             }
         }
+        (0..masked).for_each(|column| build.number(columns.len() + column, 0, 1));
         for &lag in &data.lags {
             (0..targets).for_each(|target| build.number(target, 1 - lag as isize, 1));
         }
@@ -162,7 +167,7 @@ impl Layout {
         self.width
     }
 
-    /// Scaled number columns.
+    /// Numbers of a row: the scaled columns, then the indicators of those that are masked.
     pub fn columns(&self) -> usize {
         self.columns
     }
@@ -235,9 +240,10 @@ pub fn future_window(data: &DataSpec) -> usize {
     if data.covariates.future.is_empty() { 0 } else { window() }
 }
 
-/// Points before a window's first that its lags read.
+/// Points before a window's first that its lags and differences read.
 pub fn reach(data: &DataSpec) -> usize {
-    data.lags.iter().max().map_or(0, |lag| lag.saturating_sub(1))
+    let differences = data.differencing.map_or(0, |differencing| differencing.reach());
+    data.lags.iter().max().map_or(0, |lag| lag.saturating_sub(1)).saturating_add(differences)
 }
 
 #[cfg(test)]

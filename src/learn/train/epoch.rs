@@ -88,7 +88,8 @@ impl Trainer<'_> {
         self.batcher.gather(&self.prepared, self.network.output, windows);
         let inputs = Inputs { batch: numbers.len(), steps: self.prepared.shape.context, values: &self.batcher.inputs };
         let draw = Some(Draw { seed: self.assignment.order.training.seed, step });
-        let batch = Batch { draw, units: &self.batcher.units, ..Batch::new(inputs, &self.batcher.targets) };
+        let (weights, units) = (&self.batcher.weights, &self.batcher.units);
+        let batch = Batch { draw, weights, units, ..Batch::new(inputs, &self.batcher.targets) };
         let loss = self.engine.loss_and_gradient(parameters, batch, &mut self.gradient)?;
         for range in self.base.iter().flat_map(|base| &base.frozen) {
             self.gradient[range.clone()].fill(0.0);

@@ -18,8 +18,8 @@ async fn every_scaling_is_learnt_with_and_kept_in_the_model() {
             let known = wave(1.0, 80);
             let got = forecast(&house, id, json!({"id": "a", "values": known}), 5).await;
             assert_eq!(got.len(), 5, "{kind} {per}");
-            let test = metrics.model.test.unwrap();
-            assert!(test.mae < 2.0 * metrics.baselines.naive.test.unwrap().mae, "{kind} {per}: {test:?}");
+            let test = metrics.model.test.as_ref().unwrap();
+            assert!(test.mae < 2.0 * metrics.baselines.naive.test.as_ref().unwrap().mae, "{kind} {per}: {test:?}");
         }
     }
 }
