@@ -11,7 +11,8 @@ use super::random::{Purpose, Random, key_words};
 /// What is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dropped {
-    /// What a layer reads, afresh at each step: `[step, feature]` of a series.
+    /// What a layer reads, afresh at each step: `[step, feature]` of a series, the steps in the
+    /// data's order, whichever way the layer reads them.
     Inputs,
     /// The state that enters a layer's recurrent products, one mask for all steps: `[unit]`.
     State,

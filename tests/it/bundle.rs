@@ -151,6 +151,30 @@ fn tensors_have_pytorchs_names_and_layout() {
 }
 
 #[test]
+fn layers_of_both_directions_and_other_cells_are_kept_whole() {
+    let folder = folder();
+    let path = folder.path().join("model");
+    let mut bundle = sample(Cell::Lstm, true);
+    let model = json!({"cell": "lstm", "layer_norm": true, "output": "last_step", "bidirectional": true,
+        "layers": [4, {"units": 3, "cell": "gru", "layer_norm": false, "dropout": 0.25}], "dilations": [1, 2]});
+    bundle.manifest.order.model = serde_json::from_value(model).unwrap();
+    bundle.network = network(&bundle.manifest);
+    bundle.parameters = initialise(&bundle.network, 7);
+    bundle.manifest.parameters = bundle.parameters.len() as u64;
+    write(&path, &bundle).unwrap();
+    assert_eq!(read(&path).unwrap(), bundle);
+    let bytes = std::fs::read(&path).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let shape = |name: &str| tensors.tensor(name).unwrap().shape().to_vec();
+    assert_eq!(shape("recurrent.0.weight_ih_l0_reverse"), [16, 2]);
+    assert_eq!(shape("recurrent.0.cell_norm_reverse.bias"), [4]);
+    assert_eq!(shape("recurrent.1.weight_ih_l0"), [9, 8]);
+    assert_eq!(shape("recurrent.1.weight_hh_l0_reverse"), [9, 3]);
+    assert_eq!(shape("recurrent.1.bias_hh_l0_reverse"), [9]);
+    assert_eq!(shape("head.weight"), [3, 6]);
+}
+
+#[test]
 fn a_network_that_is_not_finite_is_never_written() {
     let folder = folder();
     let mut bundle = sample(Cell::Gru, false);
@@ -350,6 +374,7 @@ fn a_manifest_that_contradicts_itself_or_the_tensors_is_refused() {
         "more than are allowed",
     );
     refused(&with(&|m| m["order"]["model"]["layers"] = json!([])), "invalid_manifest", "order.model.layers");
+    refused(&with(&|m| m["order"]["model"]["bidirectional"] = json!(true)), "invalid_manifest", "model.bidirectional");
     refused(&with(&|m| m["order"]["training"]["epochs"] = json!(0)), "invalid_manifest", "order.training.epochs");
     refused(&with(&|m| m["horizon"] = json!(4)), "invalid_manifest", "`horizon`");
     refused(&with(&|m| m["context"] = json!(0)), "invalid_manifest", "`context`");

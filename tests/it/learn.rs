@@ -128,6 +128,15 @@ fn a_training_killed_anywhere_and_resumed_leaves_the_same_bytes() {
     killed::killed_anywhere(|_| {}, 3);
 }
 
+/// Draws masks at each step, which a resumed training must draw again.
+#[test]
+fn a_training_that_drops_and_is_killed_anywhere_leaves_the_same_bytes() {
+    let dropping = |assignment: &mut Assignment| {
+        (assignment.order.model.dropout, assignment.order.model.recurrent_dropout) = (0.1, 0.1);
+    };
+    killed::killed_anywhere(dropping, 9);
+}
+
 #[test]
 fn the_same_order_twice_gives_the_same_bytes_and_another_seed_others() {
     let folder = tempfile::tempdir().unwrap();

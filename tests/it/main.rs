@@ -27,6 +27,7 @@ mod gradients;
 mod heads;
 mod jobs;
 mod learn;
+mod options;
 mod postgres;
 mod reference;
 mod store;

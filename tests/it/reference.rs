@@ -1,23 +1,53 @@
 //! The networks once more, as plain loops in double precision, straight from the equations of
 //! `docs/models.md`: what every engine is held against.
 
-use gatecast::domain::order::{Cell, Output};
-use gatecast::nn::network::Network;
+use gatecast::domain::order::{Activation, Cell, Output};
+use gatecast::nn::dropout::{Dropped, Place, mask};
+use gatecast::nn::engine::Draw;
+use gatecast::nn::network::{Layer, Network, Parameter};
 
 const EPSILON: f64 = 1e-3;
 
 /// `[batch, output step, output]` of inputs `[batch, step, input]`.
 pub(crate) fn forward(network: &Network, parameters: &[f64], inputs: &[f64], batch: usize, steps: usize) -> Vec<f64> {
+    forward_dropping(network, parameters, inputs, batch, steps, None)
+}
+
+/// The same with what a draw drops.
+pub(crate) fn forward_dropping(
+    network: &Network,
+    parameters: &[f64],
+    inputs: &[f64],
+    batch: usize,
+    steps: usize,
+    draw: Option<Draw>,
+) -> Vec<f64> {
+    let layout = network.parameters();
     let width = network.inputs;
     let mut predictions = Vec::new();
-    for series in inputs.chunks(steps * width).take(batch) {
-        let mut rows: Vec<Vec<f64>> = series.chunks(width).map(<[f64]>::to_vec).collect();
-        for layer in 0..network.layers.len() {
-            rows = run_layer(network, parameters, layer, &rows);
+    for (series, values) in inputs.chunks(steps * width).take(batch).enumerate() {
+        let mut rows: Vec<Vec<f64>> = values.chunks(width).map(<[f64]>::to_vec).collect();
+        for (place, layer) in network.layers.iter().enumerate() {
+            let half =
+                |backwards| Half { layout: &layout, parameters, place, backwards, series, draw }.run(layer, &rows);
+            let mut states = half(false);
+            if layer.bidirectional {
+                states = states.into_iter().zip(half(true)).map(|(ahead, back)| [ahead, back].concat()).collect();
+            }
+            if layer.residual {
+                states = states.iter().zip(&rows).map(|(state, row)| add(state, row)).collect();
+            }
+            rows = states;
         }
-        let first = if network.output == Output::LastStep { rows.len() - 1 } else { 0 };
-        let (kernel, bias) = (read(network, parameters, "head.kernel"), read(network, parameters, "head.bias"));
-        for row in &rows[first..] {
+        let (kernel, bias) = (read(&layout, parameters, "head.kernel"), read(&layout, parameters, "head.bias"));
+        if network.output == Output::LastStep {
+            let mut end = rows[rows.len() - 1].clone();
+            if let Some(layer) = network.layers.last().filter(|layer| layer.bidirectional) {
+                end[layer.units..].copy_from_slice(&rows[0][layer.units..]);
+            }
+            rows = vec![end];
+        }
+        for row in &rows {
             predictions.extend(add(&product(kernel, row), bias));
         }
     }
@@ -28,73 +58,115 @@ pub(crate) fn mean_squared_error(predictions: &[f64], targets: &[f64]) -> f64 {
     predictions.iter().zip(targets).map(|(p, t)| (p - t).powi(2)).sum::<f64>() / targets.len() as f64
 }
 
-fn read<'a>(network: &Network, parameters: &'a [f64], name: &str) -> &'a [f64] {
-    let layout = network.parameters();
+fn read<'a>(layout: &[Parameter], parameters: &'a [f64], name: &str) -> &'a [f64] {
     let parameter = layout.iter().find(|parameter| parameter.name == name).unwrap_or_else(|| panic!("no {name}"));
     &parameters[parameter.range()]
 }
 
-fn run_layer(network: &Network, parameters: &[f64], layer: usize, rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let spec = network.layers[layer];
-    let units = spec.units;
-    let get = |name: &str| read(network, parameters, &format!("recurrent.{layer}.{name}"));
-    let (kernel, recurrent, bias) = (get("kernel"), get("recurrent_kernel"), get("bias"));
-    let mut h = vec![0.0; units];
-    let mut c = vec![0.0; units];
-    let mut states = Vec::new();
-    for x in rows {
-        let (wx, uh) = (product(kernel, x), product(recurrent, &h));
-        match spec.cell {
+/// One series in one direction of one layer.
+struct Half<'a> {
+    layout: &'a [Parameter],
+    parameters: &'a [f64],
+    place: usize,
+    backwards: bool,
+    series: usize,
+    draw: Option<Draw>,
+}
+
+impl Half<'_> {
+    fn get(&self, name: &str) -> &[f64] {
+        let way = if self.backwards { "reverse." } else { "" };
+        read(self.layout, self.parameters, &format!("recurrent.{}.{way}{name}", self.place))
+    }
+
+    fn mask(&self, dropped: Dropped, rate: f32, count: usize) -> Vec<f64> {
+        let mut numbers = vec![1.0; count];
+        if let Some(draw) = self.draw.filter(|_| rate > 0.0) {
+            let place = Place { layer: self.place, backwards: self.backwards, dropped };
+            mask(draw, place, self.series, rate, &mut numbers);
+        }
+        numbers.iter().map(|&number| f64::from(number)).collect()
+    }
+
+    fn run(&self, layer: &Layer, rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let (steps, width) = (rows.len(), rows[0].len());
+        let kept = self.mask(Dropped::Inputs, layer.dropout, steps * width);
+        let seen = self.mask(Dropped::State, layer.recurrent_dropout, layer.units);
+        let nothing = vec![0.0; layer.units];
+        let mut states = vec![nothing.clone(); steps];
+        let mut cells = states.clone();
+        for turn in 0..steps {
+            let at = |turn: usize| if self.backwards { steps - 1 - turn } else { turn };
+            let x = scale(&rows[at(turn)], &kept[at(turn) * width..][..width]);
+            let before = turn.checked_sub(layer.dilation).map(at);
+            let h = before.map_or(&nothing, |before| &states[before]).clone();
+            let c = before.map_or(&nothing, |before| &cells[before]).clone();
+            let (h, c) = self.step(layer, &x, &h, &scale(&h, &seen), &c);
+            states[at(turn)] = h;
+            cells[at(turn)] = c;
+        }
+        states
+    }
+
+    /// The state and the LSTM's cell state after reading x; `seen` is what of h the products see.
+    fn step(&self, layer: &Layer, x: &[f64], h: &[f64], seen: &[f64], c: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let units = layer.units;
+        let bias = self.get("bias");
+        let (wx, uh) = (product(self.get("kernel"), x), product(self.get("recurrent_kernel"), seen));
+        match layer.cell {
             Cell::SimpleRnn => {
                 let mut sum = add(&add(&wx, &uh), bias);
-                if spec.layer_norm {
-                    sum = add(&scale(&normalise(&sum), get("norm.gain")), get("norm.offset"));
+                if layer.layer_norm {
+                    sum = add(&scale(&normalise(&sum), self.get("norm.gain")), self.get("norm.offset"));
                 }
-                h = sum.iter().map(|x| x.tanh()).collect();
+                let state = sum.iter().map(|&x| match layer.activation {
+                    Activation::Tanh => x.tanh(),
+                    Activation::Relu => x.max(0.0),
+                    Activation::Sigmoid => sigmoid(x),
+                    Activation::Linear => x,
+                });
+                (state.collect(), c.to_vec())
             }
             Cell::Lstm => {
-                let gates = if spec.layer_norm {
-                    let input = scale(&normalise(&wx), get("input_norm.gain"));
-                    add(&add(&input, &scale(&normalise(&uh), get("recurrent_norm.gain"))), bias)
+                let gates = if layer.layer_norm {
+                    let input = scale(&normalise(&wx), self.get("input_norm.gain"));
+                    add(&add(&input, &scale(&normalise(&uh), self.get("recurrent_norm.gain"))), bias)
                 } else {
                     add(&add(&wx, &uh), bias)
                 };
-                for j in 0..units {
+                let next = |j: usize| {
                     let (i, f) = (sigmoid(gates[j]), sigmoid(gates[units + j]));
-                    c[j] = f * c[j] + i * gates[2 * units + j].tanh();
-                }
-                let seen = if spec.layer_norm {
-                    add(&scale(&normalise(&c), get("cell_norm.gain")), get("cell_norm.offset"))
+                    f * c[j] + i * gates[2 * units + j].tanh()
+                };
+                let c: Vec<f64> = (0..units).map(next).collect();
+                let told = if layer.layer_norm {
+                    add(&scale(&normalise(&c), self.get("cell_norm.gain")), self.get("cell_norm.offset"))
                 } else {
                     c.clone()
                 };
-                h = (0..units).map(|j| sigmoid(gates[3 * units + j]) * seen[j].tanh()).collect();
+                ((0..units).map(|j| sigmoid(gates[3 * units + j]) * told[j].tanh()).collect(), c)
             }
             Cell::Gru => {
                 let (input_bias, recurrent_bias) = bias.split_at(3 * units);
                 let norm = |sum: &[f64], gain: &str| {
-                    if !spec.layer_norm {
+                    if !layer.layer_norm {
                         return sum.to_vec();
                     }
                     let (gates, candidate) = sum.split_at(2 * units);
-                    let normed: Vec<f64> = [normalise(gates), normalise(candidate)].concat();
-                    scale(&normed, get(gain))
+                    scale(&[normalise(gates), normalise(candidate)].concat(), self.get(gain))
                 };
                 let input = add(&norm(&wx, "input_norm.gain"), input_bias);
                 let state = add(&norm(&uh, "recurrent_norm.gain"), recurrent_bias);
-                h = (0..units)
-                    .map(|j| {
-                        let r = sigmoid(input[j] + state[j]);
-                        let z = sigmoid(input[units + j] + state[units + j]);
-                        let n = (input[2 * units + j] + r * state[2 * units + j]).tanh();
-                        z * h[j] + (1.0 - z) * n
-                    })
-                    .collect();
+                let next = |j: usize| {
+                    let r = sigmoid(input[j] + state[j]);
+                    let z = sigmoid(input[units + j] + state[units + j]);
+                    let n = (input[2 * units + j] + r * state[2 * units + j]).tanh();
+                    z * h[j] + (1.0 - z) * n
+                };
+                ((0..units).map(next).collect(), c.to_vec())
             }
         }
-        states.push(h.clone());
     }
-    states
 }
 
 fn sigmoid(x: f64) -> f64 {

@@ -7,8 +7,10 @@
 //! all. On the CPU the same thread count gives the same bytes. On a card LibTorch's bindings do
 //! not reach its switch for deterministic algorithms, so last bits may differ there between runs.
 
+mod cell;
 mod device;
 mod forward;
+mod layer;
 
 pub(super) use device::cards;
 
@@ -17,7 +19,7 @@ use tch::{Kind, Reduction, TchError, Tensor};
 use super::{Batch, Engine, EngineError, Inputs, Objective, Steps};
 use crate::domain::order::{Device, Head, Loss};
 use crate::nn::loss::Layout;
-use crate::nn::network::{Layer, Network, Parameter};
+use crate::nn::network::{Network, Parameter};
 
 /// One network, computed by LibTorch.
 #[derive(Debug)]
@@ -36,9 +38,6 @@ impl Libtorch {
         device: Device,
         threads: usize,
     ) -> Result<Self, EngineError> {
-        if let Some(what) = network.layers.iter().find_map(Layer::beyond_fused) {
-            return Err(EngineError::Unsupported { engine: "libtorch", what });
-        }
         let device = device::resolve(device)?;
         device::set_threads(threads);
         Ok(Self {
@@ -131,7 +130,7 @@ impl Engine for Libtorch {
         self.objective.check(self.network.outputs, output_steps, &batch)?;
         let variables = self.variables(parameters, true)?;
         let inputs = self.upload(batch.inputs)?;
-        let predictions = forward::forward(&self.network, &variables, &inputs, Steps::Trained)?;
+        let predictions = forward::forward(&self.network, &variables, &inputs, Steps::Trained, batch.draw)?;
         let (loss, descent) = self.loss(&predictions, batch)?;
         let gradients = Tensor::f_run_backward(&[&descent], &variables, false, false)?;
         for (parameter, by_variable) in self.parameters.iter().zip(gradients) {
@@ -150,7 +149,7 @@ impl Engine for Libtorch {
         let _guard = tch::no_grad_guard();
         let variables = self.variables(parameters, false)?;
         let read = self.upload(inputs)?;
-        let found = forward::forward(&self.network, &variables, &read, steps)?;
+        let found = forward::forward(&self.network, &variables, &read, steps, None)?;
         predictions.resize(found.numel(), 0.0);
         found.f_copy_data(predictions, found.numel())?;
         Ok(())
