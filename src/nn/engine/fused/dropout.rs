@@ -130,12 +130,14 @@ fn chacha<const L: usize>(keys: &[[u32; L]; 8], counter: u64) -> [[u32; L]; 16] 
     begin[13] = [(counter >> 32) as u32; L];
     let mut words = begin;
     for _ in 0..4 {
-        for [a, b, c, d] in [[0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15]] {
-            quarter(&mut words, a, b, c, d);
-        }
-        for [a, b, c, d] in [[0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14]] {
-            quarter(&mut words, a, b, c, d);
-        }
+        quarter::<L, 0, 4, 8, 12>(&mut words);
+        quarter::<L, 1, 5, 9, 13>(&mut words);
+        quarter::<L, 2, 6, 10, 14>(&mut words);
+        quarter::<L, 3, 7, 11, 15>(&mut words);
+        quarter::<L, 0, 5, 10, 15>(&mut words);
+        quarter::<L, 1, 6, 11, 12>(&mut words);
+        quarter::<L, 2, 7, 8, 13>(&mut words);
+        quarter::<L, 3, 4, 9, 14>(&mut words);
     }
     for (words, begin) in words.iter_mut().zip(&begin) {
         for (word, begin) in words.iter_mut().zip(begin) {
@@ -145,13 +147,21 @@ fn chacha<const L: usize>(keys: &[[u32; L]; 8], counter: u64) -> [[u32; L]; 16] 
     words
 }
 
+/// Which words it mixes is known to the compiler, so that all of them stay in registers.
 #[inline(always)]
-fn quarter<const L: usize>(words: &mut [[u32; L]; 16], a: usize, b: usize, c: usize, d: usize) {
-    for (to, from, turned, by) in [(a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)] {
-        let sums: [u32; L] = from_fn(|at| words[to][at].wrapping_add(words[from][at]));
-        words[turned] = from_fn(|at| (words[turned][at] ^ sums[at]).rotate_left(by));
-        words[to] = sums;
-    }
+fn quarter<const L: usize, const A: usize, const B: usize, const C: usize, const D: usize>(words: &mut [[u32; L]; 16]) {
+    let [mut a, mut b, mut c, mut d] = [words[A], words[B], words[C], words[D]];
+    (a, d) = mix::<L, 16>(a, b, d);
+    (c, b) = mix::<L, 12>(c, d, b);
+    (a, d) = mix::<L, 8>(a, b, d);
+    (c, b) = mix::<L, 7>(c, d, b);
+    (words[A], words[B], words[C], words[D]) = (a, b, c, d);
+}
+
+#[inline(always)]
+fn mix<const L: usize, const BY: u32>(a: [u32; L], b: [u32; L], turned: [u32; L]) -> ([u32; L], [u32; L]) {
+    let sum: [u32; L] = from_fn(|at| a[at].wrapping_add(b[at]));
+    (sum, from_fn(|at| (turned[at] ^ sum[at]).rotate_left(BY)))
 }
 
 /// `out = a ⊙ b`.
