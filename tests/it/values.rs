@@ -38,7 +38,6 @@ pub(crate) fn frame(series: &[(&str, Vec<f64>)]) -> Frame {
             name: "x".into(),
             values: series.iter().flat_map(|(_, values)| values.clone()).collect(),
         }],
-        ..Frame::default()
     }
 }
 

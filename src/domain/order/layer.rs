@@ -84,17 +84,4 @@ impl Layer {
     pub fn outputs(&self) -> usize {
         self.directions() * self.units
     }
-
-    /// What of it the fused engine leaves to LibTorch.
-    pub fn beyond_fused(&self) -> Option<&'static str> {
-        let asked = [
-            (self.activation != Activation::Tanh, "activations other than tanh"),
-            (self.dropout > 0.0, "dropout"),
-            (self.recurrent_dropout > 0.0, "recurrent dropout"),
-            (self.bidirectional, "bidirectional layers"),
-            (self.residual, "residual links"),
-            (self.dilation > 1, "dilated layers"),
-        ];
-        asked.into_iter().find(|(asked, _)| *asked).map(|(_, what)| what)
-    }
 }
