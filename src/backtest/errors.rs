@@ -1,9 +1,11 @@
 //! Adding up errors, a point at a time, always in the same order.
 
 use crate::domain::backtest::PointErrors;
+use crate::domain::forecast::Forecast;
+use crate::domain::metrics::Coverage;
 
 /// Sums over points whose value is known.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Sums {
     points: u64,
     absolute: f64,
@@ -12,6 +14,11 @@ pub(super) struct Sums {
     scaled: f64,
     /// Points whose series has a scale.
     scaled_points: u64,
+    pinball: f64,
+    /// Points with quantiles.
+    spread_points: u64,
+    /// Intervals by level, in the order they first came: the values within.
+    within: Vec<(f64, u64)>,
 }
 
 impl Sums {
@@ -33,6 +40,44 @@ impl Sums {
         }
     }
 
+    /// How sure a forecast was at one step, against the value; nothing where that is unknown (NaN), or
+    /// the forecast is one number a point.
+    pub(super) fn add_spread(&mut self, forecast: &Forecast, ahead: usize, value: f64) {
+        if value.is_nan() || (forecast.intervals.is_empty() && forecast.quantiles.is_empty()) {
+            return;
+        }
+        let at = |row: &[f64]| row.get(ahead).copied().unwrap_or(f64::NAN);
+        let (mut losses, mut levels) = (0.0, 0.0);
+        let mut judge = |level: f64, quantile: f64| {
+            let error = value - quantile;
+            losses += if error < 0.0 { (level - 1.0) * error } else { level * error };
+            levels += 1.0;
+        };
+        for quantile in &forecast.quantiles {
+            judge(quantile.level, at(&quantile.values));
+        }
+        for interval in &forecast.intervals {
+            let (lower, upper) = (at(&interval.lower), at(&interval.upper));
+            if forecast.quantiles.is_empty() {
+                let tail = 0.5 - interval.level / 200.0;
+                judge(tail, lower);
+                if interval.level > 0.0 {
+                    judge(1.0 - tail, upper);
+                }
+            }
+            if interval.level > 0.0 {
+                let place = self.within.iter().position(|(level, _)| *level == interval.level);
+                let place = place.unwrap_or_else(|| {
+                    self.within.push((interval.level, 0));
+                    self.within.len() - 1
+                });
+                self.within[place].1 += u64::from(lower <= value && value <= upper);
+            }
+        }
+        self.pinball += losses / levels;
+        self.spread_points += 1;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.points == 0
     }
@@ -45,13 +90,24 @@ impl Sums {
             rmse: mean(self.squares, self.points).map(f64::sqrt),
             smape: mean(self.symmetric, self.points),
             mase: mean(self.scaled, self.scaled_points),
+            pinball: mean(self.pinball, self.spread_points),
+            coverage: self.coverage(),
         }
+    }
+
+    fn coverage(&self) -> Vec<Coverage> {
+        let share = |within: u64| within as f64 / self.spread_points as f64;
+        let mut coverage: Vec<Coverage> =
+            self.within.iter().map(|&(level, within)| Coverage { level, share: share(within) }).collect();
+        coverage.sort_by(|a, b| a.level.total_cmp(&b.level));
+        coverage
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::forecast::Interval;
 
     #[test]
     fn means_are_over_known_points_alone() {
@@ -64,5 +120,36 @@ mod tests {
         assert_eq!((errors.points, errors.mae, errors.mase), (2, Some(1.5), Some(2.0)));
         assert_eq!(errors.rmse, Some(2.5_f64.sqrt()));
         assert!((errors.smape.unwrap() - (200.0 / 3.0 + 100.0) / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_forecast_that_says_how_sure_it_is_is_judged_by_it() {
+        let interval = |level, lower, upper| Interval { level, lower: vec![lower], upper: vec![upper] };
+        let forecast = Forecast {
+            series: None,
+            target: "x".to_owned(),
+            timestamps: None,
+            mean: vec![5.0],
+            intervals: vec![interval(0.0, 5.0, 5.0), interval(80.0, 2.0, 8.0), interval(95.0, 0.0, 10.0)],
+            quantiles: Vec::new(),
+        };
+        let mut sums = Sums::default();
+        for value in [5.0, 9.0] {
+            sums.add(5.0, value, f64::NAN);
+            sums.add_spread(&forecast, 0, value);
+        }
+        sums.add_spread(&forecast, 0, f64::NAN);
+        let errors = sums.errors();
+        let of = |value: f64| {
+            let levels = [(0.025, 0.0), (0.1, 2.0), (0.5, 5.0), (0.9, 8.0), (0.975, 10.0)];
+            let loss =
+                |(level, quantile): (f64, f64)| (level * (value - quantile)).max((level - 1.0) * (value - quantile));
+            levels.into_iter().map(loss).sum::<f64>() / 5.0
+        };
+        assert!((errors.pinball.unwrap() - (of(5.0) + of(9.0)) / 2.0).abs() < 1e-12);
+        let covered: Vec<(f64, f64)> = errors.coverage.iter().map(|of| (of.level, of.share)).collect();
+        assert_eq!(covered, [(80.0, 0.5), (95.0, 1.0)]);
+        let both = PointErrors::over([&errors, &errors].into_iter());
+        assert_eq!((both.pinball, both.coverage), (errors.pinball, errors.coverage));
     }
 }

@@ -194,7 +194,10 @@ impl Judge {
             let of_step = self.steps.get_mut(ahead);
             let all =
                 [Some(&mut self.overall), self.folds.get_mut(origin.fold), of_step, self.series.get_mut(origin.series)];
-            all.into_iter().flatten().for_each(|sums| sums.add(mean, actual, scale));
+            for sums in all.into_iter().flatten() {
+                sums.add(mean, actual, scale);
+                sums.add_spread(forecast, ahead, actual);
+            }
             self.naive.add(naive, actual, scale);
             let point = Point {
                 fold: origin.fold,

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::ids::{JobId, ModelId};
 use super::job::JobError;
+use super::metrics::Coverage;
 
 /// Rolling-origin errors of one model, in the data's units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -29,7 +30,7 @@ pub struct BacktestResult {
 }
 
 /// Means over the points whose value is known.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct PointErrors {
     pub points: u64,
     pub mae: Option<f64>,
@@ -38,6 +39,13 @@ pub struct PointErrors {
     pub smape: Option<f64>,
     /// Over the mean absolute error of the seasonal naive forecast before the origin.
     pub mase: Option<f64>,
+    /// The mean pinball loss over the levels of a quantile head, or over 0.025, 0.1, 0.5, 0.9 and 0.975 of
+    /// a distribution; absent for a head of one number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinball: Option<f64>,
+    /// How often the values lay within each interval, the narrowest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coverage: Vec<Coverage>,
 }
 
 impl PointErrors {
@@ -56,8 +64,26 @@ impl PointErrors {
             rmse: mean(|part| part.rmse.map(|rmse| rmse * rmse)).map(f64::sqrt),
             smape: mean(|part| part.smape),
             mase: mean(|part| part.mase),
+            pinball: mean(|part| part.pinball),
+            coverage: coverage(parts),
         }
     }
+}
+
+/// Of several parts together, each level that any of them has.
+fn coverage<'e>(parts: impl Iterator<Item = &'e PointErrors>) -> Vec<Coverage> {
+    let mut sums: Vec<(f64, f64, f64)> = Vec::new();
+    for part in parts {
+        for covered in &part.coverage {
+            let (within, points) = (covered.share * part.points as f64, part.points as f64);
+            match sums.iter_mut().find(|(level, ..)| *level == covered.level) {
+                Some((_, sum, count)) => (*sum, *count) = (*sum + within, *count + points),
+                None => sums.push((covered.level, within, points)),
+            }
+        }
+    }
+    sums.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sums.into_iter().map(|(level, within, points)| Coverage { level, share: within / points }).collect()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -77,7 +103,7 @@ pub struct FoldErrors {
     pub errors: PointErrors,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StepErrors {
     /// Steps ahead of the origin, from 1.
     pub step: usize,

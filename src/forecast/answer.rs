@@ -58,12 +58,28 @@ pub(super) fn levels(criterion: &Criterion, asked: &[f64]) -> Result<Vec<Level>,
     }
 }
 
+/// The intervals that a model is judged by, per cent: those of its quantiles, or of a distribution
+/// 80 and 95, and 0, whose ends are the median.
+pub(super) fn judged(criterion: &Criterion) -> Vec<f64> {
+    match criterion.levels() {
+        _ if !criterion.head().is_probabilistic() => Vec::new(),
+        [] => vec![0.0, 80.0, 95.0],
+        trained => paired(trained),
+    }
+}
+
+/// The levels of the intervals that pairs of quantiles make, per cent.
+fn paired(trained: &[f64]) -> Vec<f64> {
+    let both = trained.iter().filter(|&&low| low < 0.5 && trained.iter().any(|&high| same_level(high, 1.0 - low)));
+    // 100 − 200 · 0.1 may be a bit off 80.
+    both.map(|low| (1e6 * (100.0 - 200.0 * low)).round() / 1e6).collect()
+}
+
 fn untrained(trained: &[f64], percent: f64) -> String {
     let list = |numbers: &mut dyn Iterator<Item = f64>| {
         numbers.map(|number| ((number * 1e6).round() / 1e6).to_string()).collect::<Vec<_>>().join(", ")
     };
-    let both = trained.iter().filter(|&&low| low < 0.5 && trained.iter().any(|&high| same_level(high, 1.0 - low)));
-    let available = match list(&mut both.map(|low| 100.0 - 200.0 * low)) {
+    let available = match list(&mut paired(trained).into_iter()) {
         none if none.is_empty() => "which make no interval".to_owned(),
         levels => format!("which make the levels {levels}"),
     };

@@ -126,12 +126,13 @@ impl LocalModel {
         &self.0.bundle.manifest
     }
 
-    /// The answer that these histories would be given: one forecast a series and target. Blocking.
+    /// The answer that these histories would be given: one forecast a series and target, with every
+    /// interval that the model is judged by. Blocking.
     pub fn forecast(&self, series: Vec<SeriesRequest>, horizon: usize) -> Result<Vec<Forecast>, ForecastError> {
         let horizon = predict::horizon(self.manifest(), Some(horizon))?;
         let histories = history::from_request(&Reads::of(self.manifest(), horizon), series)?;
-        // Intervals are judged where they are computed: in training. Here the one number a point is.
-        let asked = Asked { horizon, levels: answer::levels(&self.0.criterion, &[])? };
+        let criterion = &self.0.criterion;
+        let asked = Asked { horizon, levels: answer::levels(criterion, &answer::judged(criterion))? };
         predict::run(&self.0, &histories, &asked, || false)
     }
 }

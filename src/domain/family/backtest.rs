@@ -60,7 +60,7 @@ fn conclude(order: &BacktestOrder, folds: usize, children: &BTreeMap<usize, &Chi
             job: judged.map(|child| child.job.id),
             model: training.and_then(|child| child.job.model),
             error: judged.or(training).and_then(|child| child.job.error.clone()).filter(|_| result.is_none()),
-            errors: result.map(|result| result.overall).unwrap_or_default(),
+            errors: result.map(|result| result.overall.clone()).unwrap_or_default(),
         });
     }
     let Some(first) = found.first() else {

@@ -107,6 +107,32 @@ async fn a_stored_model_is_judged_from_rolling_origins() {
 }
 
 #[tokio::test]
+async fn a_model_that_says_how_sure_it_is_is_judged_by_that_too() {
+    let server = TestServer::start().await;
+    let dataset = dataset(&server).await;
+    for (head, levels) in [
+        (json!({"type": "normal"}), &[80.0, 95.0][..]),
+        (json!({"type": "quantile", "levels": [0.25, 0.5, 0.75]}), &[50.0]),
+        (json!({"type": "point"}), &[]),
+    ] {
+        let order = json!({
+            "kind": "train", "dataset": dataset["id"], "data": {"context": 8, "horizon": 3},
+            "model": {"layers": [4], "head": head}, "training": {"epochs": 1},
+        });
+        let model = server.ended(&start(&server, &order).await).await["model"].clone();
+        let id = start(&server, &json!({"kind": "backtest", "model": model, "folds": 2})).await;
+        let result = server.ended(&id).await["result"].take();
+        for errors in [&result["overall"], &result["folds"][1], &result["by_step"][2], &result["by_series"][0]] {
+            let coverage = errors["coverage"].as_array().cloned().unwrap_or_default();
+            let found: Vec<f64> = coverage.iter().map(|covered| covered["level"].as_f64().unwrap()).collect();
+            assert_eq!(found, levels, "{errors}");
+            assert!(coverage.iter().all(|covered| (0.0..=1.0).contains(&covered["share"].as_f64().unwrap())));
+            assert_eq!(errors["pinball"].as_f64().is_some_and(|loss| loss > 0.0), !levels.is_empty(), "{errors}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_model_is_trained_for_each_fold_on_what_lies_before_it() {
     let server = TestServer::with().flag("workers", "1").start().await;
     let dataset = dataset(&server).await;
