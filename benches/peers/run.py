@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PEERS = CHECKOUT / "benches" / "peers"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gatecast" / "peers"
-EPOCHS = 5  # of Gatecast, whose epochs are short, in one round
+EPOCHS = {20: 5, 64: 3}  # of Gatecast, whose epochs are short, in one round, by units; else one
 
 
 def say(line):
@@ -110,7 +110,7 @@ class Gatecast:
             "dataset": self.dataset,
             "data": {"context": 50, "horizon": 10, "scaling": "none", "split": {"by": "series", "validation": 2 / 9}},
             "model": {"cell": cell, "layer_norm": layer_norm, "layers": [units, units], "output": "every_step"},
-            "training": {"epochs": EPOCHS + 1, "batch_size": 32, "seed": 42},
+            "training": {"epochs": EPOCHS.get(units, 1) + 1, "batch_size": 32, "seed": 42},
         })
         at = [moment(event["at"]) for event in self.events(job["id"]) if event["kind"] == "epoch"]
         return (at[-1] - at[0]) / (len(at) - 1), job["metrics"]["validation"]["last_time_step_mse"]
@@ -161,6 +161,8 @@ def alternate(peers, rounds):
 
 def epochs(name, servers, pythons, cores, rounds):
     say(name)
+    if work.named(name)[3] >= 128:
+        rounds = (rounds + 1) // 2
     workers = {}
     for threads in sorted({1, cores}):
         workers[f"PyTorch eager, {threads}"] = Worker([pythons["torch"], "torch_worker.py", name, threads, "eager", "epoch"])
@@ -234,7 +236,7 @@ def page(results, one, pythons, cores, rounds):
         "",
         "Written by `make bench-peers`, which makes its own Python environments and measures all of it in one run;",
         "[`benches/peers/run.py`](../benches/peers/run.py) says how. Times are medians of "
-        f"{rounds} rounds, taken in turn.",
+        f"{rounds} rounds, taken in turn (from 128 units on of {(rounds + 1) // 2}).",
         "",
         f"- {datetime.date.today()}, {cores} cores of {processor()}; {platform.system()} {platform.release()}",
         f"- {gatecast}; {version(pythons['torch'], ['torch'])}; {version(pythons['keras'], ['keras', 'tensorflow-cpu'])}; "
@@ -285,15 +287,19 @@ def main():
     rows = csv(work.series()[: work.TRAINING + work.VALIDATION])
     for server in servers.values():
         server.upload(rows)
-    names = [name for name, *_ in work.WORKS if options.only in name]
-    results = {name: epochs(name, servers, pythons, cores, options.rounds) for name in names}
+    one = forecast(programs[0], pythons, cores, options.rounds)
+    results = {}
+    for name in (name for name, *_ in work.WORKS if options.only in name):
+        results[name] = epochs(name, servers, pythons, cores, options.rounds)
+        text = page(results, one, pythons, cores, options.rounds)
+        # After every work, so that a run that is cut short leaves what it measured.
+        if not (options.print or options.only):
+            (CHECKOUT / "docs" / "benchmarks.md").write_text(text)
     for server in servers.values():
         server.close()
-    text = page(results, forecast(programs[0], pythons, cores, options.rounds), pythons, cores, options.rounds)
     if options.print or options.only:
         print(text)
     else:
-        (CHECKOUT / "docs" / "benchmarks.md").write_text(text)
         say("wrote docs/benchmarks.md")
 
 
