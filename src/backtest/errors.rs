@@ -3,6 +3,7 @@
 use crate::domain::backtest::PointErrors;
 use crate::domain::forecast::Forecast;
 use crate::domain::metrics::Coverage;
+use crate::learn::spread::pinball;
 
 /// Sums over points whose value is known.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +50,7 @@ impl Sums {
         let at = |row: &[f64]| row.get(ahead).copied().unwrap_or(f64::NAN);
         let (mut losses, mut levels) = (0.0, 0.0);
         let mut judge = |level: f64, quantile: f64| {
-            let error = value - quantile;
-            losses += if error < 0.0 { (level - 1.0) * error } else { level * error };
+            losses += pinball(level, quantile, value);
             levels += 1.0;
         };
         for quantile in &forecast.quantiles {

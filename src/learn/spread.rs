@@ -4,7 +4,7 @@ use super::prepare::Prepared;
 use super::values::Origin;
 use super::windows::View;
 use crate::domain::metrics::Coverage;
-use crate::nn::loss::{Amount, Criterion, Outlook, Unit, same_level};
+use crate::nn::loss::{self, Amount, Criterion, Outlook, Unit, same_level};
 
 /// The levels that a distribution is judged at: the middle, and the ends of the intervals of 80
 /// and 95 per cent.
@@ -16,6 +16,12 @@ pub fn in_units(origin: &Origin<'_>, ahead: usize, amount: Amount) -> f64 {
         Amount::Scaled(value) => origin.value(ahead, value),
         Amount::Count(value) => value,
     }
+}
+
+/// The pinball loss of one level's quantile.
+pub fn pinball(level: f64, quantile: f64, value: f64) -> f64 {
+    let (loss, _) = loss::pinball(level, quantile, value);
+    loss
 }
 
 /// One target's way to the data's units within a window.
@@ -71,10 +77,7 @@ impl Spread {
             let amount = criterion.quantile(outlook, level).unwrap_or(Amount::Count(f64::NAN));
             self.quantiles.push(in_units(origin, ahead, amount));
         }
-        let losses = self.levels.iter().zip(&self.quantiles).map(|(level, quantile)| {
-            let error = value - quantile;
-            if error < 0.0 { (level - 1.0) * error } else { level * error }
-        });
+        let losses = self.levels.iter().zip(&self.quantiles).map(|(&level, &quantile)| pinball(level, quantile, value));
         self.pinball += losses.sum::<f64>() / self.levels.len() as f64;
         self.points += 1;
         for interval in &mut self.intervals {

@@ -18,6 +18,7 @@ mod student_t;
 mod tests;
 
 pub use outlook::{Amount, Outlook, same_level};
+pub use point::pinball;
 
 use crate::domain::order::{Head, Loss};
 

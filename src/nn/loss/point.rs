@@ -45,8 +45,8 @@ pub(super) fn mase(forecast: f64, value: f64, unit: Unit) -> (f64, f64) {
     (scale * error, scale * slope)
 }
 
-/// Koenker and Bassett 1978: the pinball loss of one level.
-pub(super) fn pinball(level: f64, forecast: f64, value: f64) -> (f64, f64) {
+/// Koenker and Bassett 1978: the pinball loss of one level, and its slope by the forecast.
+pub fn pinball(level: f64, forecast: f64, value: f64) -> (f64, f64) {
     let error = value - forecast;
     if error == 0.0 {
         (0.0, 0.0)
