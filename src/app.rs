@@ -11,13 +11,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::blobs::folder::FolderError;
-use crate::blobs::{BlobError, Blobs, DataFolder};
 use crate::config::Settings;
-use crate::forecast::Forecaster;
 use crate::http::{self, App, AppState};
-use crate::jobs::{Pool, PoolConfig};
-use crate::store::{DatabaseUrl, Store, StoreError, UrlError};
+use crate::jobs::{Pool, PoolConfig, Trainers};
+use crate::service::forecasts::Forecaster;
+use gatecast_blobs::folder::FolderError;
+use gatecast_blobs::{BlobError, Blobs, DataFolder};
+use gatecast_store::{DatabaseUrl, Store, StoreError, UrlError};
 
 /// Why the server could not start; one line.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub async fn serve(settings: Settings) -> Result<(), StartError> {
     let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
     let app = build(settings, &folder).await?;
-    let pool = start_pool(&app, &folder)?;
+    let pool = start_pool(&app, &folder);
     let server =
         app.tasks.spawn({
             let app = app.clone();
@@ -108,6 +108,7 @@ async fn build(settings: Settings, folder: &DataFolder) -> Result<AppState, Star
         store,
         blobs,
         forecaster,
+        trainers: Arc::new(Trainers::beside(std::env::current_exe().map_err(StartError::Program)?)),
         scratch: folder.scratch(),
         stopping: CancellationToken::new(),
         tasks: TaskTracker::new(),
@@ -122,13 +123,12 @@ async fn open_store(settings: &Settings, folder: &DataFolder) -> Result<Store, S
     Ok(Store::open(&url).await?)
 }
 
-fn start_pool(app: &App, folder: &DataFolder) -> Result<Pool, StartError> {
-    let program = std::env::current_exe().map_err(StartError::Program)?;
+fn start_pool(app: &App, folder: &DataFolder) -> Pool {
     let config = PoolConfig {
         workers: app.settings.jobs.workers(),
         threads: app.settings.jobs.threads.get(),
         niceness: app.settings.jobs.niceness,
-        ..PoolConfig::new(folder, program)
+        ..PoolConfig::new(folder, Arc::clone(&app.trainers))
     };
-    Ok(Pool::start(app.store.clone(), app.blobs.clone(), config))
+    Pool::start(app.store.clone(), app.blobs.clone(), config)
 }

@@ -5,9 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use gatecast::config::{self, DataFlags, ServeFlags, Settings};
-use gatecast::domain::trainer::Assignment;
-use gatecast::learn::progress::Emit;
-use gatecast::{app, backtest, health, http, learn, telemetry};
+use gatecast::{app, health, http, telemetry};
 
 /// Upload time series, train recurrent networks on them, and serve forecasts.
 #[derive(Debug, Parser)]
@@ -49,14 +47,6 @@ fn main() -> ExitCode {
     }
 }
 
-/// What a child of the server does with its assignment.
-fn work(assignment: &Assignment, emit: &mut Emit<'_>) {
-    match &assignment.backtest {
-        Some(task) => backtest::run(assignment, task, emit),
-        None => learn::train::train(assignment, emit),
-    }
-}
-
 fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
         Command::Serve(flags) => serve(&flags, app::serve),
@@ -64,7 +54,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Openapi => Ok(writeln!(io::stdout(), "{}", http::document().to_pretty_json()?)?),
         Command::Config => Ok(write!(io::stdout(), "{}", config::DEFAULTS)?),
         Command::Health { url } => Ok(health::check(&url)?),
-        Command::Train => Ok(learn::child::run(work)?),
+        Command::Train => Ok(gatecast_learn::child::run(gatecast_nn::engine::build)?),
     }
 }
 

@@ -1,13 +1,14 @@
 //! What takes more than one store, and knows no HTTP: keeping a dataset, ordering a job.
 
+pub mod forecasts;
 mod orders;
 mod retry;
 
-use crate::blobs::{BlobError, Blobs, Key};
-use crate::data::Ingested;
-use crate::domain::dataset::Dataset;
-use crate::domain::ids::DatasetId;
-use crate::store::{NewDataset, Store, StoreError};
+use gatecast_blobs::{BlobError, Blobs, Key};
+use gatecast_core::dataset::Dataset;
+use gatecast_core::ids::DatasetId;
+use gatecast_data::Ingested;
+use gatecast_store::{NewDataset, Store, StoreError};
 
 pub use orders::{OrderError, order_job};
 pub use retry::{RetryError, retry_job};

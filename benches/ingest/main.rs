@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fs::File;
 use std::time::Instant;
 
-use gatecast::data::{Encoding, UploadOptions, ingest};
+use gatecast_data::{Encoding, UploadOptions, ingest};
 
 #[expect(clippy::print_stdout, reason = "a bench reports on its standard output")]
 fn main() -> Result<(), Box<dyn Error>> {

@@ -4,17 +4,17 @@
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use gatecast::domain::order::{Cell, Device, EngineChoice, Loss, Output};
-use gatecast::nn::engine::{Inputs, Objective, Steps, build};
-use gatecast::nn::initialise;
-use gatecast::nn::network::Network;
+use gatecast_core::order::{Cell, Loss, Output};
+use gatecast_nn::engine::{Inputs, Objective, Steps, Wanted, build};
+use gatecast_nn::initialise;
+use gatecast_nn::network::Network;
 
 const STEPS: usize = 50;
 const FORECASTS: usize = 2_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let network = Network::stack(Cell::Lstm, false, 1, &[20, 20], 10, Output::EveryStep);
-    let mut engine = build(&network, Objective::of(Loss::Mse), Device::Cpu, EngineChoice::Auto, 1)?.engine;
+    let mut engine = build(&network, Objective::of(Loss::Mse), Wanted::PROCESSOR)?.engine;
     let parameters = initialise(&network, 42);
     let history: Vec<f32> = (0..STEPS).map(|step| (0.3 * step as f32).sin()).collect();
     let inputs = Inputs { batch: 1, steps: STEPS, values: &history };

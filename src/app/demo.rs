@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use crate::data::{Encoding, UploadOptions, ingest};
-use crate::domain::dataset::Format;
-use crate::domain::ids::{DatasetId, JobId};
-use crate::domain::order::TrainOrder;
 use crate::http::AppState;
 use crate::service::{keep_dataset, order_job};
+use gatecast_core::dataset::Format;
+use gatecast_core::ids::{DatasetId, JobId};
+use gatecast_core::order::TrainOrder;
+use gatecast_data::{Encoding, UploadOptions, ingest};
 
 /// Boardings on Chicago's buses and trains by day; `assets/samples/README.md` names the source.
 const SAMPLE: &[u8] = include_bytes!("../../assets/samples/cta_ridership.csv");

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::json::ValidJson;
 use super::problem::{FieldProblem, Problem};
-use crate::domain::alias::{Alias, AliasName, ModelRef};
-use crate::domain::ids::ModelId;
+use gatecast_core::alias::{Alias, AliasName, ModelRef};
+use gatecast_core::ids::ModelId;
 
 /// Which model is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Validate, ToSchema)]

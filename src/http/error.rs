@@ -3,13 +3,15 @@
 use axum::http::StatusCode;
 
 use super::problem::{FieldProblem, Problem, RowProblem};
-use crate::blobs::BlobError;
-use crate::data::{IngestError, ReadError, Refusal, RowError};
-use crate::domain::ids::DatasetId;
-use crate::domain::resolve::FieldError;
-use crate::forecast::{BundleError, ForecastError};
+use crate::service::forecasts::ServeError;
 use crate::service::{KeepError, OrderError, RetryError};
-use crate::store::StoreError;
+use gatecast_blobs::BlobError;
+use gatecast_core::ids::DatasetId;
+use gatecast_core::resolve::FieldError;
+use gatecast_data::{IngestError, ReadError, Refusal, RowError};
+use gatecast_forecast::ForecastError;
+use gatecast_model::bundle::BundleError;
+use gatecast_store::StoreError;
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -79,17 +81,17 @@ fn unfit(errors: Vec<FieldError>) -> Problem {
     Problem::invalid_fields(errors.into_iter().map(problem).collect())
 }
 
-impl From<ForecastError> for Problem {
-    fn from(error: ForecastError) -> Self {
+impl From<ServeError> for Problem {
+    fn from(error: ServeError) -> Self {
         match error {
-            ForecastError::NoModel(_) => Problem::not_found(error.to_string()),
-            ForecastError::NoDataset(id) => no_dataset("/dataset", id),
-            ForecastError::Invalid(errors) => unfit(errors),
-            ForecastError::NotFinite(_) => {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string())
+            ServeError::NoModel(_) => Problem::not_found(error.to_string()),
+            ServeError::NoDataset(id) => no_dataset("/dataset", id),
+            ServeError::Forecast(ForecastError::Invalid(errors)) => unfit(errors),
+            ServeError::Forecast(not_finite @ ForecastError::NotFinite(_)) => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, not_finite.code(), not_finite.to_string())
             }
-            ForecastError::Store(error) => error.into(),
-            ForecastError::Abandoned | ForecastError::Machine(_) | ForecastError::Load(_) => Problem::internal(&error),
+            ServeError::Store(error) => error.into(),
+            ServeError::Forecast(_) | ServeError::Load(_) | ServeError::Machine(_) => Problem::internal(&error),
         }
     }
 }

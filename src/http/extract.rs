@@ -11,8 +11,8 @@ use utoipa::IntoParams;
 
 use super::json::plain;
 use super::problem::Problem;
-use crate::domain::ids::JobId;
-use crate::store::Page;
+use gatecast_core::ids::JobId;
+use gatecast_store::Page;
 
 /// The `{id}` of the address.
 pub(super) struct Id<T>(pub T);
@@ -22,7 +22,7 @@ struct IdText {
     id: String,
 }
 
-impl<S: Send + Sync, T: FromStr<Err = crate::domain::ids::InvalidId>> FromRequestParts<S> for Id<T> {
+impl<S: Send + Sync, T: FromStr<Err = gatecast_core::ids::InvalidId>> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {

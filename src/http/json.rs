@@ -20,8 +20,8 @@ use super::aliases::AliasTarget;
 use super::body::Chunks;
 use super::problem::{FieldProblem, Problem};
 use crate::config::{ByteSize, Limits};
-use crate::domain::forecast::ForecastRequest;
-use crate::domain::order::Order;
+use gatecast_core::forecast::ForecastRequest;
+use gatecast_core::order::Order;
 
 pub(super) use words::plain;
 

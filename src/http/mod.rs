@@ -36,10 +36,11 @@ use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::blobs::Blobs;
 use crate::config::Settings;
-use crate::forecast::Forecaster;
-use crate::store::Store;
+use crate::jobs::Trainers;
+use crate::service::forecasts::Forecaster;
+use gatecast_blobs::Blobs;
+use gatecast_store::Store;
 
 /// What handlers work with.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ pub struct App {
     pub store: Store,
     pub blobs: Blobs,
     pub forecaster: Forecaster,
+    pub trainers: Arc<Trainers>,
     /// For uploads on their way in; on the blobs' disk.
     pub scratch: PathBuf,
     /// Fires when the server is to end.

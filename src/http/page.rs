@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::Paged;
+use gatecast_store::Paged;
 
 /// A page of a list, newest first.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::AppState;
 use super::problem::Problem;
-use crate::blobs::Key;
+use gatecast_blobs::Key;
 
 /// A stored file on its way out.
 pub(super) struct Download {

@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 
 use super::AppState;
 use super::problem::Problem;
-use crate::forecast;
 
 /// The server, its engines and its limits.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,8 +41,8 @@ pub(super) async fn system(State(app): State<AppState>) -> Result<Json<System>, 
     let limits = &app.settings.limits;
     Ok(Json(System {
         version: env!("CARGO_PKG_VERSION"),
-        engines: forecast::ENGINES.to_vec(),
-        devices: forecast::devices(),
+        engines: app.trainers.engines().to_vec(),
+        devices: app.trainers.devices().await.to_vec(),
         database: app.store.backend(),
         workers: app.settings.jobs.workers(),
         training_threads: app.settings.jobs.threads.get(),

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::domain::model::Manifest;
+use gatecast_core::model::Manifest;
 
 /// The longest header safetensors allows.
 const LONGEST_HEADER: u64 = 100_000_000;

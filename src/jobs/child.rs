@@ -9,8 +9,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::PoolConfig;
 use super::lines::{Line, Lines};
-use crate::domain::ids::JobId;
-use crate::domain::trainer::Assignment;
+use gatecast_core::ids::JobId;
+use gatecast_core::trainer::Assignment;
 
 /// The longest line taken: a `started` event with the history of 100,000 epochs fits.
 const LONGEST_EVENT: usize = 64 << 20;
@@ -38,7 +38,8 @@ impl Trainer {
     pub(super) async fn start(config: &PoolConfig, assignment: &Assignment) -> io::Result<(Self, ChildStderr)> {
         let mut line = serde_json::to_vec(assignment)?;
         line.push(b'\n');
-        let mut child = Command::new(&config.program)
+        let program = config.trainers.program_for(&assignment.order).await;
+        let mut child = Command::new(program)
             .args(&config.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pool::Shared;
-use crate::domain::family;
+use gatecast_core::family;
 
 /// The pause after the database failed.
 const AFTER_ERROR: Duration = Duration::from_secs(3);
@@ -34,7 +34,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 /// Takes every parent's next step. One that cannot be taken does not hold the others up.
-async fn look(shared: &Shared) -> Result<(), crate::store::StoreError> {
+async fn look(shared: &Shared) -> Result<(), gatecast_store::StoreError> {
     let mut failed = None;
     for parent in shared.store.open_parents().await? {
         if shared.stop.is_cancelled() {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::store::queue::{Beat, Fenced, Lease, Terms};
-use crate::store::{Store, StoreError};
+use gatecast_store::queue::{Beat, Fenced, Lease, Terms};
+use gatecast_store::{Store, StoreError};
 
 /// How long one statement may take before it is tried again.
 const STATEMENT_WAIT: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! Running jobs: a pool that claims them, a supervisor for each trainer process, and a sweeper for
 //! what crashes leave behind.
 //!
-//! A training attempt is a child process (`gatecast train`); [`crate::domain::trainer`] says how
+//! A training attempt is a child process (`gatecast train`); [`gatecast_core::trainer`] says how
 //! the two speak. What the supervisor makes of how an attempt goes:
 //!
 //! | what happens | the job |
@@ -14,7 +14,7 @@
 //! | the server ends | the child is killed, the job goes back at once |
 //!
 //! **After `kill -9` of the server** its children see their input end, and exit. The next server
-//! on the same data folder takes its predecessor's leases back ([`crate::blobs::DataFolder`] tells
+//! on the same data folder takes its predecessor's leases back ([`gatecast_blobs::DataFolder`] tells
 //! why that is safe) and starts a new attempt, perhaps while the old child is still dying: every
 //! attempt writes to files of its own name, so they never meet.
 //!
@@ -31,19 +31,22 @@ mod outcome;
 mod pool;
 mod supervisor;
 mod sweeper;
+mod trainers;
 mod work;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::blobs::DataFolder;
-use crate::store::queue::Terms;
+use gatecast_blobs::DataFolder;
+use gatecast_store::queue::Terms;
 
 pub use pool::Pool;
 pub use sweeper::{Swept, sweep};
+pub use trainers::Trainers;
 
 /// How many jobs run at once here, and how.
 #[derive(Debug, Clone)]
@@ -52,8 +55,8 @@ pub struct PoolConfig {
     pub workers: usize,
     /// Threads of each trainer's tensor work; what a model's bytes depend on.
     pub threads: usize,
-    /// The trainer, and its arguments.
-    pub program: PathBuf,
+    /// The trainer programs, and their arguments.
+    pub trainers: Arc<Trainers>,
     pub arguments: Vec<OsString>,
     /// The name under which leases are held.
     pub owner: Uuid,
@@ -77,12 +80,12 @@ pub struct PoolConfig {
 }
 
 impl PoolConfig {
-    /// One worker with one thread, `program train`, and the usual times.
-    pub fn new(folder: &DataFolder, program: impl Into<PathBuf>) -> Self {
+    /// One worker with one thread, and the usual times.
+    pub fn new(folder: &DataFolder, trainers: Arc<Trainers>) -> Self {
         Self {
             workers: 1,
             threads: 1,
-            program: program.into(),
+            trainers,
             arguments: vec!["train".into()],
             owner: folder.owner(),
             work: folder.work(),

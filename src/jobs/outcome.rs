@@ -3,9 +3,9 @@
 use std::fmt;
 use std::process::ExitStatus;
 
-use crate::domain::backtest::BacktestResult;
-use crate::domain::job::JobError;
-use crate::domain::metrics::FinalMetrics;
+use gatecast_core::backtest::BacktestResult;
+use gatecast_core::job::JobError;
+use gatecast_core::metrics::FinalMetrics;
 
 /// How an attempt went.
 #[derive(Debug, Clone, PartialEq)]

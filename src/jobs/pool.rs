@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{PoolConfig, coordinator, supervisor, sweeper};
-use crate::blobs::Blobs;
-use crate::store::Store;
-use crate::store::queue::{Claim, HandBack};
+use gatecast_blobs::Blobs;
+use gatecast_store::Store;
+use gatecast_store::queue::{Claim, HandBack};
 
 /// The pause after the database failed.
 const AFTER_ERROR: Duration = Duration::from_secs(3);

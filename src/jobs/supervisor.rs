@@ -11,15 +11,15 @@ use super::lines::Line;
 use super::outcome::Outcome;
 use super::pool::Shared;
 use super::{bundle, work};
-use crate::blobs::Key;
-use crate::domain::alias::ModelRef;
-use crate::domain::ids::ModelId;
-use crate::domain::job::{Job, JobError, StartFacts};
-use crate::domain::order::{BacktestOrder, Order, ScalingChoice, TrainOrder};
-use crate::domain::result::JobResult;
-use crate::domain::trainer::{Assignment, Backtest, DatasetSource, Fault, FineTuning, TrainerEvent};
-use crate::store::NewModel;
-use crate::store::queue::{Beat, Claim, Fenced, HandBack};
+use gatecast_blobs::Key;
+use gatecast_core::alias::ModelRef;
+use gatecast_core::ids::ModelId;
+use gatecast_core::job::{Job, JobError, StartFacts};
+use gatecast_core::order::{BacktestOrder, Order, ScalingChoice, TrainOrder};
+use gatecast_core::result::JobResult;
+use gatecast_core::trainer::{Assignment, Backtest, DatasetSource, Fault, FineTuning, TrainerEvent};
+use gatecast_store::NewModel;
+use gatecast_store::queue::{Beat, Claim, Fenced, HandBack};
 
 /// Runs the attempt. Whatever goes wrong is the job's to carry, and logged; nothing is returned.
 pub(super) async fn run(shared: &Shared, claim: Claim) {
@@ -296,7 +296,7 @@ impl Attempt<'_> {
         if let Err(error) = self.shared.blobs.put_file(&Key::model(id), file).await {
             tracing::error!(job = %self.job.id, error = &error as &dyn std::error::Error, "the model cannot be kept");
             let detail = match error {
-                crate::blobs::BlobError::Full => "the disk is full",
+                gatecast_blobs::BlobError::Full => "the disk is full",
                 _ => "the finished model could not be stored",
             };
             return Err(Outcome::fault("model_not_stored", detail));

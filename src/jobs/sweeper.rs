@@ -15,10 +15,10 @@ use futures::TryStreamExt;
 use super::PoolConfig;
 use super::pool::Shared;
 use super::work;
-use crate::blobs::key::Subject;
-use crate::blobs::{BlobError, Blobs, Listed};
-use crate::domain::ids::JobId;
-use crate::store::{Store, StoreError};
+use gatecast_blobs::key::Subject;
+use gatecast_blobs::{BlobError, Blobs, Listed};
+use gatecast_core::ids::JobId;
+use gatecast_store::{Store, StoreError};
 
 /// What an upload may need at most, from its scratch file's last byte on.
 const SCRATCH_AGE: Duration = Duration::from_secs(24 * 3600);

@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::bundle;
-use crate::blobs::folder::job_folder;
-use crate::domain::ids::JobId;
-use crate::store::queue::Lease;
+use gatecast_blobs::folder::job_folder;
+use gatecast_core::ids::JobId;
+use gatecast_store::queue::Lease;
 
 /// The files of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,15 +6,15 @@ mod search;
 
 use serde_json::Value;
 
-use crate::domain::alias::ModelRef;
-use crate::domain::dataset::Dataset;
-use crate::domain::family::NewChild;
-use crate::domain::ids::DatasetId;
-use crate::domain::job::Job;
-use crate::domain::order::{CompareOrder, Contender, Order, TrainOrder};
-use crate::domain::resolve::{FieldError, resolve};
-use crate::domain::rivals::{self, Rival};
-use crate::store::{NewJob, Store, StoreError};
+use gatecast_core::alias::ModelRef;
+use gatecast_core::dataset::Dataset;
+use gatecast_core::family::NewChild;
+use gatecast_core::ids::DatasetId;
+use gatecast_core::job::Job;
+use gatecast_core::order::{CompareOrder, Contender, Order, TrainOrder};
+use gatecast_core::resolve::{FieldError, resolve};
+use gatecast_core::rivals::{self, Rival};
+use gatecast_store::{NewJob, Store, StoreError};
 
 /// The longest name of a job.
 const NAME: usize = 200;

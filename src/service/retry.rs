@@ -3,10 +3,10 @@
 //! A job ends once, and its history says how; so a retry is a new job of the same resolved order on
 //! the same revision of the data, which names the one it repeats.
 
-use crate::domain::family::NewChild;
-use crate::domain::ids::JobId;
-use crate::domain::job::{Job, JobStatus};
-use crate::store::{NewJob, Store, StoreError};
+use gatecast_core::family::NewChild;
+use gatecast_core::ids::JobId;
+use gatecast_core::job::{Job, JobStatus};
+use gatecast_store::{NewJob, Store, StoreError};
 
 /// Why a job is not tried again.
 #[derive(Debug, thiserror::Error)]

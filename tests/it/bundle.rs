@@ -4,16 +4,14 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use gatecast::domain::ids::DatasetId;
-use gatecast::domain::metrics::FinalMetrics;
-use gatecast::domain::model::{Encodings, Manifest, TrainedOn};
-use gatecast::domain::order::{
-    Cell, Covariates, DataSpec, ModelSpec, Output, Scaling, Split, TrainOrder, TrainingSpec,
-};
-use gatecast::learn::bundle::{Bundle, network, read, write};
-use gatecast::learn::scaling::Scaler;
-use gatecast::nn::initialise;
-use gatecast::nn::network::Role;
+use gatecast_core::ids::DatasetId;
+use gatecast_core::metrics::FinalMetrics;
+use gatecast_core::model::{Encodings, Manifest, TrainedOn};
+use gatecast_core::order::{Cell, Covariates, DataSpec, ModelSpec, Output, Scaling, Split, TrainOrder, TrainingSpec};
+use gatecast_model::bundle::{Bundle, network, read, write};
+use gatecast_model::scaling::Scaler;
+use gatecast_nn::initialise;
+use gatecast_nn::network::Role;
 use proptest::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
@@ -235,7 +233,7 @@ fn assemble(header: &str, data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat()
 }
 
-fn read_bytes(bytes: &[u8]) -> Result<Bundle, gatecast::learn::bundle::BundleError> {
+fn read_bytes(bytes: &[u8]) -> Result<Bundle, gatecast_model::bundle::BundleError> {
     let folder = folder();
     let path = folder.path().join("upload");
     std::fs::write(&path, bytes).unwrap();

@@ -1,9 +1,9 @@
 //! Covariates from order to forecast: what is known ahead helps, what is not stays hidden, and
 //! both ways to ask for a forecast read the same.
 
-use gatecast::data::Frame;
-use gatecast::data::frame::{FrameCategories, FrameColumn, FrameSeries};
-use gatecast::domain::order::{DataSpec, LayerSpec, Optimizer, Output};
+use gatecast_core::order::{DataSpec, LayerSpec, Optimizer, Output};
+use gatecast_data::Frame;
+use gatecast_data::frame::{FrameCategories, FrameColumn, FrameSeries};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -5,13 +5,18 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::support::TestServer;
+use super::support::{TestServer, libtorch_installed};
 
 const EPOCHS: u64 = 12;
 
 /// An engine, and layers that keep it busy for seconds: long enough to be killed in the middle of.
 const FUSED: (&str, [u32; 2]) = ("fused", [96, 96]);
 const LIBTORCH: (&str, [u32; 2]) = ("libtorch", [16, 16]);
+
+/// The engines installed beside the program; `make test` builds both.
+fn engines() -> Vec<(&'static str, [u32; 2])> {
+    if libtorch_installed() { vec![FUSED, LIBTORCH] } else { vec![FUSED] }
+}
 
 /// Four series of a noisy wave, a thousand points each.
 fn waves() -> String {
@@ -76,7 +81,7 @@ async fn assert_ended_once(server: &TestServer, id: &str, models: usize) {
 
 #[tokio::test]
 async fn a_killed_server_goes_on_where_it_was_to_the_same_bytes() {
-    for engine in [FUSED, LIBTORCH] {
+    for engine in engines() {
         kill_the_server(engine).await;
     }
 }
@@ -100,7 +105,7 @@ async fn kill_the_server(engine: (&str, [u32; 2])) {
 
 #[tokio::test]
 async fn a_killed_trainer_is_followed_by_another_to_the_same_bytes() {
-    for engine in [FUSED, LIBTORCH] {
+    for engine in engines() {
         kill_the_trainer(engine).await;
     }
 }
@@ -125,7 +130,7 @@ async fn kill_the_trainer(engine: (&str, [u32; 2])) {
 #[tokio::test]
 async fn a_server_told_to_end_hands_its_training_on_and_the_next_takes_it_up() {
     let mut server = TestServer::start().await;
-    let order = order(&server, LIBTORCH).await;
+    let order = order(&server, FUSED).await;
     let id = start(&server, &order).await;
     in_the_middle(&server, &id).await;
     let before = epochs(&server, &id).await;
@@ -141,7 +146,7 @@ async fn a_server_told_to_end_hands_its_training_on_and_the_next_takes_it_up() {
 #[tokio::test]
 async fn a_trainer_whose_server_is_killed_ends_by_itself() {
     let mut server = TestServer::start().await;
-    let order = order(&server, LIBTORCH).await;
+    let order = order(&server, FUSED).await;
     let id = start(&server, &order).await;
     in_the_middle(&server, &id).await;
     let trainers = server.children();

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use gatecast::blobs::{Blobs, Key};
-use gatecast::domain::forecast::{Forecast, ForecastRequest};
-use gatecast::domain::ids::{DatasetId, ModelId};
-use gatecast::domain::order::Cell;
-use gatecast::forecast::{ForecastError, Forecaster};
-use gatecast::learn::bundle::{Bundle, network, write};
-use gatecast::nn::initialise;
-use gatecast::store::{NewModel, Store};
+use gatecast::service::forecasts::{Forecaster, ServeError};
+use gatecast_blobs::{Blobs, Key};
+use gatecast_core::forecast::{Forecast, ForecastRequest};
+use gatecast_core::ids::{DatasetId, ModelId};
+use gatecast_core::order::Cell;
+use gatecast_forecast::ForecastError;
+use gatecast_model::bundle::{Bundle, network, write};
+use gatecast_nn::initialise;
+use gatecast_store::{NewModel, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,7 +46,7 @@ impl House {
         id
     }
 
-    pub(crate) async fn ask(&self, id: ModelId, body: Value) -> Result<Vec<Forecast>, ForecastError> {
+    pub(crate) async fn ask(&self, id: ModelId, body: Value) -> Result<Vec<Forecast>, ServeError> {
         let request: ForecastRequest = serde_json::from_value(body).unwrap();
         self.forecaster.forecast(id, request).await.map(|response| response.forecasts)
     }
@@ -53,7 +54,7 @@ impl House {
     /// The pointer and detail of the only thing wrong.
     pub(crate) async fn refused(&self, id: ModelId, body: Value) -> (String, String) {
         match self.ask(id, body).await.unwrap_err() {
-            ForecastError::Invalid(errors) => {
+            ServeError::Forecast(ForecastError::Invalid(errors)) => {
                 let [error] = <[_; 1]>::try_from(errors).unwrap();
                 (error.pointer, error.detail)
             }
@@ -184,13 +185,13 @@ async fn what_is_not_there_is_named() {
     let id = house.keep(&model(Cell::Lstm, false, &["load"], &[])).await;
     let body = json!({"series": [{"values": LOAD}]});
     let stranger = ModelId::new();
-    assert!(matches!(house.ask(stranger, body.clone()).await, Err(ForecastError::NoModel(id)) if id == stranger));
+    assert!(matches!(house.ask(stranger, body.clone()).await, Err(ServeError::NoModel(id)) if id == stranger));
     let dataset = DatasetId::new();
     let stored = json!({"dataset": dataset, "series": ["north"]});
-    assert!(matches!(house.ask(id, stored).await, Err(ForecastError::NoDataset(id)) if id == dataset));
+    assert!(matches!(house.ask(id, stored).await, Err(ServeError::NoDataset(id)) if id == dataset));
     house.ask(id, body.clone()).await.unwrap();
     assert!(house.store.delete_model(id).await.unwrap());
-    assert!(matches!(house.ask(id, body).await, Err(ForecastError::NoModel(_))), "though it was loaded");
+    assert!(matches!(house.ask(id, body).await, Err(ServeError::NoModel(_))), "though it was loaded");
 }
 
 /// The fastest of fifty, so that what else the machine does stays out of it.

@@ -6,19 +6,19 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use gatecast::data::Frame;
-use gatecast::data::frame::{FrameColumn, FrameSeries};
-use gatecast::domain::frequency::Frequency;
-use gatecast::domain::ids::JobId;
-use gatecast::domain::metrics::{EpochReport, FinalMetrics};
-use gatecast::domain::order::{
+use gatecast_core::frequency::Frequency;
+use gatecast_core::ids::JobId;
+use gatecast_core::metrics::{EpochReport, FinalMetrics};
+use gatecast_core::order::{
     Cell, DataSpec, EarlyStopping, ModelSpec, Optimizer, Output, Part, Scaling, Split, TimeRange, TrainOrder,
     TrainingSpec,
 };
-use gatecast::domain::trainer::{Assignment, DatasetSource, Fault, TrainerEvent};
-use gatecast::learn::train::train_with;
-use gatecast::nn::engine::{self, Built, EngineError, Objective};
-use gatecast::nn::network::Network;
+use gatecast_core::trainer::{Assignment, DatasetSource, Fault, TrainerEvent};
+use gatecast_data::Frame;
+use gatecast_data::frame::{FrameColumn, FrameSeries};
+use gatecast_learn::train::train_with;
+use gatecast_nn::engine::{self, Built, EngineError, Objective, Wanted};
+use gatecast_nn::network::Network;
 
 /// Sines of several periods, with their keys.
 pub(crate) fn sines(series: usize, points: usize) -> Frame {
@@ -76,15 +76,16 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
     }
 }
 
-pub(crate) fn libtorch(network: &Network, assignment: &Assignment) -> Result<Built, EngineError> {
+pub(crate) fn fused(network: &Network, assignment: &Assignment) -> Result<Built, EngineError> {
     let training = &assignment.order.training;
-    engine::build(network, Objective::ordered(&assignment.order), training.device, training.engine, assignment.threads)
+    let wanted = Wanted { device: training.device, choice: training.engine, threads: assignment.threads };
+    engine::build(network, Objective::ordered(&assignment.order), wanted)
 }
 
 /// All events of a training that nobody stops.
 pub(crate) fn events(frame: Frame, assignment: &Assignment) -> Vec<TrainerEvent> {
     let mut events = Vec::new();
-    train_with(frame, assignment, &libtorch, &mut |event| {
+    train_with(frame, assignment, &fused, &mut |event| {
         events.push(event);
         ControlFlow::Continue(())
     });
@@ -184,11 +185,11 @@ fn an_epoch_is_told_only_once_its_checkpoint_stands() {
     let folder = tempfile::tempdir().unwrap();
     let order = assignment(folder.path());
     let mut seen = 0;
-    train_with(sines(3, 60), &order, &libtorch, &mut |event| {
+    train_with(sines(3, 60), &order, &fused, &mut |event| {
         if let TrainerEvent::Epoch { report } = event {
             seen += 1;
             let resumed = Assignment { resume: Some(order.checkpoint.clone()), ..order.clone() };
-            train_with(sines(3, 60), &resumed, &libtorch, &mut |event| {
+            train_with(sines(3, 60), &resumed, &fused, &mut |event| {
                 let TrainerEvent::Started { resumed_after, .. } = event else { panic!("{event:?} came first") };
                 assert_eq!(resumed_after, Some(report.epoch));
                 ControlFlow::Break(())

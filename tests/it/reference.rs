@@ -1,10 +1,10 @@
 //! The networks once more, as plain loops in double precision, straight from the equations of
 //! `docs/models.md`: what every engine is held against.
 
-use gatecast::domain::order::{Activation, Cell, Output};
-use gatecast::nn::dropout::{Dropped, Place, mask};
-use gatecast::nn::engine::Draw;
-use gatecast::nn::network::{Layer, Network, Parameter};
+use gatecast_core::order::{Activation, Cell, Output};
+use gatecast_nn::dropout::{Dropped, Place, mask};
+use gatecast_nn::engine::Draw;
+use gatecast_nn::network::{Layer, Network, Parameter};
 
 const EPSILON: f64 = 1e-3;
 
@@ -52,10 +52,6 @@ pub(crate) fn forward_dropping(
         }
     }
     predictions
-}
-
-pub(crate) fn mean_squared_error(predictions: &[f64], targets: &[f64]) -> f64 {
-    predictions.iter().zip(targets).map(|(p, t)| (p - t).powi(2)).sum::<f64>() / targets.len() as f64
 }
 
 fn read<'a>(layout: &[Parameter], parameters: &'a [f64], name: &str) -> &'a [f64] {

@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use gatecast::data::{Encoding, UploadOptions, ingest};
-use gatecast::domain::trainer::{Assignment, Fault, TrainerEvent};
-use gatecast::learn::bundle;
-use gatecast::learn::train::train;
+use gatecast_core::trainer::{Assignment, Fault, TrainerEvent};
+use gatecast_data::{Encoding, UploadOptions, ingest};
+use gatecast_learn::train::train;
+use gatecast_model::bundle;
 
 use crate::learn::{assignment, epochs, finished};
 
@@ -66,7 +66,7 @@ fn the_process_trains_as_the_library_does() {
 
     let bytes = fs::read(&here.model).unwrap();
     here.model = folder.path().join("model-2.safetensors");
-    train(&here, &mut |_| ControlFlow::Continue(()));
+    train(&here, gatecast_nn::engine::build, &mut |_| ControlFlow::Continue(()));
     assert!(fs::read(&here.model).unwrap() == bytes);
 }
 

@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use gatecast::data::Frame;
-use gatecast::data::frame::{FrameColumn, FrameSeries};
-use gatecast::domain::forecast::Forecast;
-use gatecast::domain::metrics::FinalMetrics;
-use gatecast::domain::order::DataSpec;
-use gatecast::domain::trainer::Assignment;
-use gatecast::learn::bundle;
+use gatecast_core::forecast::Forecast;
+use gatecast_core::metrics::FinalMetrics;
+use gatecast_core::order::DataSpec;
+use gatecast_core::trainer::Assignment;
+use gatecast_data::Frame;
+use gatecast_data::frame::{FrameColumn, FrameSeries};
+use gatecast_model::bundle;
 use serde_json::{Value, json};
 
 use crate::forecast::House;
@@ -54,7 +54,7 @@ pub(crate) fn ordered(folder: &Path, fields: Value) -> Assignment {
 }
 
 /// Trains, keeps the model in a house, and gives its metrics.
-pub(crate) async fn trained(frame: Frame, fields: Value) -> (House, gatecast::domain::ids::ModelId, FinalMetrics) {
+pub(crate) async fn trained(frame: Frame, fields: Value) -> (House, gatecast_core::ids::ModelId, FinalMetrics) {
     let house = House::new().await;
     let assignment = ordered(house.folder.path(), fields);
     let metrics = finished(&events(frame, &assignment));
@@ -67,7 +67,7 @@ pub(crate) async fn trained(frame: Frame, fields: Value) -> (House, gatecast::do
 /// The forecast of one series by its values.
 pub(crate) async fn forecast(
     house: &House,
-    id: gatecast::domain::ids::ModelId,
+    id: gatecast_core::ids::ModelId,
     series: Value,
     horizon: usize,
 ) -> Vec<f64> {

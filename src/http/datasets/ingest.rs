@@ -10,10 +10,10 @@ use axum::extract::multipart::Field;
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
 
-use crate::data::{self, Encoding, Ingested, UploadOptions};
 use crate::http::body::{Chunks, broken_form};
 use crate::http::problem::Problem;
 use crate::http::{AppState, tasks};
+use gatecast_data::{self, Encoding, Ingested, UploadOptions};
 
 /// Pieces that may wait for the reader.
 const WAITING: usize = 16;
@@ -43,7 +43,8 @@ pub(super) async fn ingest(
 ) -> Result<Ingested, Problem> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let scratch = app.scratch.clone();
-    let reading = tasks::blocking(app, move || data::ingest(Incoming::new(receiver), encoding, &options, &scratch));
+    let reading =
+        tasks::blocking(app, move || gatecast_data::ingest(Incoming::new(receiver), encoding, &options, &scratch));
     // Ends early where the reader has refused the data: its answer says why.
     while let Some(piece) = pieces.next().await? {
         if sender.send(Some(piece)).await.is_err() {

@@ -15,10 +15,10 @@ use super::extract::{Id, PageParams, Params};
 use super::page::List;
 use super::problem::Problem;
 use super::stream::{self, Download};
-use crate::blobs::Key;
-use crate::domain::dataset::Dataset;
-use crate::domain::ids::DatasetId;
-use crate::store::{DatasetDeletion, Revision};
+use gatecast_blobs::Key;
+use gatecast_core::dataset::Dataset;
+use gatecast_core::ids::DatasetId;
+use gatecast_store::{DatasetDeletion, Revision};
 
 /// All datasets, newest first.
 #[utoipa::path(get, path = "/v1/datasets", tag = "datasets", params(PageParams),

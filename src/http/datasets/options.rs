@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::config::Limits;
-use crate::data::{DateOrder, Decimal, Delimiter, TimeFormat, UploadLimits, UploadOptions};
-use crate::domain::dataset::{DuplicatePolicy, Format, Layout};
 use crate::http::json;
 use crate::http::problem::Problem;
+use gatecast_core::dataset::{DuplicatePolicy, Format, Layout};
+use gatecast_data::{DateOrder, Decimal, Delimiter, TimeFormat, UploadLimits, UploadOptions};
 
 const MAX_NAME: usize = 200;
 

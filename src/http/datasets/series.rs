@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::find;
-use crate::blobs::Key;
-use crate::data::{self, PointWindow, SeriesColumn, SeriesValues, ValuesQuery};
-use crate::domain::dataset::{ColumnKind, SeriesSummary};
-use crate::domain::ids::DatasetId;
 use crate::http::extract::{Id, PageParams, Params, forged_cursor, invalid_query, pairs};
 use crate::http::page::List;
 use crate::http::problem::Problem;
 use crate::http::{AppState, tasks};
+use gatecast_blobs::Key;
+use gatecast_core::dataset::{ColumnKind, SeriesSummary};
+use gatecast_core::ids::DatasetId;
+use gatecast_data::{self, PointWindow, SeriesColumn, SeriesValues, ValuesQuery};
 
 /// Points of an answer that asks for no number, and of one that does.
 const DEFAULT_LAST: u64 = 10_000;
@@ -34,7 +34,7 @@ pub(in crate::http) async fn list(
     let dataset = find(&app, id).await?;
     let index = app.blobs.local(&Key::dataset_index(id, &dataset.sha256)?);
     let limit = page.limit.0 as usize;
-    let (items, next) = tasks::blocking(&app, move || data::series_page(&index, after, limit)).await??;
+    let (items, next) = tasks::blocking(&app, move || gatecast_data::series_page(&index, after, limit)).await??;
     let items = items.into_iter().map(|series| series.summary).collect();
     Ok(Json(List::new(items, next.map(|next| next.to_string()))))
 }
@@ -123,7 +123,7 @@ pub(in crate::http) async fn values(
         let window = params.window();
         let thin = params.max_points.and_then(|most| usize::try_from(most).ok());
         let query = ValuesQuery { key: &key, columns: &params.columns, window, thin };
-        data::series_values(&points, &index, &query)
+        gatecast_data::series_values(&points, &index, &query)
     });
     shown(read.await??).map(Json)
 }

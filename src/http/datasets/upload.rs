@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 
 use super::ingest::{Pieces, ingest};
 use super::options::{Form, Options};
-use crate::data::{Encoding, Ingested, format_hint};
-use crate::domain::dataset::Dataset;
 use crate::http::body::{self, Chunks};
 use crate::http::extract::pairs;
 use crate::http::problem::Problem;
 use crate::http::{AppState, tasks};
 use crate::service;
+use gatecast_core::dataset::Dataset;
+use gatecast_data::{Encoding, Ingested, format_hint};
 
 /// Parts of a form, the file's included.
 const MAX_PARTS: usize = 32;

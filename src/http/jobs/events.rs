@@ -19,12 +19,12 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use utoipa::IntoParams;
 
 use super::find;
-use crate::domain::ids::JobId;
-use crate::domain::job::JobEvent;
 use crate::http::AppState;
 use crate::http::extract::{Id, Params, invalid_query};
 use crate::http::problem::Problem;
-use crate::store::StoreError;
+use gatecast_core::ids::JobId;
+use gatecast_core::job::JobEvent;
+use gatecast_store::StoreError;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Events read from the store at a time.

@@ -15,14 +15,14 @@ use super::json::ValidJson;
 use super::page::List;
 use super::problem::Problem;
 use super::stream::{self, Download, is_known, not_modified};
-use crate::blobs::Key;
-use crate::domain::ids::{DatasetId, JobId};
-use crate::domain::job::{Job, JobKind, JobStatus};
-use crate::domain::metrics::EpochReport;
-use crate::domain::order::Order;
-use crate::domain::result::JobResult;
 use crate::service::{order_job, retry_job};
-use crate::store::{Cancellation, JobDeletion, JobFilter};
+use gatecast_blobs::Key;
+use gatecast_core::ids::{DatasetId, JobId};
+use gatecast_core::job::{Job, JobKind, JobStatus};
+use gatecast_core::metrics::EpochReport;
+use gatecast_core::order::Order;
+use gatecast_core::result::JobResult;
+use gatecast_store::{Cancellation, JobDeletion, JobFilter};
 
 /// Order a job. It is checked against its dataset, queued, and run in the background.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = Order,

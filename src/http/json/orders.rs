@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{FieldProblem, OBJECTS, Problem, checked, field, fields};
-use crate::domain::order::{BacktestOrder, CompareOrder, MOST_CHILDREN, Order, Range, SearchOrder, TrainOrder};
+use gatecast_core::order::{BacktestOrder, CompareOrder, MOST_CHILDREN, Order, Range, SearchOrder, TrainOrder};
 
 pub(super) const KINDS: &str = "`train`, `compare`, `search`, `finetune` or `backtest`";
 

@@ -1,6 +1,6 @@
 //! serde's and garde's messages in a caller's words: no type names, and the nearest known name.
 
-use crate::domain::resolve::nearest;
+use gatecast_core::resolve::nearest;
 
 /// A message about one place.
 pub(super) struct Fault {

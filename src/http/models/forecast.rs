@@ -3,12 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 
-use crate::domain::alias::ModelRef;
-use crate::domain::forecast::{ForecastRequest, ForecastResponse};
 use crate::http::AppState;
 use crate::http::aliases::Model;
 use crate::http::json::ValidJson;
 use crate::http::problem::Problem;
+use gatecast_core::alias::ModelRef;
+use gatecast_core::forecast::{ForecastRequest, ForecastResponse};
 
 /// What comes next, for series given by their latest values or by their keys in a dataset.
 #[utoipa::path(post, path = "/v1/models/{id}/forecast", tag = "models", params(("id" = ModelRef, Path)),

@@ -12,15 +12,15 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 use utoipa::IntoParams;
 
-use crate::blobs::Key;
-use crate::domain::ids::ModelId;
-use crate::domain::model::Model;
-use crate::forecast::check_bundle;
 use crate::http::body::Chunks;
 use crate::http::extract::{Params, invalid_query};
 use crate::http::problem::Problem;
 use crate::http::{AppState, tasks};
-use crate::store::NewModel;
+use crate::service::forecasts::check_bundle;
+use gatecast_blobs::Key;
+use gatecast_core::ids::ModelId;
+use gatecast_core::model::Model;
+use gatecast_store::NewModel;
 
 /// What the bundle does not say.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -14,10 +14,10 @@ use super::extract::{Id, PageParams, Params};
 use super::page::List;
 use super::problem::Problem;
 use super::stream::{self, Download};
-use crate::blobs::Key;
-use crate::domain::alias::ModelRef;
-use crate::domain::ids::ModelId;
-use crate::domain::model::Model;
+use gatecast_blobs::Key;
+use gatecast_core::alias::ModelRef;
+use gatecast_core::ids::ModelId;
+use gatecast_core::model::Model;
 
 /// All models, newest first.
 #[utoipa::path(get, path = "/v1/models", tag = "models", params(PageParams),

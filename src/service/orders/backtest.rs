@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::{OrderError, find, queue, short, unfit, within};
-use crate::domain::alias::ModelRef;
-use crate::domain::family::NewChild;
-use crate::domain::job::Job;
-use crate::domain::order::{BacktestOrder, Order, Part, Split, TimeRange, TrainOrder};
-use crate::domain::resolve::{nearest, resolve};
-use crate::store::Store;
+use gatecast_core::alias::ModelRef;
+use gatecast_core::family::NewChild;
+use gatecast_core::job::Job;
+use gatecast_core::order::{BacktestOrder, Order, Part, Split, TimeRange, TrainOrder};
+use gatecast_core::resolve::{nearest, resolve};
+use gatecast_store::Store;
 
 pub(super) async fn order(store: &Store, mut order: BacktestOrder) -> Result<Job, OrderError> {
     if let Some(training) = order.order.clone() {

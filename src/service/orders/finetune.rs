@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use super::{OrderError, find, queue, short, unfit, within};
-use crate::domain::alias::ModelRef;
-use crate::domain::job::Job;
-use crate::domain::order::{FinetuneOrder, Order, TrainOrder, patch};
-use crate::domain::resolve::resolve;
-use crate::store::Store;
+use gatecast_core::alias::ModelRef;
+use gatecast_core::job::Job;
+use gatecast_core::order::{FinetuneOrder, Order, TrainOrder, patch};
+use gatecast_core::resolve::resolve;
+use gatecast_store::Store;
 
 pub(super) async fn order(store: &Store, mut order: FinetuneOrder) -> Result<Job, OrderError> {
     let missing = || OrderError::NoModel(order.model.clone());

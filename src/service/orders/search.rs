@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{NewChild, OrderError, dataset_of, find, queue, short, unfit, within};
-use crate::domain::job::Job;
-use crate::domain::order::{Draw, Order, Range, SearchOrder, TrainOrder, patch};
-use crate::domain::resolve::resolve;
-use crate::domain::rivals::{self, Rival};
-use crate::nn::random::{Purpose, Random};
-use crate::store::Store;
+use gatecast_core::job::Job;
+use gatecast_core::order::{Draw, Order, Range, SearchOrder, TrainOrder, patch};
+use gatecast_core::resolve::resolve;
+use gatecast_core::rivals::{self, Rival};
+use gatecast_nn::random::{Purpose, Random};
+use gatecast_store::Store;
 
 /// Trials have but one base: where two are at odds, a range made them so.
 const RANGES: &str = "/ranges";

@@ -1,7 +1,7 @@
 //! What is taken: formats, layouts, dates and numbers as people send them.
 
-use gatecast::data::{DateOrder, Decimal, Delimiter, Encoding, TimeFormat, UploadOptions, format_hint};
-use gatecast::domain::dataset::{ColumnKind, DuplicatePolicy, Format, Layout};
+use gatecast_core::dataset::{ColumnKind, DuplicatePolicy, Format, Layout};
+use gatecast_data::{DateOrder, Decimal, Delimiter, Encoding, TimeFormat, UploadOptions, format_hint};
 
 use super::{Upload, frame, gzip, is_empty, micros, warnings};
 
@@ -103,7 +103,7 @@ fn the_series_column_is_found_by_what_it_keeps_apart() {
     // A column called `id` that counts the rows of one series is not one.
     let found = Upload::new().send("id,day,load\n1,2001-01-01,1\n2,2001-01-02,2\n3,2001-01-03,3\n").unwrap();
     assert_eq!((found.profile.series, found.profile.series_column.as_deref()), (1, None));
-    assert_eq!(frame(&found).series[0].key, gatecast::domain::dataset::ONLY_SERIES);
+    assert_eq!(frame(&found).series[0].key, gatecast_core::dataset::ONLY_SERIES);
 }
 
 #[test]

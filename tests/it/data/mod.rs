@@ -9,7 +9,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use gatecast::data::{Encoding, Frame, IngestError, Ingested, UploadOptions, ingest};
+use gatecast_data::{Encoding, Frame, IngestError, Ingested, UploadOptions, ingest};
 use tempfile::TempDir;
 
 /// A way to upload, with a scratch folder of its own.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatecast::data::{
+use gatecast_data::{
     Frame, PointWindow, ReadError, SeriesColumn, ValuesQuery, find_series, series_page, series_values,
 };
 

@@ -4,8 +4,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Decimal128Array, Float64Array, ListArray, RecordBatch, StringArray, types::Int32Type};
-use gatecast::data::{DateOrder, Encoding, IngestError, UploadOptions};
-use gatecast::domain::dataset::{Format, Layout};
+use gatecast_core::dataset::{Format, Layout};
+use gatecast_data::{DateOrder, Encoding, IngestError, UploadOptions};
 
 use super::{Upload, gzip};
 

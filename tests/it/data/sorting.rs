@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use gatecast::data::{Ingested, UploadOptions};
-use gatecast::domain::dataset::DuplicatePolicy;
+use gatecast_core::dataset::DuplicatePolicy;
+use gatecast_data::{Ingested, UploadOptions};
 use proptest::prelude::*;
 
 use super::{Upload, frame, is_empty};

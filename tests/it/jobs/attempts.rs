@@ -1,7 +1,7 @@
 //! From one attempt to the next: resuming, handing back, losing a lease.
 
-use gatecast::domain::job::JobStatus;
-use gatecast::store::queue::Beat;
+use gatecast_core::job::JobStatus;
+use gatecast_store::queue::Beat;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::JoinSet;
 

@@ -1,7 +1,10 @@
 //! How an attempt's end becomes the job's.
 
-use gatecast::blobs::Key;
-use gatecast::domain::job::JobStatus;
+use std::sync::Arc;
+
+use gatecast::jobs::Trainers;
+use gatecast_blobs::Key;
+use gatecast_core::job::JobStatus;
 
 use super::{Server, gone};
 
@@ -69,7 +72,7 @@ async fn faults_of_the_machine_are_tried_again_and_then_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_is_not_there_is_a_fault_of_the_machine() {
     let mut server = Server::new("").await;
-    server.config.program = "/nowhere/gatecast".into();
+    server.config.trainers = Arc::new(Trainers::only("/nowhere/gatecast".into()));
     let job = server.job().await;
     let pool = server.start();
     let error = server.ended(&job).await.error.unwrap();

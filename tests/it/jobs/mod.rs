@@ -7,14 +7,15 @@ mod restart;
 mod sweeper;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gatecast::blobs::{Blobs, DataFolder};
-use gatecast::domain::ids::JobId;
-use gatecast::domain::job::{Job, JobStatus};
-use gatecast::jobs::{Pool, PoolConfig};
-use gatecast::store::Store;
-use gatecast::store::queue::Terms;
+use gatecast::jobs::{Pool, PoolConfig, Trainers};
+use gatecast_blobs::{Blobs, DataFolder};
+use gatecast_core::ids::JobId;
+use gatecast_core::job::{Job, JobStatus};
+use gatecast_store::Store;
+use gatecast_store::queue::Terms;
 use tempfile::TempDir;
 
 use crate::store::{manifest, new_dataset, new_job};
@@ -145,14 +146,14 @@ pub(crate) async fn parts(folder: &DataFolder, script: &Path) -> (Store, Blobs, 
         },
         heartbeat: Duration::from_millis(50),
         poll: Duration::from_millis(50),
-        ..PoolConfig::new(folder, "/bin/sh")
+        ..PoolConfig::new(folder, Arc::new(Trainers::only("/bin/sh".into())))
     };
     (store, blobs, config)
 }
 
 /// A safetensors file of one tensor with a manifest.
 fn write_bundle(path: &Path) {
-    let manifest = serde_json::to_string(&manifest(gatecast::domain::ids::DatasetId::new())).unwrap();
+    let manifest = serde_json::to_string(&manifest(gatecast_core::ids::DatasetId::new())).unwrap();
     let header = serde_json::json!({
         "__metadata__": {"gatecast": manifest},
         "head.bias": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},

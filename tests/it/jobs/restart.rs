@@ -3,9 +3,9 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use gatecast::blobs::{DataFolder, folder::FolderError};
-use gatecast::domain::job::JobStatus;
 use gatecast::jobs::Pool;
+use gatecast_blobs::{DataFolder, folder::FolderError};
+use gatecast_core::job::JobStatus;
 use tempfile::TempDir;
 use tokio::process::Command;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use gatecast::blobs::Key;
-use gatecast::domain::ids::{DatasetId, JobId, ModelId};
 use gatecast::jobs::{Swept, sweep};
-use gatecast::store::DatasetDeletion;
+use gatecast_blobs::Key;
+use gatecast_core::ids::{DatasetId, JobId, ModelId};
+use gatecast_store::DatasetDeletion;
 
 use super::Server;
 use crate::store::{new_dataset, new_model};

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use gatecast::domain::trainer::Assignment;
-use gatecast::learn::train::train_with;
-use gatecast::nn::engine::{Batch, Built, Engine, EngineError, Inputs, Steps};
-use gatecast::nn::network::Network;
+use gatecast_core::trainer::Assignment;
+use gatecast_learn::train::train_with;
+use gatecast_nn::engine::{Batch, Built, Engine, EngineError, Inputs, Steps};
+use gatecast_nn::network::Network;
 
-use super::{assignment, epochs, events, finished, libtorch, sines};
+use super::{assignment, epochs, events, finished, fused, sines};
 
 /// An engine that dies after so many computations.
 struct Mortal {
@@ -56,7 +56,7 @@ impl Engine for Mortal {
 fn train_mortal(assignment: &Assignment, computations: u32) -> u32 {
     let left = Arc::new(AtomicU32::new(computations));
     let maker = |network: &Network, assignment: &Assignment| -> Result<Built, EngineError> {
-        let Built { engine, reason } = libtorch(network, assignment)?;
+        let Built { engine, reason } = fused(network, assignment)?;
         Ok(Built { engine: Box::new(Mortal { inner: engine, left: left.clone() }), reason })
     };
     train_with(sines(3, 60), assignment, &maker, &mut |_| ControlFlow::Continue(()));

@@ -1,7 +1,7 @@
 //! Datasets: kept as given, listed newest first, and not deleted under a job's feet.
 
-use gatecast::domain::ids::DatasetId;
-use gatecast::store::{Cancellation, DatasetDeletion, Page, Revision};
+use gatecast_core::ids::DatasetId;
+use gatecast_store::{Cancellation, DatasetDeletion, Page, Revision};
 
 use super::{Bed, new_dataset, new_job, on_both, owner, terms};
 

@@ -1,13 +1,13 @@
 //! Jobs that run others, and names for models.
 
-use gatecast::domain::alias::{AliasName, ModelRef};
-use gatecast::domain::family::{self, Conclusion, Family, NewChild, Step};
-use gatecast::domain::ids::ModelId;
-use gatecast::domain::job::{Job, JobStatus};
-use gatecast::domain::metrics::{FinalMetrics, HeldOut, Metrics};
-use gatecast::domain::order::Order;
-use gatecast::store::queue::Fenced;
-use gatecast::store::{Cancellation, JobDeletion, JobFilter, NewJob};
+use gatecast_core::alias::{AliasName, ModelRef};
+use gatecast_core::family::{self, Conclusion, Family, NewChild, Step};
+use gatecast_core::ids::ModelId;
+use gatecast_core::job::{Job, JobStatus};
+use gatecast_core::metrics::{FinalMetrics, HeldOut, Metrics};
+use gatecast_core::order::Order;
+use gatecast_store::queue::Fenced;
+use gatecast_store::{Cancellation, JobDeletion, JobFilter, NewJob};
 use serde_json::json;
 
 use super::{Bed, all, new_job, new_model, on_both, order, owner, status, terms};

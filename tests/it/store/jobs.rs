@@ -1,8 +1,8 @@
 //! Jobs as their owners see them.
 
-use gatecast::domain::ids::JobId;
-use gatecast::domain::job::{JobKind, JobStatus};
-use gatecast::store::{Cancellation, JobDeletion, JobFilter, Page};
+use gatecast_core::ids::JobId;
+use gatecast_core::job::{JobKind, JobStatus};
+use gatecast_store::{Cancellation, JobDeletion, JobFilter, Page};
 
 use super::{Bed, all, epoch, new_job, on_both, owner, terms};
 

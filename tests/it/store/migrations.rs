@@ -1,7 +1,7 @@
 //! Opening a database that has been used before.
 
-use gatecast::domain::metrics::FinalMetrics;
-use gatecast::store::{JobFilter, Store, StoreError};
+use gatecast_core::metrics::FinalMetrics;
+use gatecast_store::{JobFilter, Store, StoreError};
 use tokio::task::JoinSet;
 
 use super::{Bed, all, epoch, new_model, on_both, owner, terms};

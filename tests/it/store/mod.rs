@@ -11,14 +11,14 @@ mod races;
 
 use std::future::Future;
 
-use gatecast::domain::dataset::Profile;
-use gatecast::domain::ids::{DatasetId, ModelId};
-use gatecast::domain::job::{Job, JobStatus};
-use gatecast::domain::metrics::EpochReport;
-use gatecast::domain::model::Manifest;
-use gatecast::domain::order::TrainOrder;
-use gatecast::store::queue::Terms;
-use gatecast::store::{DatabaseUrl, NewDataset, NewJob, NewModel, Page, Store};
+use gatecast_core::dataset::Profile;
+use gatecast_core::ids::{DatasetId, ModelId};
+use gatecast_core::job::{Job, JobStatus};
+use gatecast_core::metrics::EpochReport;
+use gatecast_core::model::Manifest;
+use gatecast_core::order::TrainOrder;
+use gatecast_store::queue::Terms;
+use gatecast_store::{DatabaseUrl, NewDataset, NewJob, NewModel, Page, Store};
 use serde_json::json;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Models, and what they and their jobs know of each other.
 
-use gatecast::domain::ids::ModelId;
-use gatecast::domain::metrics::FinalMetrics;
-use gatecast::store::queue::Fenced;
-use gatecast::store::{JobDeletion, Page};
+use gatecast_core::ids::ModelId;
+use gatecast_core::metrics::FinalMetrics;
+use gatecast_store::queue::Fenced;
+use gatecast_store::{JobDeletion, Page};
 
 use super::{Bed, new_model, on_both, owner, terms};
 

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use gatecast::domain::job::{Job, JobError, JobStatus, StartFacts};
-use gatecast::domain::metrics::FinalMetrics;
-use gatecast::domain::trainer::WindowCounts;
-use gatecast::store::queue::{Beat, Claim, Fenced, HandBack, Terms};
-use gatecast::store::{Cancellation, Store};
+use gatecast_core::job::{Job, JobError, JobStatus, StartFacts};
+use gatecast_core::metrics::FinalMetrics;
+use gatecast_core::trainer::WindowCounts;
+use gatecast_store::queue::{Beat, Claim, Fenced, HandBack, Terms};
+use gatecast_store::{Cancellation, Store};
 use uuid::Uuid;
 
 use super::{Bed, epoch, new_model, no_lease, on_both, owner, status, terms};

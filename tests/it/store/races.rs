@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gatecast::domain::job::JobStatus;
-use gatecast::domain::metrics::FinalMetrics;
-use gatecast::store::DatasetDeletion;
-use gatecast::store::queue::{Beat, Fenced};
+use gatecast_core::job::JobStatus;
+use gatecast_core::metrics::FinalMetrics;
+use gatecast_store::DatasetDeletion;
+use gatecast_store::queue::{Beat, Fenced};
 use tokio::task::JoinSet;
 
 use super::{Bed, epoch, new_job, new_model, on_both, owner, status, terms};

@@ -4,4 +4,4 @@ mod data;
 mod server;
 
 pub(crate) use data::{daily, eventually};
-pub(crate) use server::{Answer, TestServer, program};
+pub(crate) use server::{Answer, TestServer, libtorch_installed, program};

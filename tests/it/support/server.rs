@@ -91,6 +91,14 @@ impl Settings {
     }
 }
 
+/// Whether the LibTorch trainer lies beside the program. With `GATECAST_TEST_LIBTORCH` set, as `make
+/// test` sets it, a missing one is an error.
+pub(crate) fn libtorch_installed() -> bool {
+    let installed = Path::new(env!("CARGO_BIN_EXE_gatecast")).with_file_name("gatecast-libtorch").is_file();
+    assert!(installed || std::env::var_os("GATECAST_TEST_LIBTORCH").is_none(), "gatecast-libtorch is not built");
+    installed
+}
+
 /// The program, told nothing by the environment of the tests.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatecast"));

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use gatecast::data::Frame;
-use gatecast::domain::order::{Cell, Optimizer, ScalingChoice};
-use gatecast::domain::trainer::{Assignment, Fault, FineTuning};
-use gatecast::learn::bundle::{self, Bundle};
+use gatecast_core::order::{Cell, Optimizer, ScalingChoice};
+use gatecast_core::trainer::{Assignment, Fault, FineTuning};
+use gatecast_data::Frame;
+use gatecast_model::bundle::{self, Bundle};
 
 use crate::learn::killed::killed_anywhere;
 use crate::learn::{assignment, epochs, events, failed, finished, sines};

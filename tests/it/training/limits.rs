@@ -1,9 +1,9 @@
 //! Where a training ends before its last epoch, and what it says on the way.
 
-use gatecast::domain::model::StoppedBy;
-use gatecast::domain::order::EarlyStopping;
-use gatecast::domain::trainer::{Assignment, Fault, TrainerEvent};
-use gatecast::learn::bundle;
+use gatecast_core::model::StoppedBy;
+use gatecast_core::order::EarlyStopping;
+use gatecast_core::trainer::{Assignment, Fault, TrainerEvent};
+use gatecast_model::bundle;
 
 use crate::learn::killed::killed_anywhere;
 use crate::learn::{assignment, epochs, events, failed, finished, sines, warnings};

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use gatecast::domain::order::{Cell, ModelSpec, Optimizer, Rate, Schedule};
-use gatecast::domain::trainer::{Assignment, TrainerEvent};
-use gatecast::learn::bundle;
+use gatecast_core::order::{Cell, ModelSpec, Optimizer, Rate, Schedule};
+use gatecast_core::trainer::{Assignment, TrainerEvent};
+use gatecast_model::bundle;
 
 use crate::learn::killed::killed_anywhere;
 use crate::learn::{assignment, epochs, events, finished, sines};

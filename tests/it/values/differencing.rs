@@ -1,6 +1,6 @@
 //! Networks that learn differences.
 
-use gatecast::learn::bundle;
+use gatecast_model::bundle;
 use serde_json::json;
 
 use super::{error, forecast, frame, ordered, trained};

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use gatecast::data::{Encoding, UploadOptions, ingest};
-use gatecast::domain::trainer::TrainerEvent;
-use gatecast::learn::bundle;
-use gatecast::learn::train::train;
+use gatecast_core::trainer::TrainerEvent;
+use gatecast_data::{Encoding, UploadOptions, ingest};
+use gatecast_learn::train::train;
+use gatecast_model::bundle;
 use serde_json::json;
 
 use super::ordered;
@@ -29,7 +29,7 @@ fn uneven_readings_are_learnt_by_the_day() {
     std::fs::rename(&ingested.index, order.dataset.path.with_extension("index.parquet")).unwrap();
     order.dataset.sha256 = ingested.sha256;
     let mut told = Vec::new();
-    train(&order, &mut |event| {
+    train(&order, gatecast_nn::engine::build, &mut |event| {
         told.push(event);
         ControlFlow::Continue(())
     });
@@ -42,7 +42,7 @@ fn uneven_readings_are_learnt_by_the_day() {
 
     order.order.data.resample = None;
     let mut told = Vec::new();
-    train(&order, &mut |event| {
+    train(&order, gatecast_nn::engine::build, &mut |event| {
         told.push(event);
         ControlFlow::Continue(())
     });

@@ -1,7 +1,8 @@
 //! Transforms of the targets.
 
-use gatecast::forecast::ForecastError;
-use gatecast::learn::bundle;
+use gatecast::service::forecasts::ServeError;
+use gatecast_forecast::ForecastError;
+use gatecast_model::bundle;
 use serde_json::json;
 
 use super::{error, forecast, frame, ordered, trained};
@@ -54,5 +55,5 @@ async fn values_that_have_no_level_are_refused_by_name() {
     assert_eq!(pointer, "/series/0/values/7");
     assert!(detail.contains("takes values above 0"), "{detail}");
     let answer = house.ask(id, json!({"series": [{"values": growing(12)}]})).await;
-    assert!(!matches!(answer, Err(ForecastError::Invalid(_))));
+    assert!(!matches!(answer, Err(ServeError::Forecast(ForecastError::Invalid(_)))));
 }

@@ -1,0 +1,133 @@
+//! What a search does next.
+//!
+//! A trial's training in rung `r` has the slot `r × trials + trial`. A rung begins when the one
+//! before it is over; its trials train anew with more epochs, and so do not depend on where
+//! a checkpoint of the rung before happens to lie.
+
+use std::collections::BTreeMap;
+
+use super::{Child, Conclusion, Family, NewChild, Step, baselines, none_succeeded};
+use crate::board::{Drawn, SearchBoard, Trial};
+use crate::job::{JobError, JobStatus};
+use crate::order::{Order, SearchOrder};
+use crate::result::JobResult;
+
+pub(super) fn next(order: &SearchOrder, family: &Family, step: &mut Step) {
+    let children: BTreeMap<u32, &Child> = family.children.iter().map(|child| (child.slot, child)).collect();
+    let spent = is_spent(order, family);
+    step.progress = progress(order, family);
+    if spent {
+        let open = family.children.iter().filter(|child| !child.job.status.is_final() && !child.job.cancel_requested);
+        step.stop = open.map(|child| child.job.id).collect();
+    }
+    if !family.is_over() {
+        return;
+    }
+    let reached = children.keys().next_back().map_or(0, |slot| *slot as usize / trials(order));
+    if !spent && reached + 1 < order.rungs.len() {
+        step.spawn = rung(order, &children, reached + 1);
+    }
+    if step.spawn.is_empty() {
+        step.end = Some(conclude(order, family, &children));
+    }
+}
+
+fn trials(order: &SearchOrder) -> usize {
+    order.trials.len().max(1)
+}
+
+/// The time is over.
+fn is_spent(order: &SearchOrder, family: &Family) -> bool {
+    let since = family.parent.started_at.map(|started| family.now.duration_since(started).as_secs_f64());
+    since.zip(order.budget.seconds).is_some_and(|(since, most)| since >= most)
+}
+
+/// The trainings of a rung: the best of the rung before it.
+fn rung(order: &SearchOrder, children: &BTreeMap<u32, &Child>, rung: usize) -> Vec<NewChild> {
+    let before = rung - 1;
+    let mut ranked: Vec<(f64, usize)> = (0..trials(order))
+        .filter_map(|trial| Some((value(order, children.get(&slot(order, before, trial))?)?, trial)))
+        .collect();
+    // By trial where the values are equal.
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let ran = (0..trials(order)).filter(|&trial| children.contains_key(&slot(order, before, trial))).count();
+    ranked.truncate(order.survivors(ran));
+    ranked.sort_by_key(|(_, trial)| *trial);
+    let again = |(_, trial): (f64, usize)| {
+        let child = children.get(&slot(order, before, trial))?;
+        let mut training = child.job.order.train()?.clone();
+        training.training.epochs = *order.rungs.get(rung)?;
+        let name =
+            format!("{}, {} epochs", first_name(&children[&slot(order, 0, trial)].job.name), training.training.epochs);
+        training.name = Some(name.clone());
+        Some(NewChild { slot: slot(order, rung, trial), name, order: Order::from(training) })
+    };
+    ranked.into_iter().filter_map(again).collect()
+}
+
+/// Without the epochs that a later rung has put behind it.
+fn first_name(name: &str) -> String {
+    name.chars().take(180).collect()
+}
+
+fn slot(order: &SearchOrder, rung: usize, trial: usize) -> u32 {
+    u32::try_from(rung * trials(order) + trial).unwrap_or(u32::MAX)
+}
+
+fn value(order: &SearchOrder, child: &Child) -> Option<f64> {
+    order.metric.of(&child.job.metrics.as_ref()?.model)
+}
+
+/// By epochs: those that are done over those that all rungs will take.
+fn progress(order: &SearchOrder, family: &Family) -> f64 {
+    let epochs = |rung: usize| f64::from(order.rungs.get(rung).copied().unwrap_or_default());
+    let (mut all, mut left) = (0.0, trials(order));
+    for rung in 0..order.rungs.len() {
+        all += left as f64 * epochs(rung);
+        left = order.survivors(left);
+    }
+    let done: f64 = family
+        .children
+        .iter()
+        .map(|child| {
+            let part = if child.job.status.is_final() { 1.0 } else { child.job.progress };
+            part * epochs(child.slot as usize / trials(order))
+        })
+        .sum();
+    if all > 0.0 { (done / all).min(1.0) } else { 0.0 }
+}
+
+fn conclude(order: &SearchOrder, family: &Family, children: &BTreeMap<u32, &Child>) -> Conclusion {
+    let mut rows: Vec<Trial> = Vec::new();
+    for trial in 0..trials(order) {
+        let ran: Vec<(usize, &&Child)> =
+            (0..order.rungs.len()).filter_map(|rung| Some((rung, children.get(&slot(order, rung, trial))?))).collect();
+        // What the trial last said: of a rung that was cut off, that is the rung before.
+        let best = ran.iter().rev().find(|(_, child)| value(order, child).is_some());
+        let Some(&(rung, child)) = best.or(ran.last()) else { continue };
+        let drawn = order.ranges.iter().zip(order.trials.get(trial).into_iter().flatten());
+        let failed = ran.last().map_or(child, |(_, child)| child);
+        rows.push(Trial {
+            rank: None,
+            trial: u32::try_from(trial).unwrap_or(u32::MAX),
+            drawn: drawn.map(|(range, value)| Drawn { path: range.path.clone(), value: value.clone() }).collect(),
+            rung: u32::try_from(rung).unwrap_or(u32::MAX),
+            epochs: order.rungs.get(rung).copied().unwrap_or_default(),
+            value: value(order, child),
+            job: child.job.id,
+            jobs: ran.iter().map(|(_, child)| child.job.id).collect(),
+            model: child.job.model,
+            parameters: child.parameters,
+            status: failed.job.status,
+            error: failed.job.error.clone().filter(|_| failed.job.status == JobStatus::Failed),
+        });
+    }
+    let board =
+        SearchBoard::new(order.metric.clone(), order.rungs.clone(), rows, baselines(children), is_spent(order, family));
+    if board.winner.is_none() {
+        let error: JobError = none_succeeded(children, &board.metric);
+        return Conclusion::Failed { error, result: Some(Box::new(JobResult::Search(board))) };
+    }
+    let model = board.model;
+    Conclusion::Succeeded { result: Box::new(JobResult::Search(board)), model, alias: order.alias.clone() }
+}

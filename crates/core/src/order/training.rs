@@ -1,0 +1,149 @@
+//! How it learns: epochs, loss, optimiser, device.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::loss::{Loss, LossForm};
+use super::optimizer::Optimizer;
+use super::schedule::Schedule;
+use crate::schema::text_schema;
+
+/// How the network learns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingSpec {
+    #[garde(range(min = 1, max = 100_000))]
+    pub epochs: u32,
+    #[garde(range(min = 1, max = 65_536))]
+    pub batch_size: usize,
+    /// Left out: the head's own, `mse` for points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    #[schema(value_type = Option<LossForm>)]
+    pub loss: Option<Loss>,
+    #[garde(dive)]
+    pub optimizer: Optimizer,
+    /// How the learning rate goes on from the optimiser's. Left out: it stays.
+    #[serde(skip_serializing_if = "Schedule::is_constant")]
+    #[garde(dive)]
+    pub schedule: Schedule,
+    /// Left out: gradients are not clipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub clip: Option<Clip>,
+    /// Left out: all epochs are run; the best epoch's weights are kept either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub early_stopping: Option<EarlyStopping>,
+    /// The most optimiser steps, in the middle of an epoch too. What has been learnt by then is
+    /// judged and kept as if the training had run to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 1)))]
+    pub max_steps: Option<u64>,
+    /// Seconds of epochs, validation included, after which the training ends in the same way; those
+    /// of earlier attempts count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 0.001, max = 1e9)))]
+    pub time_limit_seconds: Option<f64>,
+    #[garde(skip)]
+    pub seed: u64,
+    #[garde(skip)]
+    pub device: Device,
+    #[garde(skip)]
+    pub engine: EngineChoice,
+}
+
+impl Default for TrainingSpec {
+    fn default() -> Self {
+        Self {
+            epochs: 20,
+            batch_size: 32,
+            loss: None,
+            optimizer: Optimizer::default(),
+            schedule: Schedule::default(),
+            clip: None,
+            early_stopping: None,
+            max_steps: None,
+            time_limit_seconds: None,
+            seed: 42,
+            device: Device::Auto,
+            engine: EngineChoice::Auto,
+        }
+    }
+}
+
+/// Bounds on the gradient before a step, by Keras's meanings.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Clip {
+    /// Each variable's gradient by its own norm (`clipnorm`).
+    Norm(#[garde(range(min = 1e-12, max = 1e12))] f64),
+    /// All gradients by their joint norm (`global_clipnorm`).
+    GlobalNorm(#[garde(range(min = 1e-12, max = 1e12))] f64),
+    /// Each element (`clipvalue`).
+    Value(#[garde(range(min = 1e-12, max = 1e12))] f64),
+}
+
+/// Stop once the validation loss has not fallen for `patience` epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    #[garde(range(min = 1, max = 100_000))]
+    pub patience: u32,
+    /// A fall of less than this does not count.
+    #[serde(default)]
+    #[garde(range(min = 0.0, max = 1e12))]
+    pub min_delta: f64,
+}
+
+/// `auto`, `cpu`, `cuda` or `cuda:N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Device {
+    /// The first card where there is one, else the processor.
+    #[default]
+    Auto,
+    Cpu,
+    Cuda(u8),
+}
+
+text_schema!(Device, "Device", "auto", "Where the tensor work runs: auto, cpu, cuda or cuda:N.");
+
+impl TryFrom<String> for Device {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|index| index.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| "unknown device: expected auto, cpu, cuda or cuda:N".to_owned()),
+        }
+    }
+}
+
+impl From<Device> for String {
+    fn from(device: Device) -> String {
+        match device {
+            Device::Auto => "auto".to_owned(),
+            Device::Cpu => "cpu".to_owned(),
+            Device::Cuda(index) => format!("cuda:{index}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineChoice {
+    /// The fastest that can run the order.
+    #[default]
+    Auto,
+    /// Gatecast's own kernels, on the processor.
+    Fused,
+    /// LibTorch, on the processor or a card.
+    Libtorch,
+}

@@ -1,0 +1,231 @@
+//! What is done to values before a network learns from them, and undone in its forecasts.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::frequency::Frequency;
+
+/// A change of the targets' values before all else, so that growth and spread even out.
+///
+/// Written as a word (`log`) or as an object (`{"type": "box_cox", "lambda": 0.3}`); it is written
+/// back in the shortest form.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[serde(into = "TransformForm")]
+pub struct Transform {
+    pub kind: TransformKind,
+    /// Of Box and Cox alone. Left out: estimated on the training part.
+    pub lambda: Option<f64>,
+    /// Whether the past covariates that are numbers are changed as well.
+    pub covariates: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransformKind {
+    /// As they are.
+    #[default]
+    None,
+    /// ln x, for values above 0.
+    Log,
+    /// ln (1 + x), for counts and other values above −1.
+    Log1p,
+    /// (x^λ − 1) / λ, for values above 0 (Box and Cox 1964).
+    BoxCox,
+}
+
+/// The two ways to write a transform.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum TransformForm {
+    Word(TransformKind),
+    Object(TransformObject),
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TransformObject {
+    #[serde(rename = "type")]
+    pub kind: TransformKind,
+    /// From −2 to 2, of `box_cox`. Left out: estimated on the training part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<f64>,
+    /// Change the past covariates that are numbers as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub covariates: bool,
+}
+
+impl Transform {
+    pub const fn of(kind: TransformKind) -> Self {
+        Self { kind, lambda: None, covariates: false }
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.kind == TransformKind::None
+    }
+}
+
+impl From<Transform> for TransformForm {
+    fn from(Transform { kind, lambda, covariates }: Transform) -> Self {
+        match (lambda, covariates) {
+            (None, false) => Self::Word(kind),
+            _ => Self::Object(TransformObject { kind, lambda, covariates }),
+        }
+    }
+}
+
+/// Reads a word or an object, so that a mistake within is named for what it is.
+impl<'de> Deserialize<'de> for Transform {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct TransformVisitor;
+
+        impl<'de> serde::de::Visitor<'de> for TransformVisitor {
+            type Value = Transform;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a transform such as \"log\", or {\"type\": \"box_cox\", \"lambda\": 0.3}")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Transform, E> {
+                let word = serde::de::value::StrDeserializer::<E>::new(word);
+                TransformKind::deserialize(word).map(Transform::of)
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Transform, A::Error> {
+                use serde::de::Error;
+                let object = TransformObject::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                let TransformObject { kind, lambda, covariates } = object;
+                match lambda {
+                    Some(_) if kind != TransformKind::BoxCox => {
+                        return Err(A::Error::custom("`lambda` belongs to `box_cox` alone"));
+                    }
+                    Some(lambda) if !(-2.0..=2.0).contains(&lambda) => {
+                        return Err(A::Error::custom("`lambda` must be from -2 to 2"));
+                    }
+                    _ => {}
+                }
+                Ok(Transform { kind, lambda, covariates: covariates && kind != TransformKind::None })
+            }
+        }
+
+        from.deserialize_any(TransformVisitor)
+    }
+}
+
+/// The network learns how the targets change, and a forecast adds the changes to the last known
+/// values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Differencing {
+    /// Differences from one point to the next: 1 takes a trend's level away, 2 its slope too.
+    #[garde(range(max = 2))]
+    pub order: usize,
+    /// Points to a season: differences from one season to the next, taken before those of `order`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 2, max = 100_000)))]
+    pub seasonal: Option<usize>,
+    /// What the network reads of a target.
+    #[garde(skip)]
+    pub inputs: DifferencedInputs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DifferencedInputs {
+    /// Its differences.
+    #[default]
+    Differences,
+    /// Its values; what it forecasts is a difference all the same.
+    Values,
+}
+
+impl Differencing {
+    /// Points before a point that its difference reads.
+    pub fn reach(&self) -> usize {
+        self.order + self.seasonal.unwrap_or(0)
+    }
+}
+
+/// Points brought to an even step, whatever the data's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resample {
+    /// The step: each point stands for what lies from its time up to the next. Steps begin where
+    /// the calendar's do (UTC; weeks on Monday).
+    #[garde(skip)]
+    pub every: Frequency,
+    #[serde(default)]
+    #[garde(skip)]
+    pub aggregation: Aggregation,
+}
+
+/// Of the known values of a step; a step without any has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Aggregation {
+    #[default]
+    Mean,
+    Sum,
+    First,
+    Last,
+    Min,
+    Max,
+    Median,
+}
+
+/// Later windows count for more in training.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recency {
+    /// Points: a window that ends so many before the end of its series' training part counts half.
+    #[garde(range(min = 1e-3, max = 1e12))]
+    pub half_life: f64,
+}
+
+/// What to do with points that have no value, or no row on the series' grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// Refuse the order.
+    Refuse,
+    /// A straight line between the neighbours; the nearest value at the ends.
+    #[default]
+    Interpolate,
+    /// The last known value; the first known one at the start.
+    ForwardFill,
+    /// No loss where a target is unknown; the network reads the last known value of its context and
+    /// an input besides that says so.
+    Mask,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_transform_is_written_in_its_shortest_form_and_read_back() {
+        let cases = [
+            (json!("log"), json!("log")),
+            (json!({"type": "log1p"}), json!("log1p")),
+            (json!({"type": "box_cox", "lambda": 0.25}), json!({"type": "box_cox", "lambda": 0.25})),
+            (json!({"type": "log", "covariates": true}), json!({"type": "log", "covariates": true})),
+            (json!({"type": "none", "covariates": true}), json!("none")),
+        ];
+        for (given, written) in cases {
+            let transform: Transform = serde_json::from_value(given.clone()).unwrap();
+            assert_eq!(serde_json::to_value(transform).unwrap(), written, "{given}");
+            assert_eq!(serde_json::from_value::<Transform>(written).unwrap(), transform);
+        }
+    }
+
+    #[test]
+    fn what_is_no_transform_is_refused_by_name() {
+        let refused = |value: Value| serde_json::from_value::<Transform>(value).unwrap_err().to_string();
+        assert!(refused(json!("ln")).contains("unknown variant `ln`"));
+        assert!(refused(json!({"type": "log", "lambda": 1})).contains("belongs to `box_cox`"));
+        assert!(refused(json!({"type": "box_cox", "lambda": 3})).contains("from -2 to 2"));
+        assert!(refused(json!({"type": "box_cox", "lamda": 1})).contains("unknown field `lamda`"));
+    }
+}

@@ -1,0 +1,352 @@
+use garde::Validate;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::dataset::{Column, Format, Layout};
+use crate::order::{Activation, Cell, Optimizer, Output};
+
+fn profile(points: u64) -> Profile {
+    let column = |name: &str, kind| Column { name: name.into(), kind, missing: 0, numbers: None, categories: vec![] };
+    Profile {
+        format: Format::Csv,
+        layout: Layout::Long,
+        layout_reason: String::new(),
+        time_column: Some("day".into()),
+        series_column: None,
+        rows: points,
+        points,
+        series: 1,
+        shortest: points,
+        longest: points,
+        start: "2001-01-01T00:00:00Z".parse().ok(),
+        end: "2019-12-31T00:00:00Z".parse().ok(),
+        frequency: "P1D".parse().ok(),
+        frequencies: vec![],
+        gaps: 0,
+        duplicates_dropped: 0,
+        constant: vec![],
+        columns: vec![
+            column("rail", ColumnKind::Number),
+            column("bus", ColumnKind::Number),
+            column("day_type", ColumnKind::Category),
+        ],
+        warnings: vec![],
+    }
+}
+
+fn order(fields: Value) -> TrainOrder {
+    let mut order = json!({"dataset": "01920000-0000-7000-8000-000000000000"});
+    for (key, value) in fields.as_object().unwrap() {
+        order[key] = value.clone();
+    }
+    serde_json::from_value(order).unwrap()
+}
+
+fn pointers(fields: Value) -> Vec<String> {
+    let errors = resolve(order(fields), "cta", &profile(2000)).unwrap_err();
+    errors.into_iter().map(|error| error.pointer).collect()
+}
+
+#[test]
+fn open_fields_are_filled_from_the_data() {
+    let resolved = resolve(order(json!({"data": {"targets": ["rail"]}})), "cta", &profile(2000)).unwrap();
+    assert_eq!(resolved.data.season, Some(7));
+    assert_eq!(resolved.data.horizon, Some(7));
+    assert_eq!(resolved.data.context, Some(32));
+    assert_eq!(resolved.name.as_deref(), Some("cta: lstm 32+32"));
+    assert_eq!(resolved.model.output, Output::EveryStep);
+    assert_eq!(resolve(resolved.clone(), "cta", &profile(2000)).unwrap(), resolved, "resolving again changes nothing");
+}
+
+#[test]
+fn short_series_still_get_windows_that_fit() {
+    for points in 4..80 {
+        let resolved = resolve(order(json!({"data": {"targets": ["rail"]}})), "cta", &profile(points)).unwrap();
+        let window = resolved.data.context.unwrap() + resolved.data.horizon.unwrap();
+        assert!(window as u64 <= points, "{window} of {points}");
+    }
+}
+
+#[test]
+fn columns_are_held_against_the_dataset() {
+    assert_eq!(pointers(json!({})), ["/data/targets"], "two number columns: which one?");
+    assert_eq!(pointers(json!({"data": {"targets": ["rial"]}})), ["/data/targets/0"]);
+    assert_eq!(pointers(json!({"data": {"targets": ["day_type"]}})), ["/data/targets/0"]);
+    assert_eq!(pointers(json!({"data": {"targets": ["rail", "rail"]}})), ["/data/targets/1"]);
+    assert_eq!(
+        pointers(json!({"data": {"targets": ["rail"], "covariates": {"past": ["bus", "rail"]}}})),
+        ["/data/covariates/past/1"]
+    );
+    let errors = resolve(order(json!({"data": {"targets": ["rial"]}})), "cta", &profile(2000)).unwrap_err();
+    assert_eq!(errors[0].detail, "the dataset has no column `rial`; did you mean `rail`?");
+}
+
+#[test]
+fn covariates_and_the_calendar_are_held_against_the_dataset() {
+    let rail = |mut data: Value| {
+        data["targets"] = json!(["rail"]);
+        pointers(json!({ "data": data }))
+    };
+    let future = |window: usize| json!({"covariates": {"future": ["day_type"]}, "future_window": window, "horizon": 7});
+    assert_eq!(rail(json!({"covariates": {"future": ["dya_type"]}})), ["/data/covariates/future/0"]);
+    assert_eq!(rail(json!({"covariates": {"static": ["rail"]}})), ["/data/covariates/static/0"]);
+    assert_eq!(
+        rail(json!({"covariates": {"past": ["bus"], "future": ["bus"]}})),
+        ["/data/covariates/future/0"],
+        "known ahead or not?"
+    );
+    assert_eq!(rail(future(8)), ["/data/future_window"]);
+    assert_eq!(rail(json!({"future_window": 1})), ["/data/future_window"], "of what?");
+    assert_eq!(rail(json!({"calendar": ["month", "month"]})), ["/data/calendar/1"]);
+    assert_eq!(rail(json!({"lags": [7, 14, 7]})), ["/data/lags/2"]);
+    assert_eq!(rail(json!({"lags": [1990], "context": 20})), ["/data/lags"]);
+    let resolved = |data: Value| resolve(order(json!({ "data": data })), "cta", &profile(2000)).unwrap().data;
+    let data = json!({"targets": ["rail"], "horizon": 7, "covariates": {"future": ["day_type", "bus"]}});
+    assert_eq!(resolved(data).future_window, Some(7));
+    let data = json!({"targets": ["rail"], "horizon": 300, "covariates": {"future": ["day_type", "bus"]}});
+    assert_eq!(resolved(data).future_window, Some(128), "256 values at most");
+    let mut timeless = profile(2000);
+    timeless.start = None;
+    let month = json!({"data": {"targets": ["rail"], "calendar": ["month"]}});
+    assert_eq!(resolve(order(month), "m4", &timeless).unwrap_err()[0].pointer, "/data/calendar/0");
+}
+
+#[test]
+fn a_calendar_is_a_name_or_an_object() {
+    let calendar = json!(["hour_of_day", {"feature": "month", "as": "category"}]);
+    let order = order(json!({"data": {"calendar": calendar}}));
+    assert_eq!(serde_json::to_value(&order.data.calendar).unwrap(), calendar);
+    let old = serde_json::to_value(super::DataSpec::default()).unwrap();
+    for field in ["calendar", "lags", "future_window"] {
+        assert_eq!(old.get(field), None, "orders without it read as they always did");
+    }
+    assert_eq!(old["covariates"], json!({"past": []}));
+}
+
+#[test]
+fn windows_and_splits_are_held_against_the_dataset() {
+    let rail = |data: Value| {
+        let mut data = data;
+        data["targets"] = json!(["rail"]);
+        pointers(json!({ "data": data }))
+    };
+    assert_eq!(rail(json!({"context": 1995, "horizon": 14})), ["/data/context"]);
+    assert_eq!(rail(json!({"split": {"by": "time", "validation": 0.6, "test": 0.4}})), ["/data/split"]);
+    assert_eq!(rail(json!({"split": {"by": "time", "training": 0.9, "validation": 0.2}})), ["/data/split"]);
+    assert_eq!(rail(json!({"split": {"by": "time", "training": 0.0}})), ["/data/split/training"]);
+    let all = json!({"data": {"targets": ["rail"],
+        "split": {"by": "time", "training": 0.7, "validation": 0.15, "test": 0.15}}});
+    resolve(order(all), "cta", &profile(2000)).unwrap();
+    assert_eq!(rail(json!({"split": {"by": "series", "validation": 0.2}})), ["/data/split/validation"]);
+    let backwards = json!({"from": "2019-05-31", "to": "2019-01-01"});
+    assert_eq!(rail(json!({"split": {"by": "time", "validation": backwards}})), ["/data/split/validation"]);
+    let mut timeless = profile(2000);
+    timeless.start = None;
+    let range = json!({"data": {"targets": ["rail"], "split": {"by": "time", "test": {"from": "2019-01-01"}}}});
+    assert_eq!(resolve(order(range), "m4", &timeless).unwrap_err()[0].pointer, "/data/split/test");
+}
+
+#[test]
+fn early_stopping_needs_something_to_watch() {
+    let fields = json!({
+        "data": {"targets": ["rail"], "split": {"by": "time"}},
+        "training": {"early_stopping": {"patience": 5}},
+    });
+    assert_eq!(pointers(fields), ["/training/early_stopping"]);
+}
+
+#[test]
+fn a_training_is_longer_than_its_warming_up() {
+    let fields = |warmup: f64| {
+        let schedule = json!({"type": "cosine", "warmup_epochs": warmup});
+        json!({"data": {"targets": ["rail"]}, "training": {"epochs": 3, "schedule": schedule}})
+    };
+    assert_eq!(pointers(fields(3.0)), ["/training/schedule/warmup_epochs"]);
+    assert!(resolve(order(fields(2.5)), "cta", &profile(2000)).is_ok());
+}
+
+#[test]
+fn the_fused_engine_takes_no_card() {
+    let fields = json!({"data": {"targets": ["rail"]}, "training": {"engine": "fused", "device": "cuda"}});
+    assert_eq!(pointers(fields), ["/training/engine"]);
+}
+
+#[test]
+fn networks_too_large_for_any_machine_are_refused() {
+    let fields = json!({"data": {"targets": ["rail"]}, "model": {"layers": vec![8192; 32]}});
+    assert_eq!(pointers(fields), ["/model/layers"]);
+}
+
+#[test]
+fn dates_mean_whole_days() {
+    let fields = json!({"data": {"targets": ["rail"],
+        "split": {"by": "time", "validation": {"from": "2019-01-01", "to": "2019-05-31"}}}});
+    let order = order(fields);
+    let Split::Time { validation: Some(Part::Range(range)), .. } = order.data.split else { panic!("a range") };
+    assert_eq!(range.from.unwrap().to_string(), "2019-01-01T00:00:00Z");
+    assert_eq!(range.to.unwrap().to_string(), "2019-05-31T23:59:59.999999Z");
+    let again: TrainOrder = serde_json::from_str(&serde_json::to_string(&order).unwrap()).unwrap();
+    assert_eq!(again, order, "what is stored is what was ordered");
+}
+
+#[test]
+fn values_out_of_range_are_refused_by_field() {
+    let cases = [
+        (json!({"training": {"epochs": 0}}), "training.epochs"),
+        (json!({"training": {"batch_size": 0}}), "training.batch_size"),
+        (json!({"training": {"optimizer": {"type": "adam", "learning_rate": 1e30}}}), "training.optimizer"),
+        (json!({"training": {"optimizer": {"type": "sgd", "learning_rate": 0}}}), "training.optimizer"),
+        (json!({"training": {"clip": {"norm": -1.0}}}), "training.clip"),
+        (json!({"training": {"early_stopping": {"patience": 0}}}), "training.early_stopping"),
+        (json!({"data": {"horizon": 0}}), "data.horizon"),
+        (json!({"data": {"horizon": 1_000_000}}), "data.horizon"),
+        (json!({"data": {"stride": 0}}), "data.stride"),
+        (json!({"data": {"lags": [1]}}), "data.lags"),
+        (json!({"data": {"future_window": 0}}), "data.future_window"),
+        (json!({"data": {"split": {"by": "time", "validation": -0.1}}}), "data.split"),
+        (json!({"model": {"layers": []}}), "model.layers"),
+        (json!({"model": {"layers": [0]}}), "model.layers[0]"),
+        (json!({"model": {"layers": [{"units": 0}]}}), "model.layers[0].units"),
+        (json!({"model": {"layers": [8, {"units": 4, "dropout": 1}]}}), "model.layers[1].dropout"),
+        (json!({"model": {"dropout": 1.0}}), "model.dropout"),
+        (json!({"model": {"recurrent_dropout": -0.1}}), "model.recurrent_dropout"),
+        (json!({"model": {"dilations": [0, 1]}}), "model.dilations[0]"),
+        (
+            json!({"model": {"kernel_initializer": {"type": "random_normal", "stddev": -1}}}),
+            "model.kernel_initializer.stddev",
+        ),
+        (json!({"model": {"layers": vec![4; 1000]}}), "model.layers"),
+        (json!({"name": ""}), "name"),
+    ];
+    for (fields, at) in cases {
+        let report = order(fields.clone()).validate().unwrap_err();
+        let paths: Vec<String> = report.iter().map(|(path, _)| path.to_string()).collect();
+        assert!(paths.len() == 1 && paths[0].starts_with(at), "{fields}: {paths:?}");
+    }
+    order(json!({})).validate().unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_with_a_reason() {
+    let cases = [
+        (json!({"training": {"seed": -1}}), "invalid value: integer `-1`, expected u64"),
+        (json!({"training": {"epochs": 9_223_372_036_854_775_808_u64}}), "expected u32"),
+        (json!({"training": {"device": "gpu"}}), "unknown device"),
+        (json!({"training": {"epoch": 3}}), "unknown field `epoch`"),
+        (json!({"model": {"cell": "rnn"}}), "unknown variant `rnn`"),
+        (json!({"model": {"layers": ["32"]}}), "units such as 32, or a layer"),
+        (json!({"model": {"layers": [-1]}}), "units such as 32, or a layer"),
+        (json!({"model": {"layers": [{"dropout": 0.2}]}}), "missing field `units`"),
+        (json!({"model": {"layers": [{"units": 4, "droput": 0.2}]}}), "unknown field `droput`"),
+        (json!({"data": {"split": {"by": "time", "validation": {"form": "2019-01-01"}}}}), "unknown field `form`"),
+        (json!({"data": {"split": {"by": "time", "validation": {"from": "2019-02-30"}}}}), "expected a date"),
+        (json!({"data": {"split": {"by": "time", "validation": "15%"}}}), "a share such as 0.15"),
+        (json!({"data": {"calendar": ["moon"]}}), "unknown variant `moon`"),
+        (json!({"data": {"calendar": [{"feature": "month", "as": "text"}]}}), "unknown variant `text`"),
+        (json!({"data": {"calendar": [7]}}), "a feature such as"),
+    ];
+    for (fields, reason) in cases {
+        let mut body = json!({"dataset": "01920000-0000-7000-8000-000000000000"});
+        for (key, value) in fields.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        let error = serde_json::from_value::<TrainOrder>(body).unwrap_err().to_string();
+        assert!(error.contains(reason), "{fields}: {error}");
+    }
+}
+
+#[test]
+fn cells_count_their_own_gates() {
+    let count = |cell: Cell| {
+        let mut order = order(json!({"data": {"targets": ["rail"], "horizon": 3}, "model": {"layers": [5, 4]}}));
+        order.model.cell = cell;
+        order.training.optimizer = Optimizer::default();
+        parameter_count(&order)
+    };
+    let dense = 3 * (4 + 1);
+    let weights = 5 * (1 + 5 + 1) + 4 * (5 + 4 + 1);
+    assert_eq!(count(Cell::SimpleRnn), weights + dense);
+    assert_eq!(count(Cell::Lstm), 4 * weights + dense);
+    assert_eq!(count(Cell::Gru), 3 * weights + dense);
+    let both_ways = json!({"layers": [5, 4], "cell": "gru", "bidirectional": true, "output": "last_step"});
+    let order = order(json!({"data": {"targets": ["rail"], "horizon": 3}, "model": both_ways}));
+    let weights = 5 * (1 + 5 + 1) + 4 * (10 + 4 + 1);
+    assert_eq!(parameter_count(&order), 2 * 3 * weights + 3 * (8 + 1));
+}
+
+#[test]
+fn layers_take_settings_of_their_own_and_the_models_else() {
+    let model = json!({"cell": "simple_rnn", "activation": "relu", "dropout": 0.1, "residual": true,
+        "dilations": [1, 2, 4],
+        "layers": [32, {"units": 32, "dropout": 0.3, "layer_norm": true}, {"units": 16, "cell": "gru", "dilation": 8}]});
+    let order = order(json!({"data": {"targets": ["rail"]}, "model": model}));
+    order.validate().unwrap();
+    let [first, second, third] = order.model.stack()[..] else { panic!("three layers") };
+    assert_eq!((first.activation, first.dropout, first.residual), (Activation::Relu, 0.1, false));
+    assert_eq!((second.dropout, second.layer_norm, second.residual, second.dilation), (0.3, true, true, 2));
+    assert_eq!((third.cell, third.activation, third.residual), (Cell::Gru, Activation::Tanh, false));
+    assert_eq!((third.dilation, third.dropout), (8, 0.1));
+    assert_eq!(serde_json::to_value(&order).unwrap()["model"]["layers"], model_layers(&order), "kept as written");
+    let resolved = resolve(order, "cta", &profile(2000)).unwrap();
+    assert_eq!(resolved.name.as_deref(), Some("cta: simple_rnn 32+32+gru 16"));
+}
+
+fn model_layers(order: &TrainOrder) -> Value {
+    let [_, LayerSpec::Settings(second), _] = &order.model.layers[..] else { panic!("settings") };
+    assert_eq!(second.units, 32);
+    json!([32, {"units": 32, "dropout": 0.3, "layer_norm": true}, {"units": 16, "cell": "gru", "dilation": 8}])
+}
+
+#[test]
+fn an_order_of_before_is_stored_as_it_was() {
+    let model = json!({"cell": "lstm", "layer_norm": true, "layers": [8, 4], "output": "last_step"});
+    let order = order(json!({"model": model}));
+    assert_eq!(serde_json::to_value(&order.model).unwrap(), model);
+}
+
+#[test]
+fn models_that_contradict_themselves_are_refused_by_field() {
+    let cases = [
+        (json!({"activation": "relu"}), vec!["/model/activation"]),
+        (json!({"layers": [8, {"units": 4, "activation": "relu"}]}), vec!["/model/layers/1/activation"]),
+        (json!({"cell": "gru", "unit_forget_bias": false}), vec!["/model/unit_forget_bias"]),
+        (json!({"bidirectional": true}), vec!["/model/bidirectional"]),
+        (json!({"layers": [{"units": 4, "bidirectional": true}]}), vec!["/model/layers/0/bidirectional"]),
+        (json!({"bidirectional": true, "output": "last_step"}), vec![]),
+        (json!({"residual": true, "layers": [8, 4]}), vec!["/model/residual"]),
+        (json!({"residual": true, "layers": [8, 8]}), vec![]),
+        (json!({"layers": [{"units": 1, "residual": true}]}), vec!["/model/layers/0/residual"]),
+        (json!({"dilations": [1, 2, 4]}), vec!["/model/dilations"]),
+        (json!({"dilations": [1, 32]}), vec!["/model/dilations/1"]),
+        (json!({"layers": [8, {"units": 4, "dilation": 40}]}), vec!["/model/layers/1/dilation"]),
+        (json!({"recurrent_initializer": "identity"}), vec!["/model/recurrent_initializer"]),
+        (json!({"recurrent_initializer": "identity", "cell": "simple_rnn"}), vec![]),
+        (json!({"kernel_initializer": "identity"}), vec!["/model/kernel_initializer"]),
+        (json!({"layers": [{"units": 4, "bias_initializer": "orthogonal"}]}), vec!["/model/layers/0/bias_initializer"]),
+    ];
+    for (model, expected) in cases {
+        let order = order(json!({"data": {"targets": ["rail"]}, "model": model}));
+        let errors = resolve(order, "cta", &profile(2000)).err().unwrap_or_default();
+        let found: Vec<&str> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(found, expected, "{model}");
+    }
+}
+
+#[test]
+fn what_is_done_to_values_is_held_against_the_dataset() {
+    let data = |fields: Value| {
+        let mut data = json!({"targets": ["rail"]});
+        fields.as_object().unwrap().iter().for_each(|(key, value)| data[key] = value.clone());
+        json!({"data": data})
+    };
+    assert_eq!(pointers(data(json!({"differencing": {}}))), ["/data/differencing"]);
+    let far = json!({"context": 1000, "horizon": 7, "differencing": {"seasonal": 1000}});
+    assert_eq!(pointers(data(far)), ["/data/differencing"]);
+    let mut negative = profile(2000);
+    negative.columns[0].numbers = Some(crate::dataset::NumberSummary { min: 0.0, mean: 1.0, max: 2.0, std: 1.0 });
+    let resolved = |transform: &str| resolve(order(data(json!({"transform": transform}))), "cta", &negative);
+    assert_eq!(resolved("log").unwrap_err()[0].pointer, "/data/transform");
+    assert!(resolved("log1p").is_ok());
+    let weekly = resolve(order(data(json!({"resample": {"every": "P7D"}}))), "cta", &profile(2000)).unwrap();
+    assert_eq!(weekly.data.season, Some(52), "of the step it is brought to");
+}

@@ -1,0 +1,73 @@
+//! What an order does to values, held against the dataset.
+
+use super::FieldError;
+use crate::dataset::Profile;
+use crate::frequency::Frequency;
+use crate::order::{DataSpec, Head, Loss, TrainOrder, TransformKind};
+
+pub(super) fn check(order: &TrainOrder, profile: &Profile, errors: &mut Vec<FieldError>) {
+    let data = &order.data;
+    check_units(order, errors);
+    if data.differencing.is_some_and(|differencing| differencing.reach() == 0) {
+        errors.push(FieldError::new("/data/differencing", "asks for no difference: give `order` or `seasonal`"));
+    }
+    if data.resample.is_some() && profile.start.is_none() {
+        errors.push(FieldError::new("/data/resample", "needs times, and the dataset has none"));
+    }
+    // Sums may leave the columns' own range.
+    let least = match data.transform.kind {
+        TransformKind::Log | TransformKind::BoxCox if data.resample.is_none() => 0.0,
+        TransformKind::Log1p if data.resample.is_none() => -1.0,
+        _ => return,
+    };
+    let past = data.covariates.past.iter().filter(|_| data.transform.covariates);
+    for name in data.targets.iter().chain(past) {
+        let numbers = profile.column(name).and_then(|column| column.numbers);
+        if let Some(numbers) = numbers.filter(|numbers| numbers.min <= least) {
+            let detail = format!(
+                "takes values above {least}, and `{name}` holds {}: try `log1p` for counts with zeros, or `none`",
+                numbers.min
+            );
+            errors.push(FieldError::new("/data/transform", detail));
+        }
+    }
+}
+
+/// Losses that are taken in the data's units know of a factor and a term alone.
+fn check_units(order: &TrainOrder, errors: &mut Vec<FieldError>) {
+    let (transformed, differenced) = (!order.data.transform.is_none(), order.data.differencing.is_some());
+    if !transformed && !differenced {
+        return;
+    }
+    let with = if transformed { "/data/transform" } else { "/data/differencing" };
+    if order.model.head == (Head::NegativeBinomial {}) {
+        errors.push(FieldError::new(
+            "/model/head",
+            format!("a negative_binomial head is for counts as they are: leave out {with}"),
+        ));
+    }
+    match order.training.loss {
+        Some(Loss::Smape) => errors.push(FieldError::new(
+            "/training/loss",
+            format!("smape is taken in the data's units, which {with} leaves: take `mae`"),
+        )),
+        Some(Loss::Mase) if transformed => errors.push(FieldError::new(
+            "/training/loss",
+            "mase is taken in the data's units, which /data/transform leaves: take `mae`",
+        )),
+        _ => {}
+    }
+}
+
+/// Points of the longest series; at most so many, where the order resamples it.
+pub(super) fn longest(data: &DataSpec, profile: &Profile) -> usize {
+    let points = usize::try_from(profile.longest).unwrap_or(usize::MAX);
+    let Some((resample, (start, end))) = data.resample.zip(profile.start.zip(profile.end)) else { return points };
+    let span = end.as_microsecond().saturating_sub(start.as_microsecond());
+    const SHORTEST_MONTH: i64 = 28 * 86_400_000_000;
+    let step = match resample.every {
+        Frequency::Fixed(step) => step,
+        Frequency::Months(months) => i64::from(months).saturating_mul(SHORTEST_MONTH),
+    };
+    usize::try_from(span / step.max(1)).unwrap_or(0).saturating_add(2)
+}

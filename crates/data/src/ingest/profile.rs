@@ -1,0 +1,104 @@
+//! The profile of an upload, and the warnings a person would want.
+
+use jiff::Timestamp;
+
+use super::layout::warning;
+use super::load::Loaded;
+use super::store::Stored;
+use super::summary::SHORT;
+use gatecast_core::dataset::{Format, Profile, Warning};
+
+/// Columns with more points missing than one in so many are warned of.
+const MISSING_SHARE: u64 = 5;
+
+pub(super) fn describe(format: Format, loaded: &Loaded, stored: &Stored) -> Profile {
+    let (totals, plan) = (&stored.totals, &loaded.plan);
+    let name = |column: Option<usize>| column.and_then(|column| loaded.names.get(column).cloned());
+    let moment = |micros: Option<i64>| micros.and_then(|micros| Timestamp::from_microsecond(micros).ok());
+    let (frequency, frequencies) = totals.frequencies();
+    Profile {
+        format,
+        layout: plan.layout,
+        layout_reason: plan.reason.clone(),
+        time_column: name(plan.time),
+        series_column: name(plan.series),
+        rows: loaded.rows,
+        points: totals.points,
+        series: totals.series,
+        shortest: totals.shortest,
+        longest: totals.longest,
+        start: moment(totals.start),
+        end: moment(totals.end),
+        frequency,
+        frequencies,
+        gaps: totals.gaps,
+        duplicates_dropped: stored.dropped,
+        constant: totals.constant.clone(),
+        columns: stored.columns.clone(),
+        warnings: warnings(loaded, stored),
+    }
+}
+
+fn warnings(loaded: &Loaded, stored: &Stored) -> Vec<Warning> {
+    let totals = &stored.totals;
+    let mut warnings = loaded.plan.warnings.clone();
+    let mut warn = |code: &str, detail: String| warnings.push(warning(code, detail));
+    for (column, categories) in loaded.plan.columns.iter().zip(&loaded.categories) {
+        if let Some(categories) = categories.as_ref().filter(|categories| categories.overflowed) {
+            let count = categories.texts.len();
+            warn(
+                "column_dropped",
+                format!("`{}` holds more than {count} different texts and was left out", column.name),
+            );
+        }
+    }
+    if loaded.zoneless {
+        warn("times_without_zone", "the times name no zone and were read as UTC".to_owned());
+    }
+    if stored.dropped > 0 {
+        let what =
+            if stored.dropped == 1 { "1 point was".to_owned() } else { format!("{} points were", stored.dropped) };
+        warn("duplicates_dropped", format!("{what} dropped as another row gives the same series and time"));
+    }
+    if totals.gaps > 0 {
+        let detail = format!(
+            "{} in {} lie between points without a row of their own",
+            steps(totals.gaps),
+            series(totals.gapped)
+        );
+        warn("gaps", detail);
+    }
+    if totals.irregular > 0 {
+        warn("irregular", format!("{} with no even step from point to point", series(totals.irregular)));
+    }
+    if totals.mixed() {
+        warn("mixed_frequency", "the series do not all have the same frequency".to_owned());
+    }
+    if totals.constant_count > 0 {
+        let detail =
+            format!("{} of a series and a column hold one single value", count(totals.constant_count, "pair", "pairs"));
+        warn("constant_series", detail);
+    }
+    if totals.short > 0 {
+        warn("short_series", format!("{} with fewer than {SHORT} points", series(totals.short)));
+    }
+    for column in &stored.columns {
+        if totals.points > 0 && column.missing >= totals.points.div_ceil(MISSING_SHARE) {
+            let detail = format!("`{}` has no value at {} of {} points", column.name, column.missing, totals.points);
+            warn("many_missing", detail);
+        }
+    }
+    warnings
+}
+
+fn series(number: u64) -> String {
+    count(number, "series", "series")
+}
+
+fn steps(number: u64) -> String {
+    count(number, "step", "steps")
+}
+
+fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

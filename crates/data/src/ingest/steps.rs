@@ -1,0 +1,155 @@
+//! The frequency of one series, from the steps between its times.
+//!
+//! Steps are counted, not the times kept; so the memory is bounded, and a gap of a thousand years
+//! costs what a gap of an hour does. The rule, to be explained in a sentence: a series has a
+//! frequency if its most common step makes up half of all its steps or more and every step is a
+//! whole number of it; the grid steps in between are its gaps.
+
+use super::times::civil;
+use gatecast_core::frequency::Frequency;
+
+const DAY: i64 = 86_400_000_000;
+/// Different steps told apart. A series with more has no even step.
+const MOST_STEPS: usize = 1_024;
+
+/// The steps of one series so far.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    last: Option<i64>,
+    fixed: Counts,
+    months: Counts,
+    /// Some step was not a whole number of calendar months.
+    off_months: bool,
+}
+
+/// How often each step came, in order of first appearance.
+#[derive(Debug, Default)]
+struct Counts {
+    steps: Vec<(i64, u64)>,
+    /// The place of the step that came last.
+    newest: usize,
+    overflowed: bool,
+}
+
+impl Counts {
+    fn add(&mut self, step: i64) {
+        if let Some((known, count)) = self.steps.get_mut(self.newest)
+            && *known == step
+        {
+            *count += 1;
+            return;
+        }
+        match self.steps.iter().position(|&(known, _)| known == step) {
+            Some(at) => {
+                self.newest = at;
+                if let Some((_, count)) = self.steps.get_mut(at) {
+                    *count += 1;
+                }
+            }
+            None if self.steps.len() < MOST_STEPS => {
+                self.newest = self.steps.len();
+                self.steps.push((step, 1));
+            }
+            None => self.overflowed = true,
+        }
+    }
+
+    /// The even step and the grid steps left out, by the rule of this module.
+    fn even(&self) -> Option<(i64, u64)> {
+        let &(step, count) = self.steps.iter().max_by_key(|&&(step, count)| (count, std::cmp::Reverse(step)))?;
+        let total: u64 = self.steps.iter().map(|&(_, count)| count).sum();
+        if self.overflowed || count * 2 < total || self.steps.iter().any(|&(other, _)| other % step != 0) {
+            return None;
+        }
+        let skipped = |&(other, count): &(i64, u64)| (other / step - 1) as u64 * count;
+        Some((step, self.steps.iter().map(skipped).fold(0, u64::saturating_add)))
+    }
+}
+
+impl Steps {
+    /// Takes the next times of the series, each later than all before.
+    pub(super) fn extend(&mut self, times: &[i64]) {
+        for &time in times {
+            if let Some(last) = self.last {
+                let step = time - last;
+                self.fixed.add(step);
+                if !self.off_months {
+                    match months_between(last, time) {
+                        Some(months) => self.months.add(months),
+                        None => self.off_months = true,
+                    }
+                }
+            }
+            self.last = Some(time);
+        }
+    }
+
+    /// The frequency and the count of gaps. Months win where both would do: the first of February
+    /// and the first of March are a month apart rather than four weeks.
+    pub(super) fn finish(&self) -> (Option<Frequency>, u64) {
+        let months = if self.off_months { None } else { self.months.even() };
+        let months = months.and_then(|(step, gaps)| Some((Frequency::Months(u32::try_from(step).ok()?), gaps)));
+        let found = months.or_else(|| self.fixed.even().map(|(step, gaps)| (Frequency::Fixed(step), gaps)));
+        found.map_or((None, 0), |(frequency, gaps)| (Some(frequency), gaps))
+    }
+}
+
+/// Whole calendar months from one time to a later one: the same day and clock, or both the last
+/// day of their month.
+fn months_between(from: i64, to: i64) -> Option<i64> {
+    // The cheap test first: no month is shorter, and most steps are.
+    if to - from < 28 * DAY || from.rem_euclid(DAY) != to.rem_euclid(DAY) {
+        return None;
+    }
+    let (from, to) = (from.div_euclid(DAY), to.div_euclid(DAY));
+    let ((from_year, from_month, from_day), (to_year, to_month, to_day)) = (civil(from), civil(to));
+    let ends_month = |day: i64| civil(day + 1).2 == 1;
+    let months = (to_year - from_year) * 12 + i64::from(to_month) - i64::from(from_month);
+    (months > 0 && (from_day == to_day || ends_month(from) && ends_month(to))).then_some(months)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(times: &[&str]) -> (Option<String>, u64) {
+        let mut steps = Steps::default();
+        for time in times {
+            let time = if time.len() == 10 { format!("{time}T00:00:00Z") } else { (*time).to_owned() };
+            steps.extend(&[time.parse::<jiff::Timestamp>().unwrap().as_microsecond()]);
+        }
+        let (frequency, gaps) = steps.finish();
+        (frequency.map(|frequency| frequency.to_string()), gaps)
+    }
+
+    #[test]
+    fn the_most_common_step_is_the_frequency() {
+        let some = |text: &str, gaps| (Some(text.to_owned()), gaps);
+        assert_eq!(found(&[]), (None, 0));
+        assert_eq!(found(&["2001-01-01"]), (None, 0));
+        assert_eq!(found(&["2001-01-01", "2001-01-02", "2001-01-03"]), some("P1D", 0));
+        assert_eq!(found(&["2001-01-01", "2001-01-02", "2001-01-05", "2001-01-06"]), some("P1D", 2));
+        assert_eq!(found(&["2001-01-01", "2001-02-01", "2001-03-01", "2001-05-01"]), some("P1M", 1));
+        assert_eq!(found(&["2001-01-31", "2001-02-28", "2001-03-31", "2001-04-30"]), some("P1M", 0));
+        assert_eq!(found(&["2001-03-31", "2001-06-30", "2001-09-30", "2001-12-31"]), some("P3M", 0));
+        assert_eq!(found(&["2000-01-01", "2001-01-01", "2002-01-01"]), some("P1Y", 0));
+        assert_eq!(found(&["2001-01-01", "2001-01-29", "2001-02-26", "2001-03-26"]), some("P28D", 0));
+        assert_eq!(found(&["2001-01-01T00:00:00Z", "2001-01-01T00:30:00Z", "2001-01-01T01:00:00Z"]), some("PT30M", 0));
+    }
+
+    #[test]
+    fn uneven_steps_are_no_frequency() {
+        assert_eq!(found(&["2001-01-01", "2001-01-03", "2001-01-06", "2001-01-10"]), (None, 0));
+        assert_eq!(
+            found(&["2001-01-01T00:00:00Z", "2001-01-01T01:00:00Z", "2001-01-01T02:00:00Z", "2001-01-01T02:20:00Z"]),
+            (None, 0)
+        );
+    }
+
+    #[test]
+    fn a_gap_of_ages_is_counted_not_filled() {
+        let (frequency, gaps) = found(&["1970-01-01T00:00:00Z", "1970-01-01T00:00:01Z", "9999-12-30T00:00:00Z"]);
+        assert_eq!(frequency.as_deref(), Some("PT1S"));
+        assert_eq!(gaps, 253_402_128_000 - 2);
+    }
+}

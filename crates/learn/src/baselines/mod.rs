@@ -1,0 +1,127 @@
+//! The forecasts every model must beat: they learn nothing, or next to nothing.
+
+mod linear;
+mod theta;
+
+pub use linear::Linear;
+
+use super::metrics::Errors;
+use super::prepare::Prepared;
+use super::windows::{View, Windows};
+use gatecast_core::metrics::{Baselines, HeldOut, Metrics};
+use gatecast_model::scaling::OwnScale;
+
+/// A method by which one series' context gives its forecast.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Baseline {
+    /// The last known value, repeated.
+    Naive,
+    /// The last season, repeated; naive where the season is longer than the context.
+    SeasonalNaive,
+    /// The straight line through the first and the last value, drawn on.
+    Drift,
+    /// Assimakopoulos and Nikolopoulos 2000, seasonally adjusted.
+    Theta,
+    /// A linear map from context to horizon, fitted on the training windows.
+    Linear(Linear),
+}
+
+impl Baseline {
+    /// Its errors on some windows; `None` where there are none.
+    pub fn judge(&self, prepared: &Prepared, windows: &Windows) -> Option<Metrics> {
+        let mut errors = Errors::default();
+        let mut own = OwnScale::default();
+        let (mut context, mut forecast) = (Vec::new(), Vec::new());
+        for window in (0..windows.len()).filter_map(|number| windows.get(number)) {
+            let view = View::of(prepared, window, &mut own);
+            for target in 0..prepared.targets {
+                known(view.context(target), &mut context);
+                self.forecast(&context, prepared.shape.season, prepared.shape.horizon, target, &mut forecast);
+                for (ahead, &forecast) in forecast.iter().enumerate() {
+                    errors.add_point(prepared, &view, target, ahead, forecast);
+                }
+            }
+        }
+        errors.metrics()
+    }
+
+    /// What comes after `context`, all known, in the data's units.
+    fn forecast(&self, context: &[f64], season: usize, horizon: usize, target: usize, forecast: &mut Vec<f64>) {
+        forecast.clear();
+        let length = context.len();
+        let last = context.last().copied().unwrap_or_default();
+        match self {
+            Self::Naive => forecast.resize(horizon, last),
+            Self::SeasonalNaive => {
+                let season = if season <= length { season.max(1) } else { 1 };
+                forecast.extend((0..horizon).map(|ahead| context[length - season + ahead % season]));
+            }
+            Self::Drift => {
+                let steps = length.saturating_sub(1).max(1) as f64;
+                let slope = (last - context.first().copied().unwrap_or(last)) / steps;
+                forecast.extend((1..=horizon).map(|ahead| last + slope * ahead as f64));
+            }
+            Self::Theta => theta::forecast(context, season, horizon, forecast),
+            Self::Linear(linear) => linear.forecast(context, target, forecast),
+        }
+    }
+}
+
+/// The windows that baselines are fitted and judged on.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'w> {
+    pub training: &'w Windows,
+    pub validation: &'w Windows,
+    pub test: &'w Windows,
+}
+
+/// All baselines, or the quick ones alone.
+pub fn judge_all(prepared: &Prepared, windows: Judged<'_>, all: bool) -> Baselines {
+    let judge = |baseline: Baseline| HeldOut {
+        validation: baseline.judge(prepared, windows.validation),
+        test: baseline.judge(prepared, windows.test),
+    };
+    Baselines {
+        naive: judge(Baseline::Naive),
+        seasonal_naive: judge(Baseline::SeasonalNaive),
+        drift: Some(judge(Baseline::Drift)),
+        linear: all.then(|| judge(Baseline::Linear(Linear::fit(prepared, windows.training)))),
+        theta: all.then(|| judge(Baseline::Theta)),
+    }
+}
+
+/// The values with each unknown one replaced by the last known before it; before the first known
+/// one, by that.
+fn known(values: &[f64], into: &mut Vec<f64>) {
+    into.clear();
+    let mut last = values.iter().copied().find(|value| !value.is_nan()).unwrap_or_default();
+    into.extend(values.iter().map(|&value| {
+        if !value.is_nan() {
+            last = value;
+        }
+        last
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_values_are_taken_for_the_last_known() {
+        let mut filled = Vec::new();
+        known(&[f64::NAN, 1.0, f64::NAN, 3.0], &mut filled);
+        assert_eq!(filled, [1.0, 1.0, 1.0, 3.0]);
+        known(&[f64::NAN], &mut filled);
+        assert_eq!(filled, [0.0]);
+    }
+
+    #[test]
+    fn drift_draws_the_line_on() {
+        let mut forecast = Vec::new();
+        Baseline::Drift.forecast(&[1.0, 9.0, 5.0], 1, 2, 0, &mut forecast);
+        assert_eq!(forecast, [7.0, 9.0]);
+        Baseline::Drift.forecast(&[4.0], 1, 2, 0, &mut forecast);
+        assert_eq!(forecast, [4.0, 4.0]);
+    }
+}

@@ -1,0 +1,180 @@
+//! A training's state on disk, so that one that was killed goes on as if it had not been.
+//!
+//! A checkpoint is written after every epoch, before the epoch is reported. It carries a digest of
+//! everything in it and of the order and data it belongs to: one that is cut short, damaged or of
+//! another training is told apart from a good one, and the training begins again.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::state::State;
+use gatecast_core::model::FinetunedFrom;
+use gatecast_core::order::Optimizer;
+use gatecast_core::trainer::Assignment;
+use gatecast_files::{durable, hex};
+use gatecast_model::error::LearnError;
+use gatecast_nn::optimizer::OptimizerState;
+
+const FORMAT: u32 = 2;
+const METADATA: &str = "gatecast_checkpoint";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    /// [`Identity`].
+    training: String,
+    steps: u64,
+    /// Of all tensors, by name.
+    digest: String,
+}
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("it could not be read: {0}")]
+    Unreadable(io::ErrorKind),
+    #[error("it is damaged")]
+    Damaged,
+    #[error("it belongs to another order, dataset, engine or version")]
+    Foreign,
+}
+
+/// What a checkpoint belongs to: everything that training depends on but the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity(String);
+
+impl Identity {
+    pub fn new(assignment: &Assignment, engine: &str, finetuned_from: Option<&FinetunedFrom>) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(engine);
+        hash.update(serde_json::to_vec(&assignment.order).unwrap_or_default());
+        hash.update(&assignment.dataset.sha256);
+        if let Some(from) = finetuned_from {
+            hash.update(serde_json::to_vec(from).unwrap_or_default());
+        }
+        Self(hex(&hash.finalize()))
+    }
+}
+
+/// Writes the state durably.
+pub fn write(path: &Path, identity: &Identity, state: &State) -> Result<(), LearnError> {
+    let mut tensors: Vec<(String, Numbers)> = vec![
+        ("best".to_owned(), Numbers::f32(&state.best)),
+        ("found".to_owned(), Numbers::json(&state.found)?),
+        // Numbers are written with as many digits as bring each back to the bit.
+        ("history".to_owned(), Numbers::json(&state.history)?),
+        ("parameters".to_owned(), Numbers::f32(&state.parameters)),
+    ];
+    tensors.extend(state.optimizer.slots().map(|(name, values)| (format!("optimizer.{name}"), Numbers::f32(values))));
+    tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let header = Header {
+        format: FORMAT,
+        training: identity.0.clone(),
+        steps: state.optimizer.steps(),
+        digest: digest(tensors.iter().map(|(name, numbers)| (name.as_str(), numbers.bytes.as_slice()))),
+    };
+    let header = serde_json::to_string(&header).map_err(|error| LearnError::Broken(error.to_string()))?;
+    let metadata = HashMap::from([(METADATA.to_owned(), header)]);
+    let write = |path: &Path| safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(into_io);
+    durable::replace(path, write).map_err(|cause| LearnError::storage("writing the checkpoint", &cause))
+}
+
+fn into_io(error: SafeTensorError) -> io::Error {
+    match error {
+        SafeTensorError::IoError(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+/// Reads a state back, if it is whole and of this training.
+pub fn read(path: &Path, identity: &Identity, optimizer: Optimizer, parameters: usize) -> Result<State, Unusable> {
+    let bytes = fs::read(path).map_err(|error| Unusable::Unreadable(error.kind()))?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|_| Unusable::Damaged)?;
+    let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA)).ok_or(Unusable::Damaged)?;
+    let header: Header = serde_json::from_str(header).map_err(|_| Unusable::Damaged)?;
+    if header.format != FORMAT || header.training != identity.0 {
+        return Err(Unusable::Foreign);
+    }
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|_| Unusable::Damaged)?;
+    let mut names = tensors.names();
+    names.sort_unstable();
+    let data = |name: &str| tensors.tensor(name).map(|tensor| tensor.data()).map_err(|_| Unusable::Damaged);
+    let all = names.iter().map(|name| Ok((*name, data(name)?))).collect::<Result<Vec<_>, Unusable>>()?;
+    if digest(all.into_iter()) != header.digest {
+        return Err(Unusable::Damaged);
+    }
+    let weights = |name: &str| Ok(Some(f32s(data(name)?)).filter(|weights| weights.len() == parameters));
+    let optimizer = OptimizerState::restore(optimizer, parameters, header.steps, |slot| {
+        data(&format!("optimizer.{slot}")).ok().map(f32s)
+    });
+    Ok(State {
+        parameters: weights("parameters")?.ok_or(Unusable::Foreign)?,
+        best: weights("best")?.ok_or(Unusable::Foreign)?,
+        optimizer: optimizer.map_err(|_| Unusable::Foreign)?,
+        history: json(data("history")?)?,
+        found: json(data("found")?)?,
+    })
+}
+
+fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unusable> {
+    serde_json::from_slice(text).map_err(|_| Unusable::Damaged)
+}
+
+/// A tensor of one dimension, as bytes.
+struct Numbers {
+    dtype: Dtype,
+    shape: [usize; 1],
+    bytes: Vec<u8>,
+}
+
+impl Numbers {
+    fn f32(values: &[f32]) -> Self {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { dtype: Dtype::F32, shape: [values.len()], bytes }
+    }
+
+    fn json(value: &impl Serialize) -> Result<Self, LearnError> {
+        let bytes = serde_json::to_vec(value).map_err(|error| LearnError::Broken(error.to_string()))?;
+        Ok(Self { dtype: Dtype::U8, shape: [bytes.len()], bytes })
+    }
+}
+
+impl View for Numbers {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+fn f32s(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+fn digest<'t>(tensors: impl Iterator<Item = (&'t str, &'t [u8])>) -> String {
+    let mut hash = Sha256::new();
+    for (name, bytes) in tensors {
+        hash.update(name);
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    }
+    hex(&hash.finalize())
+}

@@ -1,0 +1,77 @@
+//! The trainer's process: `gatecast train`.
+//!
+//! One line of JSON comes in on standard input, the assignment; events go out on standard output,
+//! one a line; the log goes to standard error. The pipe on standard input stays open while someone
+//! waits for the training: when it ends, this process ends, wherever it is. That loses nothing, for
+//! checkpoints and models appear whole or not at all.
+
+use std::any::Any;
+use std::io::{self, BufRead, Read, Write};
+use std::ops::ControlFlow;
+use std::panic::{self, AssertUnwindSafe};
+use std::process;
+use std::thread;
+
+use rustix::process::{Signal, getpid, kill_process};
+
+use super::progress::Emit;
+use super::{backtest, train};
+use gatecast_core::trainer::{Assignment, TrainerEvent};
+use gatecast_model::error::LearnError;
+use gatecast_nn::engine::MakeEngine;
+
+/// Longer than any assignment that the API lets through.
+const LONGEST_ASSIGNMENT: u64 = 16 << 20;
+
+/// Does the assignment of the process that started this one, with the engines that `make` makes.
+pub fn run(make: MakeEngine) -> io::Result<()> {
+    let mut line = String::new();
+    io::stdin().lock().take(LONGEST_ASSIGNMENT).read_line(&mut line)?;
+    let assignment: Assignment =
+        serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    thread::Builder::new().name("watcher".to_owned()).spawn(end_with_parent)?;
+    let training = panic::catch_unwind(AssertUnwindSafe(|| {
+        let emit: &mut Emit<'_> = &mut |event| match write(&event) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        };
+        match &assignment.backtest {
+            Some(task) => backtest::run(&assignment, task, emit),
+            None => train::train(&assignment, make, emit),
+        }
+    }));
+    match training {
+        Ok(()) => Ok(()),
+        Err(panic) => write(&failure(panic.as_ref())),
+    }
+}
+
+/// Ends the process once standard input does.
+fn end_with_parent() {
+    let mut nothing = [0; 64];
+    let mut input = io::stdin().lock();
+    loop {
+        match input.read(&mut nothing) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
+        }
+    }
+    // At once: an orderly exit would run the tensor library's destructors under its own threads.
+    let _ = kill_process(getpid(), Signal::KILL);
+    process::abort();
+}
+
+fn write(event: &TrainerEvent) -> io::Result<()> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    let mut out = io::stdout().lock();
+    out.write_all(&line)?;
+    out.flush()
+}
+
+fn failure(panic: &(dyn Any + Send)) -> TrainerEvent {
+    let message = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    let error = LearnError::Broken(message.unwrap_or("no reason given").to_owned());
+    TrainerEvent::Failed { fault: error.fault(), code: error.code().to_owned(), detail: error.to_string() }
+}

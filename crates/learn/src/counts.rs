@@ -1,0 +1,19 @@
+//! What a head for counts may learn from.
+
+use gatecast_data::Frame;
+use gatecast_model::error::LearnError;
+
+/// Refuses targets that are no counts. Asked before gaps are filled: what is drawn between two
+/// counts is rounded to one.
+pub(super) fn check(frame: &Frame, targets: usize) -> Result<(), LearnError> {
+    for column in frame.columns.iter().take(targets) {
+        let no_count = |value: &&f64| !value.is_nan() && (**value < 0.0 || value.fract() != 0.0);
+        if let Some(value) = column.values.iter().find(no_count) {
+            return Err(LearnError::NotCounts(format!(
+                "a negative_binomial head is for counts, and `{}` holds {value}: take `normal` or `student_t` in `model.head`",
+                column.name
+            )));
+        }
+    }
+    Ok(())
+}

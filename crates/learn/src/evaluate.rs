@@ -1,0 +1,69 @@
+//! Judging a network on a part that it did not learn from.
+
+use super::metrics::Errors;
+use super::prepare::Prepared;
+use super::progress::Halt;
+use super::windows::{Batcher, View, Window, Windows};
+use gatecast_core::metrics::Metrics;
+use gatecast_core::order::Output;
+use gatecast_model::scaling::OwnScale;
+use gatecast_nn::engine::{Engine, Inputs, Steps};
+use gatecast_nn::loss::{Criterion, UNITS};
+
+/// Numbers a batch of predictions may have: 16 MB.
+const PREDICTIONS: usize = 4_000_000;
+const MOST_WINDOWS: usize = 256;
+
+/// Memory for judging, used again every epoch.
+#[derive(Debug, Default)]
+pub struct Judge {
+    batcher: Batcher,
+    windows: Vec<Window>,
+    predictions: Vec<f32>,
+    own: OwnScale,
+}
+
+impl Judge {
+    /// The errors on `windows`; `None` where there are none. `judged` hears how many are done.
+    pub fn judge(
+        &mut self,
+        engine: &mut dyn Engine,
+        parameters: &[f32],
+        prepared: &Prepared,
+        windows: &Windows,
+        (output, criterion): (Output, &Criterion),
+        judged: &mut dyn FnMut(u64) -> Result<(), Halt>,
+    ) -> Result<Option<Metrics>, Halt> {
+        let points = prepared.shape.horizon * prepared.targets;
+        let outputs = points * criterion.width();
+        let steps = match output {
+            Output::EveryStep => prepared.shape.context,
+            Output::LastStep => 1,
+        };
+        let of_window = steps * outputs;
+        let size = (PREDICTIONS / of_window.max(1)).clamp(1, MOST_WINDOWS) as u64;
+        let mut errors = Errors::of(criterion);
+        let mut next = 0;
+        while next < windows.len() {
+            let end = (next + size).min(windows.len());
+            self.windows.clear();
+            self.windows.extend((next..end).filter_map(|number| windows.get(number)));
+            self.batcher.gather(prepared, output, self.windows.iter().copied());
+            let inputs =
+                Inputs { batch: self.windows.len(), steps: prepared.shape.context, values: &self.batcher.inputs };
+            engine.predict(parameters, inputs, Steps::Trained, &mut self.predictions)?;
+            let targets = self.batcher.targets.chunks(steps * points);
+            let units = self.batcher.units.chunks(prepared.targets * UNITS);
+            let all = self.predictions.chunks(of_window).zip(targets).zip(units);
+            for (&window, ((predictions, targets), units)) in self.windows.iter().zip(all) {
+                let first = window.first_step.min(steps - 1);
+                errors.add_loss(criterion, &predictions[first * outputs..], &targets[first * points..], units);
+                let view = View::of(prepared, window, &mut self.own);
+                errors.add_forecast(criterion, prepared, &view, &predictions[of_window - outputs..]);
+            }
+            judged(end - next)?;
+            next = end;
+        }
+        Ok(errors.metrics())
+    }
+}

@@ -1,0 +1,32 @@
+//! Learning from a dataset: an order, a frame of series and perhaps a checkpoint go in; events and
+//! a model come out. Knows no database and no HTTP.
+//!
+//! In the order of a training: `prepare` (with `split`) makes the dataset ready to cut `windows`
+//! from; `train` runs the epochs, keeps a `checkpoint` and lets `evaluate` judge, with `metrics`
+//! and beside the `baselines`; `child` is the process around it. `backtest` judges stored models on
+//! the past.
+
+pub mod backtest;
+pub mod baselines;
+pub mod checkpoint;
+pub mod child;
+mod counts;
+pub mod evaluate;
+pub mod memory;
+pub mod metrics;
+pub mod prepare;
+pub mod progress;
+pub mod schedule;
+pub mod source;
+pub mod split;
+pub mod spread;
+pub mod state;
+pub mod train;
+pub mod windows;
+
+pub use gatecast_model::LearnError;
+
+#[cfg(test)]
+mod features_tests;
+#[cfg(test)]
+mod tests;

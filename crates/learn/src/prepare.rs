@@ -1,0 +1,240 @@
+//! From a dataset to what windows are cut from: series on their even grids, parts, no value
+//! unknown, a scaler.
+//!
+//! Promises that nothing here carries a later part into an earlier one: the scaler and the scale of
+//! MASE are fitted on training points alone, and an unknown training point is filled from training
+//! points alone, whatever stands right behind the border.
+
+use std::ops::Range;
+
+use super::split::{Parts, split};
+use gatecast_core::dataset::Warning;
+use gatecast_core::model::Encodings;
+use gatecast_core::order::{DataSpec, Missing, Recency};
+use gatecast_data::frame::{Frame, FrameColumn, FrameSeries};
+use gatecast_model::error::LearnError;
+use gatecast_model::features::{self, Features};
+use gatecast_model::missing;
+use gatecast_model::resample;
+use gatecast_model::scaling::Scaler;
+use gatecast_model::values::{self, Streams, Values};
+
+/// The series as training reads them.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Columns: the targets, then the past and future covariates that are numbers. No value is NaN
+    /// in a series that any part holds points of, but in columns whose unknown values are masked.
+    pub frame: Frame,
+    /// What is done to the columns, and the columns after it, but for scaling.
+    pub values: Values,
+    pub streams: Streams,
+    /// What else the network reads, and in what order.
+    pub features: Features,
+    /// A series each.
+    pub parts: Vec<Parts>,
+    pub scaler: Scaler,
+    /// How many of the columns are targets.
+    pub targets: usize,
+    pub shape: Shape,
+    /// The mean absolute error of the seasonal naive forecast within the training part,
+    /// `[series, target]`; NaN where it is 0 or the part is too short.
+    pub seasonal_errors: Vec<f64>,
+    pub recency: Option<Recency>,
+    /// What a person would want to know of the data.
+    pub warnings: Vec<Warning>,
+}
+
+/// The sizes of windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    pub context: usize,
+    pub horizon: usize,
+    pub stride: usize,
+    pub season: usize,
+    /// Points before a window's first that its lags read.
+    pub reach: usize,
+}
+
+impl Shape {
+    /// Of a resolved order.
+    pub fn of(data: &DataSpec) -> Result<Self, LearnError> {
+        let context = data.context.ok_or(LearnError::Unresolved("data.context"))?;
+        let horizon = data.horizon.ok_or(LearnError::Unresolved("data.horizon"))?;
+        let season = data.season.ok_or(LearnError::Unresolved("data.season"))?;
+        Ok(Self {
+            context: context.max(1),
+            horizon: horizon.max(1),
+            stride: data.stride.max(1),
+            season: season.max(1),
+            reach: features::reach(data),
+        })
+    }
+
+    /// Points of one window, those that its lags alone read left out.
+    pub fn points(&self) -> usize {
+        self.context.saturating_add(self.horizon)
+    }
+}
+
+impl Prepared {
+    /// Of a frame with [`features::input_columns`] in their order.
+    pub fn new(frame: Frame, data: &DataSpec) -> Result<Self, LearnError> {
+        Self::encoded(frame, data, None)
+    }
+
+    /// With categories and static numbers encoded as a model does already.
+    pub fn encoded(frame: Frame, data: &DataSpec, known: Option<&Encodings>) -> Result<Self, LearnError> {
+        let shape = Shape::of(data)?;
+        let targets = data.targets.len();
+        let frame = match data.resample {
+            Some(step) => resample::resample(frame, step)?,
+            None => frame,
+        };
+        let mut frame = missing::on_grid(frame)?;
+        if !data.covariates.future.is_empty() {
+            end_with_targets(&mut frame, targets);
+        }
+        let times = frame.times.as_deref();
+        let of_series =
+            |series: &FrameSeries| (series.rows.len(), times.and_then(|times| times.get(series.rows.clone())));
+        let mut parts = split(&data.split, frame.series.iter().map(of_series))?;
+        // Numbers of whole series stand last, and are no columns to scale.
+        let is_static = |column: &&FrameColumn| data.covariates.fixed.contains(&column.name);
+        let statics = frame.columns.split_off(frame.columns.len() - frame.columns.iter().filter(is_static).count());
+        let mut warnings = Vec::new();
+        let names: Vec<String> = frame.columns.iter().map(|column| column.name.clone()).collect();
+        fill(&mut frame, &mut parts, (data.missing, values::masked(data, &names)), &mut warnings)?;
+        let trained: Vec<Range<usize>> =
+            frame.series.iter().zip(&parts).map(|(series, parts)| trained(series, parts, shape)).collect();
+        let lambdas = match known {
+            Some(known) => known.lambdas.clone(),
+            None => Values::lambdas(data, &frame, &trained)?,
+        };
+        let values = Values::new(data, &names, &lambdas);
+        let streams = values.of_frame(&frame)?;
+        let scaler = fit((&frame, &streams, names), &trained, values.reach(), data)?;
+        let mut features = Features::of(&frame, &statics, &trained, data, known)?;
+        features.encodings.lambdas = lambdas;
+        frame.categories.clear();
+        let seasonal_errors = seasonal_errors(&frame, &parts, targets, shape.season);
+        let recency = data.recency;
+        Ok(Self { frame, values, streams, features, parts, scaler, targets, shape, seasonal_errors, recency, warnings })
+    }
+
+    /// Numbers the network reads at each step.
+    pub fn inputs(&self) -> usize {
+        self.features.layout.width()
+    }
+}
+
+/// Ends each series at its last point with a target: what stands behind is there for its future
+/// covariates.
+fn end_with_targets(frame: &mut Frame, targets: usize) {
+    let columns = &frame.columns;
+    for series in &mut frame.series {
+        let known = |row: &usize| columns.iter().take(targets).any(|column| !column.values[*row].is_nan());
+        series.rows.end = series.rows.clone().rev().find(known).map_or(series.rows.start, |row| row + 1);
+    }
+}
+
+/// The rows of a series that training windows are cut from; empty where none fits.
+fn trained(series: &FrameSeries, parts: &Parts, shape: Shape) -> Range<usize> {
+    let rows = series.rows.start + parts.training.start..series.rows.start + parts.training.end;
+    if rows.len() >= shape.points() + shape.reach { rows } else { 0..0 }
+}
+
+/// Fills every unknown value, each part from itself and what lies before it, but in the first columns
+/// that are masked. A series with nothing to fill from takes part in nothing.
+fn fill(
+    frame: &mut Frame,
+    parts: &mut [Parts],
+    (how, masked): (Missing, usize),
+    warnings: &mut Vec<Warning>,
+) -> Result<(), LearnError> {
+    let mut left_out = Vec::new();
+    for (series, parts) in frame.series.iter().zip(parts) {
+        for (at, column) in frame.columns.iter_mut().enumerate() {
+            let values = &mut column.values[series.rows.clone()];
+            let unknown = values.iter().filter(|value| value.is_nan()).count();
+            if unknown == 0 {
+                continue;
+            }
+            if how == Missing::Refuse {
+                return Err(LearnError::MissingValues(format!(
+                    "series `{}` has {unknown} points without a value of `{}`, and the order refuses them: set `data.missing` to `interpolate` or `forward_fill`",
+                    series.key, column.name
+                )));
+            }
+            if at < masked && values.iter().any(|value| !value.is_nan()) {
+                continue;
+            }
+            let training_known = missing::fill(&mut values[parts.training.clone()], how);
+            for border in parts.borders() {
+                missing::fill(&mut values[..border], how);
+            }
+            if !training_known || !missing::fill(values, how) {
+                left_out.push(series.key.as_str());
+                *parts = Parts::default();
+                break;
+            }
+        }
+    }
+    if !left_out.is_empty() {
+        if left_out.len() == frame.series.len() {
+            return Err(LearnError::MissingValues(
+                "no series has a known value of every column to train on".to_owned(),
+            ));
+        }
+        let named = left_out.iter().take(5).map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+        warnings.push(Warning {
+            code: "series_left_out".to_owned(),
+            detail: format!("{} series have a column without any known value to learn from: {named}", left_out.len()),
+        });
+    }
+    Ok(())
+}
+
+/// Fits the scaler on training points: for `standard` those of the series that training windows
+/// are cut from; the others' own context says as much.
+fn fit(
+    (frame, streams, names): (&Frame, &Streams, Vec<String>),
+    trained: &[Range<usize>],
+    reach: usize,
+    data: &DataSpec,
+) -> Result<Scaler, LearnError> {
+    let training: Vec<(String, Vec<&[f64]>)> = frame
+        .series
+        .iter()
+        .zip(trained)
+        .filter(|(_, rows)| !rows.is_empty())
+        .map(|(series, rows)| {
+            // The first differences of a part reach back before it.
+            let rows = rows.start + reach..rows.end;
+            let stream = |column| &streams.stream(frame, column)[rows.clone()];
+            (series.key.clone(), (0..names.len()).map(stream).collect())
+        })
+        .collect();
+    let largest =
+        frame.columns.iter().flat_map(|column| &column.values).fold(0.0_f64, |top, value| top.max(value.abs()));
+    let scaler = Scaler::fit(data.scaling, names.clone(), &training);
+    match scaler {
+        Ok(scaler) if largest < f64::from(f32::MAX) => Ok(scaler),
+        _ => Err(LearnError::ValuesTooLarge(format!(
+            "the largest value, {largest:e}, is past what single precision holds (3e38): bring the data to a smaller unit"
+        ))),
+    }
+}
+
+fn seasonal_errors(frame: &Frame, parts: &[Parts], targets: usize, season: usize) -> Vec<f64> {
+    let mut errors = Vec::with_capacity(frame.series.len() * targets);
+    for (series, parts) in frame.series.iter().zip(parts) {
+        for column in frame.columns.iter().take(targets) {
+            let values = &column.values[series.rows.clone()][parts.training.clone()];
+            let pairs = values.iter().zip(values.iter().skip(season));
+            let known = pairs.map(|(before, value)| (value - before).abs()).filter(|error| !error.is_nan());
+            let error = known.clone().sum::<f64>() / known.count() as f64;
+            errors.push(if error > 0.0 && error.is_finite() { error } else { f64::NAN });
+        }
+    }
+    errors
+}

@@ -1,0 +1,137 @@
+//! How far a training is, and whom it tells.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use gatecast_core::trainer::TrainerEvent;
+use gatecast_model::error::LearnError;
+
+/// Hears a training's events; breaks where nobody waits for the rest.
+pub type Emit<'e> = dyn FnMut(TrainerEvent) -> ControlFlow<()> + 'e;
+
+/// Why a training does not go on.
+#[derive(Debug)]
+pub enum Halt {
+    /// Nobody waits for it.
+    Stopped,
+    Failed(LearnError),
+}
+
+impl<E: Into<LearnError>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Tells an event.
+pub fn tell(emit: &mut Emit<'_>, event: TrainerEvent) -> Result<(), Halt> {
+    match emit(event) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Halt::Stopped),
+    }
+}
+
+/// Tells of something that a person would want to know.
+pub fn warn(code: &str, detail: String, emit: &mut Emit<'_>) -> Result<(), Halt> {
+    tell(emit, TrainerEvent::Warning { code: code.to_owned(), detail })
+}
+
+/// The time between two progress events.
+const EVERY: Duration = Duration::from_millis(250);
+
+/// A forward pass alone costs about a third of one with its gradient.
+const JUDGING: f64 = 1.0 / 3.0;
+
+/// How much there is to do at the most.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    pub training_windows: u64,
+    pub judged_windows: u64,
+    /// As far as the order's steps reach: a part of an epoch counts as that.
+    pub epochs: f64,
+    /// Left of the order's time limit.
+    pub seconds: Option<f64>,
+}
+
+/// Counts windows; at most four times a second it says how far they bring the training.
+///
+/// The time left is that of the longest case: all epochs, or what the limits on steps and time
+/// leave of them. That early stopping will end a training sooner cannot be known.
+#[derive(Debug)]
+pub struct Progress {
+    of_epoch: f64,
+    total: f64,
+    done: f64,
+    began: Instant,
+    /// What was done before this attempt.
+    before: f64,
+    seconds: Option<f64>,
+    told: Instant,
+}
+
+impl Progress {
+    pub fn new(extent: Extent, epochs_done: u32) -> Self {
+        let judging = extent.judged_windows as f64 * JUDGING;
+        let of_epoch = extent.training_windows as f64 + judging;
+        // The validation part is judged whole, however short the last epoch.
+        let total = extent.training_windows as f64 * extent.epochs + judging * extent.epochs.ceil();
+        let before = of_epoch * f64::from(epochs_done);
+        let now = Instant::now();
+        Self { of_epoch, total, done: before, began: now, before, seconds: extent.seconds, told: now }
+    }
+
+    /// An epoch has ended.
+    pub fn reach(&mut self, epochs: u32) {
+        self.done = (self.of_epoch * f64::from(epochs)).min(self.total);
+    }
+
+    pub fn trained(&mut self, windows: usize, emit: &mut Emit<'_>) -> Result<(), Halt> {
+        self.advance(windows as f64, emit)
+    }
+
+    pub fn judged(&mut self, windows: u64, emit: &mut Emit<'_>) -> Result<(), Halt> {
+        self.advance(windows as f64 * JUDGING, emit)
+    }
+
+    fn advance(&mut self, work: f64, emit: &mut Emit<'_>) -> Result<(), Halt> {
+        self.done = (self.done + work).min(self.total);
+        if self.told.elapsed() < EVERY {
+            return Ok(());
+        }
+        self.told = Instant::now();
+        tell(emit, self.so_far(self.began.elapsed().as_secs_f64()))
+    }
+
+    /// `elapsed` seconds after this attempt began.
+    fn so_far(&self, elapsed: f64) -> TrainerEvent {
+        let eta = elapsed * (self.total - self.done) / (self.done - self.before);
+        let eta = self.seconds.map_or(eta, |seconds| eta.min((seconds - elapsed).max(0.0)));
+        // A training that its time limit will end is as far as its time is.
+        let of_work = if self.total > 0.0 { self.done / self.total } else { 0.0 };
+        let of_time = self.seconds.map_or(0.0, |seconds| elapsed / seconds.max(elapsed));
+        TrainerEvent::Progress { fraction: of_work.max(of_time).min(1.0), eta_seconds: eta.is_finite().then_some(eta) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(extent: Extent, epochs_before: u32, epochs_done: u32, elapsed: f64) -> (f64, f64) {
+        let mut progress = Progress::new(extent, epochs_before);
+        progress.reach(epochs_done);
+        match progress.so_far(elapsed) {
+            TrainerEvent::Progress { fraction, eta_seconds } => (fraction, eta_seconds.unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_time_left_is_that_of_the_longest_case() {
+        let extent = Extent { training_windows: 100, judged_windows: 0, epochs: 10.0, seconds: None };
+        assert_eq!(after(extent, 0, 5, 20.0), (0.5, 20.0));
+        assert_eq!(after(extent, 4, 5, 2.0), (0.5, 10.0), "what earlier attempts did took none of this one's time");
+        assert_eq!(after(Extent { seconds: Some(25.0), ..extent }, 0, 5, 20.0), (0.8, 5.0));
+        assert_eq!(after(Extent { epochs: 7.5, ..extent }, 0, 5, 20.0).1, 10.0);
+    }
+}

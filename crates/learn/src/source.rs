@@ -1,0 +1,32 @@
+//! The files a training reads and leaves: the dataset's points in, the model's bundle out.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use gatecast_core::trainer::DatasetSource;
+use gatecast_data::Frame;
+use gatecast_files::hash_reader;
+use gatecast_model::bundle::{self, Bundle, BundleError, Written};
+use gatecast_model::error::LearnError;
+
+/// Reads the columns of a dataset, after its points were found to be what the hash says.
+pub fn read(dataset: &DatasetSource, columns: &[String]) -> Result<Frame, LearnError> {
+    let points = File::open(&dataset.path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => LearnError::DatasetGone,
+        _ => LearnError::storage("reading the dataset", &error),
+    })?;
+    let (sha256, _) = hash_reader(points).map_err(|error| LearnError::storage("reading the dataset", &error))?;
+    if sha256 != dataset.sha256 {
+        return Err(LearnError::DatasetCorrupt("their hash differs".to_owned()));
+    }
+    Ok(Frame::read(&dataset.path, &dataset.path.with_extension("index.parquet"), columns)?)
+}
+
+/// Writes a bundle durably.
+pub fn write_bundle(path: &Path, bundle: &Bundle) -> Result<Written, LearnError> {
+    bundle::write(path, bundle).map_err(|error| match error {
+        BundleError::Io(error) => LearnError::storage("writing the model", &error),
+        other => LearnError::Broken(other.to_string()),
+    })
+}

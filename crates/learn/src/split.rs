@@ -1,0 +1,189 @@
+//! Which points each part of a split holds.
+//!
+//! The rules that keep judgement honest:
+//! - A training window lies wholly within the training part, context included, and parts never
+//!   overlap: so no point of validation or test is ever read or predicted in training, wherever in
+//!   time the parts stand.
+//! - A validation or test window belongs to the part that holds all the targets of its last step;
+//!   its context may reach back before the part, as it does when the model is used. A window whose
+//!   last targets straddle a border belongs to no part.
+//! - In evaluation of an `every_step` network the loss counts only the steps whose targets all lie
+//!   in the part.
+
+use std::ops::Range;
+
+use gatecast_core::order::{Part, Split};
+use gatecast_model::error::LearnError;
+use gatecast_nn::random::{Purpose, Random};
+
+/// The points of one series that each part holds, counted from the series' first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Parts {
+    pub training: Range<usize>,
+    pub validation: Range<usize>,
+    pub test: Range<usize>,
+}
+
+/// The parts of every series, each given by its length and (where there are any) its times.
+pub fn split<'t>(
+    split: &Split,
+    series: impl ExactSizeIterator<Item = (usize, Option<&'t [i64]>)>,
+) -> Result<Vec<Parts>, LearnError> {
+    match split {
+        Split::Time { training, validation, test } => series
+            .map(|(length, times)| by_time(*training, *validation, *test, length, times.unwrap_or_default()))
+            .collect(),
+        Split::Series { validation, test, seed } => Ok(by_series(*validation, *test, *seed, series)),
+    }
+}
+
+fn by_time(
+    training: Option<Part>,
+    validation: Option<Part>,
+    test: Option<Part>,
+    length: usize,
+    times: &[i64],
+) -> Result<Parts, LearnError> {
+    let test_range = test.map(|part| points(part, length, length, times));
+    // A share of validation stands right before the test part.
+    let before_test = test_range.as_ref().map_or(length, |range| range.start);
+    let validation_range = validation.map(|part| points(part, length, before_test, times));
+    let earliest = [&test_range, &validation_range].into_iter().flatten().map(|range| range.start).min();
+    let training_range = match training {
+        // A share of training stands right before what is held back.
+        Some(part) => points(part, length, earliest.unwrap_or(length), times),
+        None => 0..earliest.unwrap_or(length),
+    };
+    let parts = Parts {
+        training: training_range,
+        validation: validation_range.unwrap_or_default(),
+        test: test_range.unwrap_or_default(),
+    };
+    parts.check()?;
+    Ok(parts)
+}
+
+/// A range's points, or the share of `length` points that ends at `end`.
+fn points(part: Part, length: usize, end: usize, times: &[i64]) -> Range<usize> {
+    match part {
+        Part::Fraction(share) => end - ((length as f64 * share).round() as usize).min(end)..end,
+        Part::Range(range) => {
+            let from = range.from.map_or(0, |from| times.partition_point(|&time| time < from.as_microsecond()));
+            let to = range.to.map_or(length, |to| times.partition_point(|&time| time <= to.as_microsecond()));
+            from..to.max(from)
+        }
+    }
+}
+
+fn by_series<'t>(
+    validation: f64,
+    test: f64,
+    seed: u64,
+    series: impl ExactSizeIterator<Item = (usize, Option<&'t [i64]>)>,
+) -> Vec<Parts> {
+    let count = series.len();
+    let share = |share: f64| (share * count as f64).round() as usize;
+    let (validation, test) = (share(validation), share(test));
+    // The place of each series in a random order: the first are tested, the next validated on.
+    let mut places = vec![0; count];
+    for (place, series) in Random::new(seed, Purpose::Split, 0).permutation(count).into_iter().enumerate() {
+        places[series] = place;
+    }
+    let parts = |(place, (length, _)): (usize, (usize, Option<&[i64]>))| match place {
+        place if place < test => Parts { test: 0..length, ..Parts::default() },
+        place if place < test + validation => Parts { validation: 0..length, ..Parts::default() },
+        _ => Parts { training: 0..length, ..Parts::default() },
+    };
+    places.into_iter().zip(series).map(parts).collect()
+}
+
+impl Parts {
+    fn check(&self) -> Result<(), LearnError> {
+        let named = [("training", &self.training), ("validation", &self.validation), ("test", &self.test)];
+        for (at, (name, range)) in named.iter().enumerate() {
+            for (other_name, other) in &named[at + 1..] {
+                if range.start.max(other.start) < range.end.min(other.end) {
+                    return Err(LearnError::SplitOverlaps(format!(
+                        "the {name} and {other_name} parts of `data.split` overlap: a model must not be judged on what it learnt from"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a part begins that must not be seen from before, earliest first.
+    pub fn borders(&self) -> [usize; 2] {
+        let start = |range: &Range<usize>| if range.is_empty() { 0 } else { range.start };
+        let (validation, test) = (start(&self.validation), start(&self.test));
+        [validation.min(test), validation.max(test)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatecast_core::order::TimeRange;
+
+    fn time(training: Option<Part>, validation: Option<Part>, test: Option<Part>, times: &[i64]) -> Parts {
+        by_time(training, validation, test, times.len(), times).unwrap()
+    }
+
+    fn range(from: Option<i64>, to: Option<i64>) -> Option<Part> {
+        let at = |time: Option<i64>| time.map(|time| jiff::Timestamp::from_microsecond(time).unwrap());
+        Some(Part::Range(TimeRange { from: at(from), to: at(to) }))
+    }
+
+    fn parts(training: Range<usize>, validation: Range<usize>, test: Range<usize>) -> Parts {
+        Parts { training, validation, test }
+    }
+
+    #[test]
+    fn shares_stand_at_the_end_test_last() {
+        let times: Vec<i64> = (0..100).collect();
+        let share = |share| Some(Part::Fraction(share));
+        assert_eq!(time(None, share(0.2), share(0.1), &times), parts(0..70, 70..90, 90..100));
+        assert_eq!(time(None, None, None, &times), parts(0..100, 0..0, 0..0));
+        assert_eq!(time(None, share(0.2), range(Some(90), None), &times), parts(0..70, 70..90, 90..100));
+        assert_eq!(time(share(0.7), share(0.2), share(0.1), &times), parts(0..70, 70..90, 90..100));
+        assert_eq!(time(share(0.5), share(0.2), share(0.1), &times), parts(20..70, 70..90, 90..100));
+        assert_eq!(time(share(0.5), None, None, &times), parts(50..100, 0..0, 0..0));
+    }
+
+    #[test]
+    fn ranges_hold_both_ends_and_training_stops_before_them() {
+        let times: Vec<i64> = (0..100).map(|at| at * 10).collect();
+        assert_eq!(time(None, range(Some(700), Some(790)), None, &times), parts(0..70, 70..80, 0..0));
+        assert_eq!(
+            time(range(Some(100), Some(299)), range(Some(700), None), None, &times),
+            parts(10..30, 70..100, 0..0)
+        );
+        let later = [1_000, 1_010];
+        assert_eq!(
+            time(None, range(Some(700), Some(790)), None, &later).training,
+            0..0,
+            "a series that begins after validation has nothing before it"
+        );
+    }
+
+    #[test]
+    fn parts_that_share_a_point_are_refused() {
+        let times: Vec<i64> = (0..10).collect();
+        let error = by_time(range(None, Some(5)), range(Some(5), None), None, 10, &times).unwrap_err();
+        assert_eq!(error.code(), "split_overlaps");
+    }
+
+    #[test]
+    fn every_series_falls_in_one_part_by_its_seed() {
+        let series = || (0..1_000).map(|_| (60, None));
+        let count = |parts: &[Parts], of: fn(&Parts) -> &Range<usize>| {
+            parts.iter().filter(|parts| *of(parts) == (0..60)).count()
+        };
+        let drawn = by_series(0.2, 0.1, 7, series());
+        assert_eq!(count(&drawn, |parts| &parts.training), 700);
+        assert_eq!(count(&drawn, |parts| &parts.validation), 200);
+        assert_eq!(count(&drawn, |parts| &parts.test), 100);
+        assert_eq!(drawn, by_series(0.2, 0.1, 7, series()));
+        assert_ne!(drawn, by_series(0.2, 0.1, 8, series()));
+    }
+}

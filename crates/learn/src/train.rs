@@ -1,0 +1,219 @@
+//! The training loop.
+//!
+//! What a model's bytes depend on is in the order, the data, the engine and the thread count:
+//! random numbers are keyed by (seed, purpose, epoch), sums run in a fixed order, and an epoch
+//! begins from the state the one before left, be it in memory or read from its checkpoint. An
+//! epoch is reported only once its checkpoint is safe, so a history never runs ahead of what can
+//! be resumed.
+
+mod base;
+mod begin;
+mod epoch;
+mod find;
+mod finish;
+mod norms;
+mod watch;
+
+use super::evaluate::Judge;
+use super::memory::{Demand, Estimate, Machine};
+use super::prepare::Prepared;
+use super::progress::{Emit, Extent, Halt, Progress, tell, warn};
+use super::schedule::Rates;
+use super::windows::{Batcher, PartName, Windows};
+use super::{checkpoint, counts, source};
+use base::Base;
+use checkpoint::Identity;
+use gatecast_model::build;
+use gatecast_model::error::LearnError;
+use gatecast_model::features::input_columns;
+use norms::Norms;
+use watch::Watch;
+
+use gatecast_core::order::{Device, Head, ScalingChoice};
+use gatecast_core::trainer::{Assignment, TrainerEvent};
+use gatecast_data::Frame;
+use gatecast_nn::engine::{Built, Engine, EngineError, MakeEngine, Objective, Wanted};
+use gatecast_nn::network::Network;
+
+/// Runs one assignment. The last event is `finished` or `failed`, unless `emit` breaks.
+pub fn train(assignment: &Assignment, make: MakeEngine, emit: &mut Emit<'_>) {
+    let run = |emit: &mut Emit<'_>| {
+        let frame = source::read(&assignment.dataset, &input_columns(&assignment.order.data))?;
+        train_on(frame, assignment, &|network, assignment| build_engine(make, network, assignment), emit)
+    };
+    end(run(emit), emit);
+}
+
+/// Makes the engine for a network.
+pub type EngineMaker<'m> = dyn Fn(&Network, &Assignment) -> Result<Built, EngineError> + 'm;
+
+fn build_engine(make: MakeEngine, network: &Network, assignment: &Assignment) -> Result<Built, EngineError> {
+    let training = &assignment.order.training;
+    let wanted = Wanted { device: training.device, choice: training.engine, threads: assignment.threads };
+    make(network, Objective::ordered(&assignment.order), wanted)
+}
+
+/// Runs one assignment on a frame in memory and an engine of the caller's.
+pub fn train_with(frame: Frame, assignment: &Assignment, engine: &EngineMaker<'_>, emit: &mut Emit<'_>) {
+    end(train_on(frame, assignment, engine, emit), emit);
+}
+
+fn end(run: Result<TrainerEvent, Halt>, emit: &mut Emit<'_>) {
+    let last = match run {
+        Ok(finished) => finished,
+        Err(Halt::Stopped) => return,
+        Err(Halt::Failed(error)) => {
+            TrainerEvent::Failed { fault: error.fault(), code: error.code().to_owned(), detail: error.to_string() }
+        }
+    };
+    // The last event: whether anyone still listens changes nothing.
+    let _ = emit(last);
+}
+
+/// One attempt under way.
+struct Trainer<'t> {
+    assignment: &'t Assignment,
+    prepared: Prepared,
+    training: Windows,
+    validation: Windows,
+    test: Windows,
+    network: Network,
+    objective: Objective,
+    engine: Box<dyn Engine>,
+    /// Why it is this engine.
+    reason: String,
+    batcher: Batcher,
+    judge: Judge,
+    gradient: Vec<f32>,
+    norms: Norms,
+    rates: Rates,
+    /// What the training goes on from, if not from fresh weights.
+    base: Option<Base>,
+    identity: Identity,
+    /// The numbers of the training windows, in the order of the epoch.
+    order: Vec<u32>,
+    progress: Progress,
+}
+
+fn train_on(
+    frame: Frame,
+    assignment: &Assignment,
+    engine: &EngineMaker<'_>,
+    emit: &mut Emit<'_>,
+) -> Result<TrainerEvent, Halt> {
+    let mut trainer = Trainer::new(frame, assignment, engine)?;
+    let mut state = trainer.begin(emit)?;
+    trainer.find_rate(&mut state, emit)?;
+    let mut watch = Watch::after(&state.history);
+    let stopped_by = loop {
+        if let Some(reason) = state.stopped_by(&assignment.order.training) {
+            break reason;
+        }
+        let report = trainer.epoch(&mut state, emit)?;
+        let report = state.end_epoch(report).clone();
+        checkpoint::write(&assignment.checkpoint, &trainer.identity, &state)?;
+        trainer.progress.reach(report.epoch);
+        let warnings = watch.see(&report);
+        tell(emit, TrainerEvent::Epoch { report })?;
+        for warning in warnings {
+            warn(&warning.code, warning.detail, emit)?;
+        }
+    };
+    trainer.finish(&state, stopped_by, emit)
+}
+
+impl<'t> Trainer<'t> {
+    fn new(frame: Frame, assignment: &'t Assignment, engine: &EngineMaker<'_>) -> Result<Self, LearnError> {
+        let (data, model) = (&assignment.order.data, &assignment.order.model);
+        if model.head == (Head::NegativeBinomial {}) {
+            counts::check(&frame, data.targets.len())?;
+        }
+        let base = assignment.finetune.as_ref().map(|tuning| Base::read(tuning, &assignment.order)).transpose()?;
+        let known = base.as_ref().map(|base| &base.bundle.manifest.encodings);
+        let mut prepared = Prepared::encoded(frame, data, known)?;
+        if let Some(base) = base.as_ref().filter(|base| base.from.scaling == ScalingChoice::Keep) {
+            prepared.scaler = base.bundle.scaler.clone();
+        }
+        let training = Windows::of(&prepared, PartName::Training);
+        if training.is_empty() {
+            return Err(no_training_windows(&prepared));
+        }
+        let count = u32::try_from(training.len()).map_err(|_| LearnError::TooManyWindows(training.len()))?;
+        let mut network = build::network(model, prepared.inputs(), prepared.shape.horizon * prepared.targets);
+        network.embeddings = prepared.features.layout.embeddings().to_vec();
+        if let Some(base) = &base {
+            base.check_network(&network)?;
+        }
+        check_memory(assignment, &network, &prepared, training.len())?;
+        let Built { engine, reason } = engine(&network, assignment)?;
+        let validation = Windows::of(&prepared, PartName::Validation);
+        let rates = Rates::new(&assignment.order.training, training.len());
+        let frozen = base.as_ref().map_or(&[][..], |base| &base.frozen);
+        Ok(Self {
+            assignment,
+            test: Windows::of(&prepared, PartName::Test),
+            gradient: vec![0.0; network.parameter_count()],
+            norms: Norms::new(&network, frozen),
+            order: (0..count).collect(),
+            progress: Progress::new(extent(assignment, &rates, training.len(), validation.len(), 0.0), 0),
+            rates,
+            identity: Identity::new(assignment, engine.name(), base.as_ref().map(|base| &base.from)),
+            base,
+            training,
+            validation,
+            prepared,
+            network,
+            objective: Objective::ordered(&assignment.order),
+            engine,
+            reason,
+            batcher: Batcher::default(),
+            judge: Judge::default(),
+        })
+    }
+}
+
+/// What there is to do at the most, after epochs that took so many seconds.
+fn extent(assignment: &Assignment, rates: &Rates, training: u64, judged: u64, seconds: f64) -> Extent {
+    let limit = assignment.order.training.time_limit_seconds;
+    Extent {
+        training_windows: training,
+        judged_windows: judged,
+        epochs: rates.epochs(),
+        seconds: limit.map(|limit| (limit - seconds).max(0.0)),
+    }
+}
+
+fn check_memory(
+    assignment: &Assignment,
+    network: &Network,
+    prepared: &Prepared,
+    training_windows: u64,
+) -> Result<(), LearnError> {
+    let training = &assignment.order.training;
+    // A card has memory of its own, and says itself when it is full.
+    let Some(machine) = Machine::here().filter(|_| !matches!(training.device, Device::Cuda(_))) else { return Ok(()) };
+    let demand = Demand {
+        network,
+        optimizer: training.optimizer,
+        batch: training.batch_size.min(usize::try_from(training_windows).unwrap_or(usize::MAX)),
+        steps: prepared.shape.context,
+        training_windows,
+    };
+    Estimate::of(demand).check(machine)
+}
+
+fn no_training_windows(prepared: &Prepared) -> LearnError {
+    let longest = prepared.frame.series.iter().map(|series| series.rows.len()).max().unwrap_or(0);
+    let in_training = prepared.parts.iter().map(|parts| parts.training.len()).max().unwrap_or(0);
+    let (context, horizon, reach) = (prepared.shape.context, prepared.shape.horizon, prepared.shape.reach);
+    let needed = prepared.shape.points() + reach;
+    let lags = if reach > 0 { format!(", lags of {reach} more points back") } else { String::new() };
+    if longest < needed {
+        return LearnError::SeriesTooShort(format!(
+            "context {context}, horizon {horizon}{lags} need series of {needed} points, and the longest has {longest}: lower `data.context` or `data.horizon`"
+        ));
+    }
+    LearnError::NoTrainingWindows(format!(
+        "a training window needs {needed} points (context {context}, horizon {horizon}{lags}), and the training part of `data.split` holds at most {in_training} of a series: give it more, or lower `data.context`"
+    ))
+}

@@ -1,0 +1,97 @@
+//! Before the first epoch: the state to go on from, and what a person would want to know.
+
+use super::{Trainer, extent};
+use crate::checkpoint;
+use crate::progress::{Emit, Halt, Progress, tell, warn};
+use crate::state::State;
+use gatecast_core::order::{Part, Split};
+use gatecast_core::trainer::{TrainerEvent, WindowCounts};
+use gatecast_nn::initialise;
+
+/// Fewer training windows than this are worth a warning.
+const FEW_WINDOWS: u64 = 100;
+
+impl Trainer<'_> {
+    /// The state to go on from, told to whoever listens.
+    pub(super) fn begin(&mut self, emit: &mut Emit<'_>) -> Result<State, Halt> {
+        let training = &self.assignment.order.training;
+        let parameters = self.network.parameter_count();
+        let read = |path| checkpoint::read(path, &self.identity, training.optimizer, parameters);
+        let (state, unusable) = match self.assignment.resume.as_deref().map(read) {
+            Some(Ok(state)) => (Some(state), None),
+            Some(Err(unusable)) => (None, Some(unusable)),
+            None => (None, None),
+        };
+        let first = || match &self.base {
+            Some(base) => base.bundle.parameters.clone(),
+            None => initialise(&self.network, training.seed),
+        };
+        let state = state.unwrap_or_else(|| State::new(first(), training));
+        let windows = (self.training.len(), self.validation.len());
+        let extent = extent(self.assignment, &self.rates, windows.0, windows.1, state.seconds());
+        self.progress = Progress::new(extent, state.epochs());
+        tell(
+            emit,
+            TrainerEvent::Started {
+                engine: self.engine.name().to_owned(),
+                device: self.engine.device(),
+                reason: self.reason.clone(),
+                parameters: parameters as u64,
+                windows: WindowCounts {
+                    training: self.training.len(),
+                    validation: self.validation.len(),
+                    test: self.test.len(),
+                },
+                resumed_after: (state.epochs() > 0).then_some(state.epochs()),
+                history: state.history.clone(),
+            },
+        )?;
+        if let Some(unusable) = unusable {
+            let detail =
+                format!("the checkpoint of an earlier attempt was left aside and training begins again: {unusable}");
+            warn("checkpoint_unusable", detail, emit)?;
+        }
+        if state.epochs() == 0 {
+            self.warn_of_data(emit)?;
+        }
+        Ok(state)
+    }
+
+    fn warn_of_data(&self, emit: &mut Emit<'_>) -> Result<(), Halt> {
+        for warning in &self.prepared.warnings {
+            warn(&warning.code, warning.detail.clone(), emit)?;
+        }
+        if self.training.len() < FEW_WINDOWS {
+            let detail = format!(
+                "there are {} training windows: expect little of a network that saw so few; a smaller `data.stride` or shorter windows give more",
+                self.training.len()
+            );
+            warn("few_training_windows", detail, emit)?;
+        }
+        let parts = &self.prepared.parts;
+        let asked = [
+            ("validation", &self.validation, parts.iter().any(|parts| !parts.validation.is_empty())),
+            ("test", &self.test, parts.iter().any(|parts| !parts.test.is_empty())),
+        ];
+        for (name, windows, has_points) in asked {
+            if windows.is_empty() && (has_points || self.asks_for(name)) {
+                let detail = format!(
+                    "the {name} part holds no window: its windows need {} points ahead within the part and {} before",
+                    self.prepared.shape.horizon, self.prepared.shape.context
+                );
+                warn(&format!("no_{name}_windows"), detail, emit)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn asks_for(&self, part: &str) -> bool {
+        let asked = |part: &Option<Part>| part.is_some_and(|part| part != Part::Fraction(0.0));
+        match (&self.assignment.order.data.split, part) {
+            (Split::Time { validation, .. }, "validation") => asked(validation),
+            (Split::Time { test, .. }, _) => asked(test),
+            (Split::Series { validation, .. }, "validation") => *validation > 0.0,
+            (Split::Series { test, .. }, _) => *test > 0.0,
+        }
+    }
+}

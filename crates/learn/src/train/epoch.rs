@@ -1,0 +1,132 @@
+//! One epoch: every training window once, then the validation part.
+
+use std::time::Instant;
+
+use super::Trainer;
+use crate::progress::{Emit, Halt};
+use crate::state::State;
+use crate::windows::PartName;
+use gatecast_core::metrics::{EpochReport, Metrics, TrainingMetrics};
+use gatecast_model::error::LearnError;
+use gatecast_nn::clip::{clip, norm};
+use gatecast_nn::engine::{Batch, Draw, Inputs};
+use gatecast_nn::random::{Purpose, Random};
+
+/// What an epoch's steps came to.
+struct Learnt {
+    /// Mean over the windows.
+    loss: f64,
+    /// Of the last step.
+    learning_rate: f64,
+}
+
+impl Trainer<'_> {
+    /// Runs the epoch after the last one of `state`, and judges it.
+    pub(super) fn epoch(&mut self, state: &mut State, emit: &mut Emit<'_>) -> Result<EpochReport, Halt> {
+        let began = Instant::now();
+        let epoch = state.epochs() + 1;
+        let learnt = self.learn(state, epoch, began, emit)?;
+        let validation = self.judge(&state.parameters, PartName::Validation, emit)?;
+        let all_finite = |metrics: &Metrics| metrics.loss.unwrap_or_default().is_finite() && metrics.rmse.is_finite();
+        if !validation.as_ref().is_none_or(all_finite) {
+            return Err(diverged("the validation loss", epoch, learnt.learning_rate).into());
+        }
+        Ok(EpochReport {
+            epoch,
+            seconds: began.elapsed().as_secs_f64(),
+            training: TrainingMetrics { loss: learnt.loss },
+            validation,
+            best: false,
+            learning_rate: Some(learnt.learning_rate),
+            gradient_norm: self.norms.means(),
+        })
+    }
+
+    /// Takes every training window once, in an order drawn for this epoch, or as many as the order's
+    /// limits on steps and time allow.
+    fn learn(&mut self, state: &mut State, epoch: u32, began: Instant, emit: &mut Emit<'_>) -> Result<Learnt, Halt> {
+        let training = &self.assignment.order.training;
+        let order_rate = state.learning_rate(training).ok_or(LearnError::Unresolved("training.optimizer"))?;
+        let base = self.rates.base(order_rate, state.history.iter().map(EpochReport::judged));
+        let seconds_before = state.seconds();
+        let mut order = std::mem::take(&mut self.order);
+        // From the same beginning every time, so that the order depends on the epoch alone.
+        order.iter_mut().zip(0..).for_each(|(number, at)| *number = at);
+        Random::new(training.seed, Purpose::Shuffle, u64::from(epoch)).shuffle(&mut order);
+        self.norms.begin();
+        let (mut total, mut seen, mut learning_rate) = (0.0, 0, base);
+        for numbers in order.chunks(training.batch_size.max(1)) {
+            let step = state.optimizer.steps();
+            learning_rate = self.rates.at(base, step);
+            let loss = self.compute(&state.parameters, numbers, step)?;
+            if !loss.is_finite() || !self.norms.add(&self.gradient).is_finite() {
+                let what = if loss.is_finite() { "the gradient" } else { "the loss" };
+                return Err(diverged(what, epoch, learning_rate).into());
+            }
+            self.move_weights(state, learning_rate);
+            total += loss * numbers.len() as f64;
+            seen += numbers.len();
+            self.progress.trained(numbers.len(), emit)?;
+            let out_of_time = |limit: f64| seconds_before + began.elapsed().as_secs_f64() >= limit;
+            if training.max_steps.is_some_and(|most| state.optimizer.steps() >= most)
+                || training.time_limit_seconds.is_some_and(out_of_time)
+            {
+                break;
+            }
+        }
+        self.order = order;
+        if !norm(&state.parameters).is_finite() {
+            return Err(diverged("a weight", epoch, learning_rate).into());
+        }
+        Ok(Learnt { loss: total / f64::from(u32::try_from(seen).unwrap_or(u32::MAX)), learning_rate })
+    }
+
+    /// The loss of the training windows with these numbers; their gradient is left in `gradient`,
+    /// nothing of it where weights are frozen. `step` names what dropout draws.
+    pub(super) fn compute(&mut self, parameters: &[f32], numbers: &[u32], step: u64) -> Result<f64, LearnError> {
+        let windows = numbers.iter().filter_map(|&number| self.training.get(u64::from(number)));
+        self.batcher.gather(&self.prepared, self.network.output, windows);
+        let inputs = Inputs { batch: numbers.len(), steps: self.prepared.shape.context, values: &self.batcher.inputs };
+        let draw = Some(Draw { seed: self.assignment.order.training.seed, step });
+        let (weights, units) = (&self.batcher.weights, &self.batcher.units);
+        let batch = Batch { draw, weights, units, ..Batch::new(inputs, &self.batcher.targets) };
+        let loss = self.engine.loss_and_gradient(parameters, batch, &mut self.gradient)?;
+        for range in self.base.iter().flat_map(|base| &base.frozen) {
+            self.gradient[range.clone()].fill(0.0);
+        }
+        Ok(f64::from(loss))
+    }
+
+    /// One step along `gradient`.
+    pub(super) fn move_weights(&mut self, state: &mut State, learning_rate: f64) {
+        if let Some(bound) = self.assignment.order.training.clip {
+            clip(bound, &self.network, &mut self.gradient);
+        }
+        state.optimizer.step(&mut state.parameters, &self.gradient, learning_rate);
+        // Decay moves weights without a gradient too.
+        if let Some(base) = &self.base {
+            for range in &base.frozen {
+                state.parameters[range.clone()].copy_from_slice(&base.bundle.parameters[range.clone()]);
+            }
+        }
+    }
+
+    pub(super) fn judge(
+        &mut self,
+        parameters: &[f32],
+        part: PartName,
+        emit: &mut Emit<'_>,
+    ) -> Result<Option<Metrics>, Halt> {
+        let windows = if part == PartName::Test { &self.test } else { &self.validation };
+        let progress = &mut self.progress;
+        let aims = (self.network.output, &self.objective.criterion);
+        let mut judged = |windows| progress.judged(windows, emit);
+        self.judge.judge(self.engine.as_mut(), parameters, &self.prepared, windows, aims, &mut judged)
+    }
+}
+
+fn diverged(what: &str, epoch: u32, learning_rate: f64) -> LearnError {
+    LearnError::Diverged(format!(
+        "{what} was no longer finite in epoch {epoch}: try a learning rate below {learning_rate}, `training.clip` with a `global_norm` of 1, or `data.scaling` set to `standard`"
+    ))
+}

@@ -1,0 +1,128 @@
+//! A learning rate looked for: the range test of Smith 2017, "Cyclical learning rates for training
+//! neural networks".
+//!
+//! On a copy of the first weights, each batch is learnt from at a rate a constant factor above the
+//! one before. The loss, smoothed, falls, and rises once the rate is too high. A tenth of the rate
+//! at which it was lowest is taken: there it still falls fast, and there is room before it
+//! diverges. Batches and dropout are drawn apart from the training's, so the same order finds the
+//! same rate, whenever it is asked.
+
+use super::Trainer;
+use crate::checkpoint;
+use crate::progress::{Emit, Halt, tell};
+use crate::state::State;
+use gatecast_core::model::FoundRate;
+use gatecast_core::order::Rate;
+use gatecast_core::trainer::TrainerEvent;
+use gatecast_model::error::LearnError;
+use gatecast_nn::random::{Purpose, Random};
+
+const LOWEST: f64 = 1e-6;
+const HIGHEST: f64 = 10.0;
+/// Twenty a decade.
+const STEPS: u32 = 141;
+/// The share of the smoothed loss that the next batch leaves.
+const SMOOTH: f64 = 0.9;
+/// Above the lowest smoothed loss by this factor of how far it is from the first, the test ends.
+const RISEN: f64 = 4.0;
+/// The rate taken, of that of the lowest loss.
+const BELOW_LOWEST: f64 = 0.1;
+
+impl Trainer<'_> {
+    /// Finds the learning rate where the order leaves it to be found and it was not yet.
+    pub(super) fn find_rate(&mut self, state: &mut State, emit: &mut Emit<'_>) -> Result<(), Halt> {
+        let training = &self.assignment.order.training;
+        if training.optimizer.learning_rate() != Rate::Find || state.found.is_some() {
+            return Ok(());
+        }
+        let found = self.range_test(State::new(state.parameters.clone(), training))?;
+        state.found = Some(found);
+        checkpoint::write(&self.assignment.checkpoint, &self.identity, state)?;
+        let detail = format!(
+            "learning rate {:.3e}: in {} steps from {:.0e} to {:.1e} the loss was lowest at {:.3e}, and a tenth of that is taken",
+            found.learning_rate, found.steps, found.tried_from, found.tried_to, found.lowest_loss_at
+        );
+        tell(emit, TrainerEvent::Info { code: "learning_rate_found".to_owned(), detail })
+    }
+
+    /// `state` is a copy that nobody needs afterwards.
+    fn range_test(&mut self, mut state: State) -> Result<FoundRate, LearnError> {
+        let training = &self.assignment.order.training;
+        let (seed, batch_size) = (training.seed, training.batch_size.max(1));
+        let growth = (HIGHEST / LOWEST).powf(1.0 / f64::from(STEPS - 1));
+        let mut smoothed = Smoothed::default();
+        let (mut step, mut tried_to) = (0, LOWEST);
+        'test: for pass in 0.. {
+            let mut order: Vec<u32> = (0..).take(self.order.len()).collect();
+            Random::new(seed, Purpose::RangeTest, pass).shuffle(&mut order);
+            for numbers in order.chunks(batch_size) {
+                let rate = LOWEST * growth.powi(step);
+                // Counted down from the end, where no training comes.
+                let loss = self.compute(&state.parameters, numbers, u64::MAX - step as u64)?;
+                if !loss.is_finite() || !self.norms.add(&self.gradient).is_finite() || !smoothed.add(rate, loss) {
+                    break 'test;
+                }
+                tried_to = rate;
+                self.move_weights(&mut state, rate);
+                step += 1;
+                if step >= STEPS as i32 {
+                    break 'test;
+                }
+            }
+        }
+        let Some(lowest_loss_at) = smoothed.lowest_at() else {
+            return Err(LearnError::Diverged(
+                "no learning rate could be found, for the first loss was not finite: try `data.scaling` set to `standard`".to_owned(),
+            ));
+        };
+        let learning_rate = lowest_loss_at * BELOW_LOWEST;
+        Ok(FoundRate { learning_rate, lowest_loss_at, tried_from: LOWEST, tried_to, steps: step as u32 })
+    }
+}
+
+/// An exponential mean of the losses, and where it was lowest.
+#[derive(Debug, Default)]
+struct Smoothed {
+    sum: f64,
+    weight: f64,
+    first: f64,
+    lowest: Option<(f64, f64)>,
+}
+
+impl Smoothed {
+    /// Whether it is worth going on.
+    fn add(&mut self, rate: f64, loss: f64) -> bool {
+        self.sum = SMOOTH * self.sum + (1.0 - SMOOTH) * loss;
+        self.weight = SMOOTH * self.weight + (1.0 - SMOOTH);
+        let mean = self.sum / self.weight;
+        match self.lowest {
+            None => (self.first, self.lowest) = (mean, Some((mean, rate))),
+            Some((lowest, _)) if mean < lowest => self.lowest = Some((mean, rate)),
+            Some((lowest, _)) => {
+                let fallen = (self.first - lowest).max(0.1 * self.first.abs());
+                return mean - lowest < RISEN * fallen;
+            }
+        }
+        true
+    }
+
+    fn lowest_at(&self) -> Option<f64> {
+        self.lowest.map(|(_, rate)| rate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_smoothed_loss_is_found_and_a_steep_rise_ends_the_test() {
+        let mut smoothed = Smoothed::default();
+        let loss = |step: i32| (f64::from(step) - 60.0).powi(2) / 3600.0 + 0.1;
+        let steps = (0..200).take_while(|&step| smoothed.add(f64::from(step), loss(step))).count();
+        let lowest = smoothed.lowest_at().unwrap();
+        // The mean lags by about nine steps.
+        assert!((60.0..72.0).contains(&lowest), "{lowest}");
+        assert!((120..199).contains(&steps), "{steps}");
+    }
+}

@@ -1,0 +1,97 @@
+//! After the last epoch: the best weights judged once more, and the model's file.
+
+use super::Trainer;
+use crate::baselines::{Judged, judge_all};
+use crate::progress::{Emit, Halt, tell};
+use crate::source;
+use crate::state::State;
+use crate::windows::PartName;
+use gatecast_core::metrics::{FinalMetrics, HeldOut};
+use gatecast_core::model::{BUNDLE_FORMAT, Manifest, StoppedBy, TrainedOn};
+use gatecast_core::trainer::TrainerEvent;
+use gatecast_model::bundle::Bundle;
+use gatecast_model::features::number_columns;
+
+impl Trainer<'_> {
+    /// Judges the best weights and writes the model.
+    pub(super) fn finish(
+        mut self,
+        state: &State,
+        stopped_by: StoppedBy,
+        emit: &mut Emit<'_>,
+    ) -> Result<TrainerEvent, Halt> {
+        if let Some((code, detail)) = early_end(stopped_by, state) {
+            tell(emit, TrainerEvent::Info { code: code.to_owned(), detail })?;
+        }
+        let model = HeldOut {
+            validation: self.judge(&state.best, PartName::Validation, emit)?,
+            test: self.judge(&state.best, PartName::Test, emit)?,
+        };
+        let judged = Judged { training: &self.training, validation: &self.validation, test: &self.test };
+        let baselines = judge_all(&self.prepared, judged, self.assignment.all_baselines);
+        let metrics = FinalMetrics { model, baselines };
+        let manifest = self.manifest(state, stopped_by, metrics.clone());
+        let (epochs, best_epoch) = (state.epochs(), state.best_epoch());
+        let bundle =
+            Bundle { manifest, network: self.network, parameters: state.best.clone(), scaler: self.prepared.scaler };
+        let written = source::write_bundle(&self.assignment.model, &bundle)?;
+        Ok(TrainerEvent::Finished {
+            metrics: Box::new(metrics),
+            best_epoch,
+            epochs,
+            sha256: written.sha256,
+            bytes: written.bytes,
+        })
+    }
+
+    fn manifest(&self, state: &State, stopped_by: StoppedBy, metrics: FinalMetrics) -> Manifest {
+        let (order, dataset) = (&self.assignment.order, &self.assignment.dataset);
+        let mut frequencies = self.prepared.frame.series.iter().map(|series| series.frequency);
+        let frequency = frequencies.next().flatten();
+        Manifest {
+            format: BUNDLE_FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            order: order.clone(),
+            inputs: number_columns(&order.data, &self.prepared.features.encodings),
+            encodings: self.prepared.features.encodings.clone(),
+            targets: order.data.targets.clone(),
+            context: self.prepared.shape.context,
+            horizon: self.prepared.shape.horizon,
+            season: self.prepared.shape.season,
+            frequency: frequency.filter(|_| frequencies.all(|other| other == frequency)),
+            series: self.prepared.scaler.keys().len() as u64,
+            parameters: self.network.parameter_count() as u64,
+            engine: self.engine.name().to_owned(),
+            device: self.engine.device(),
+            threads: self.assignment.threads,
+            epochs: state.epochs(),
+            best_epoch: state.best_epoch(),
+            stopped_by: Some(stopped_by),
+            found_rate: state.found,
+            finetuned_from: self.base.as_ref().map(|base| base.from.clone()),
+            metrics,
+            trained_on: TrainedOn {
+                dataset: dataset.id,
+                name: dataset.name.clone(),
+                revision: dataset.revision,
+                sha256: dataset.sha256.clone(),
+            },
+        }
+    }
+}
+
+/// What to say of a training that did not run all its epochs.
+fn early_end(stopped_by: StoppedBy, state: &State) -> Option<(&'static str, String)> {
+    let kept =
+        format!("training ended in epoch {}; the weights of epoch {} are kept", state.epochs(), state.best_epoch());
+    match stopped_by {
+        StoppedBy::Epochs => None,
+        StoppedBy::EarlyStopping => {
+            Some(("stopped_early", format!("the validation loss has not fallen for the order's patience: {kept}")))
+        }
+        StoppedBy::MaxSteps => {
+            Some(("max_steps_reached", format!("the order's {} steps are made: {kept}", state.optimizer.steps())))
+        }
+        StoppedBy::TimeLimit => Some(("time_limit_reached", format!("the order's time is over: {kept}"))),
+    }
+}

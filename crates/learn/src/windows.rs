@@ -1,0 +1,290 @@
+//! Windows: found by number and gathered as they are asked for, never laid out whole.
+
+use std::ops::Range;
+
+use super::prepare::Prepared;
+use super::split::Parts;
+use super::spread::unit;
+use gatecast_core::order::{Output, Recency};
+use gatecast_model::differences::Differences;
+use gatecast_model::features::Rows;
+use gatecast_model::scaling::{OwnScale, Scale};
+use gatecast_model::values::{Origin, Room};
+use gatecast_nn::loss::Unit;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartName {
+    Training,
+    Validation,
+    Test,
+}
+
+/// One window: `context` rows from `start`, then `horizon` rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub series: usize,
+    /// A row of the frame.
+    pub start: usize,
+    /// The first step of the context whose targets all lie in the window's part.
+    pub first_step: usize,
+}
+
+/// All windows of one part, series after series, each series' in time order.
+#[derive(Debug, Default)]
+pub struct Windows {
+    runs: Vec<Run>,
+    count: u64,
+}
+
+/// The windows of one series.
+#[derive(Debug)]
+struct Run {
+    series: usize,
+    /// The number of its first window.
+    first: u64,
+    start: usize,
+    stride: usize,
+    /// The first row of the part.
+    part: usize,
+}
+
+impl Windows {
+    pub fn of(prepared: &Prepared, part: PartName) -> Self {
+        let mut windows = Self::default();
+        for (series, (of_series, parts)) in prepared.frame.series.iter().zip(&prepared.parts).enumerate() {
+            let (starts, stride) = starts(parts, part, prepared);
+            if starts.is_empty() {
+                continue;
+            }
+            let part = match part {
+                PartName::Training => parts.training.start,
+                PartName::Validation => parts.validation.start,
+                PartName::Test => parts.test.start,
+            };
+            let rows = of_series.rows.start;
+            windows.runs.push(Run {
+                series,
+                first: windows.count,
+                start: rows + starts.start,
+                stride,
+                part: rows + part,
+            });
+            windows.count += starts.len().div_ceil(stride) as u64;
+        }
+        windows
+    }
+
+    pub fn len(&self) -> u64 {
+        self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The window of a number below [`Windows::len`].
+    pub fn get(&self, number: u64) -> Option<Window> {
+        let at = self.runs.partition_point(|run| run.first <= number).checked_sub(1)?;
+        let run = self.runs.get(at).filter(|_| number < self.count)?;
+        let start = run.start + (number - run.first) as usize * run.stride;
+        Some(Window { series: run.series, start, first_step: run.part.saturating_sub(start + 1) })
+    }
+}
+
+/// Where windows of a part may start, within the series, and how far apart.
+fn starts(parts: &Parts, part: PartName, prepared: &Prepared) -> (Range<usize>, usize) {
+    let shape = prepared.shape;
+    let held_out = |range: &Range<usize>| {
+        // The last step's targets are the `horizon` points right behind the context.
+        let first = range.start.saturating_sub(shape.context).max(shape.reach);
+        let first = if range.is_empty() { range.end } else { first };
+        (first..(range.end + 1).saturating_sub(shape.points()), 1)
+    };
+    match part {
+        PartName::Training => {
+            let range = &parts.training;
+            (range.start + shape.reach..(range.end + 1).saturating_sub(shape.points()), shape.stride)
+        }
+        PartName::Validation => held_out(&parts.validation),
+        PartName::Test => held_out(&parts.test),
+    }
+}
+
+/// The rows, columns and scale behind one window.
+#[derive(Debug)]
+pub struct View<'a> {
+    pub window: Window,
+    pub scale: Scale<'a>,
+    prepared: &'a Prepared,
+}
+
+impl<'a> View<'a> {
+    /// `own` is room for the scale of a series that the scaler does not know.
+    pub fn of(prepared: &'a Prepared, window: Window, own: &'a mut OwnScale) -> Self {
+        let key = prepared.frame.series.get(window.series).map(|series| series.key.as_str());
+        let scale = match key.and_then(|key| prepared.scaler.for_series(Some(key))) {
+            Some(scale) => scale,
+            None => {
+                let rows = window.start..window.start + prepared.shape.context;
+                let columns = 0..prepared.frame.columns.len();
+                let stream = |column| &prepared.streams.stream(&prepared.frame, column)[rows.clone()];
+                prepared.scaler.refit(own, columns.map(stream))
+            }
+        };
+        Self { window, scale, prepared }
+    }
+
+    /// What the network reads of a column, in the data's units: `[step]`.
+    pub fn context(&self, column: usize) -> &'a [f64] {
+        self.rows(column, 0..self.prepared.shape.context)
+    }
+
+    /// What the last step should forecast of a target, in the data's units: `[step ahead]`.
+    pub fn future(&self, target: usize) -> &'a [f64] {
+        self.rows(target, self.prepared.shape.context..self.prepared.shape.points())
+    }
+
+    /// How the last step's forecasts of a target go back to the data's units. `room` is for its bases.
+    pub fn origin<'r>(&self, target: usize, room: &'r mut Room) -> Origin<'r> {
+        let shape = self.prepared.shape;
+        let rows = self.window.start - shape.reach..self.window.start + shape.context;
+        let levels = &self.prepared.streams.level(&self.prepared.frame, target)[rows];
+        self.prepared.values.origin(target, &self.scale, (levels, shape.horizon), room)
+    }
+
+    /// How far apart two values of a target are in the network's scale.
+    pub fn distance(&self, target: usize, one: f64, other: f64) -> f64 {
+        let transform = self.prepared.values.transform(target);
+        let (_, factor) = self.scale.column(target);
+        (transform.apply(one) - transform.apply(other)).abs() / factor
+    }
+
+    fn rows(&self, column: usize, steps: Range<usize>) -> &'a [f64] {
+        let rows = self.window.start + steps.start..self.window.start + steps.end;
+        &self.prepared.frame.columns[column].values[rows]
+    }
+}
+
+/// Memory for one batch, used again for the next.
+#[derive(Debug, Default)]
+pub struct Batcher {
+    /// `[batch, step, input]`.
+    pub inputs: Vec<f32>,
+    /// `[batch, output step, horizon × target]`.
+    pub targets: Vec<f32>,
+    /// What brings targets to the data's units: `[batch, target, UNITS]`.
+    pub units: Vec<f32>,
+    /// What each window counts for; empty where all count alike.
+    pub weights: Vec<f32>,
+    differences: DifferenceTargets,
+    /// The numbers of one window in the network's scale, `[reach + context + horizon, column]`.
+    /// The numbers of one window in the network's scale, `[reach + context + horizon, column]`.
+    scaled: Vec<f32>,
+    own: OwnScale,
+}
+
+impl Batcher {
+    /// Gathers windows in the network's scale.
+    pub fn gather(&mut self, prepared: &Prepared, output: Output, windows: impl Iterator<Item = Window>) {
+        let (shape, layout) = (prepared.shape, &prepared.features.layout);
+        let (width, reach) = (layout.columns(), shape.reach);
+        let mut codes = Vec::with_capacity(layout.coded().len());
+        self.inputs.clear();
+        self.targets.clear();
+        self.units.clear();
+        self.weights.clear();
+        self.scaled.resize((reach + shape.points()) * width, 0.0);
+        self.scaled.resize((reach + shape.points()) * width, 0.0);
+        for window in windows {
+            let view = View::of(prepared, window, &mut self.own);
+            let rows = window.start - reach..window.start + shape.points();
+            for column in 0..prepared.frame.columns.len() {
+                let stream = &prepared.streams.stream(&prepared.frame, column)[rows.clone()];
+                prepared.values.write(column, view.scale.column(column), stream, (&mut self.scaled, width));
+            }
+            for target in 0..prepared.targets {
+                let Unit { factor, term, seasonal } = unit(prepared, &view, target);
+                self.units.extend([factor, term, seasonal].map(|number| number as f32));
+            }
+            codes.clear();
+            codes.extend(prepared.features.codes(window.series, rows));
+            let constants = prepared.features.constants(window.series);
+            let begin = self.inputs.len();
+            self.inputs.resize(begin + shape.context * layout.width(), 0.0);
+            let rows = Rows { numbers: &self.scaled, codes: &codes, constants };
+            layout.write(rows, reach, &mut self.inputs[begin..]);
+            let steps = match output {
+                Output::EveryStep => 0..shape.context,
+                Output::LastStep => shape.context - 1..shape.context,
+            };
+            match prepared.values.differences() {
+                Some(differences) => {
+                    let view = View::of(prepared, window, &mut self.own);
+                    self.differences.push(&view, differences, steps, &mut self.targets);
+                }
+                None => steps.for_each(|step| self.push_targets(prepared, width, reach + step + 1)),
+            }
+            if let Some(recency) = prepared.recency {
+                self.weights.push(weight(recency, prepared, window));
+            }
+        }
+    }
+
+    /// The targets of a step, which begin at a row of the window's numbers; NaN where unknown.
+    fn push_targets(&mut self, prepared: &Prepared, width: usize, row: usize) {
+        let ahead = &self.scaled[row * width..(row + prepared.shape.horizon) * width];
+        if prepared.targets == width {
+            self.targets.extend_from_slice(ahead);
+            return;
+        }
+        let indicators = prepared.frame.columns.len();
+        for row in ahead.chunks(width) {
+            if prepared.values.masked() == 0 {
+                self.targets.extend_from_slice(&row[..prepared.targets]);
+            } else {
+                let known = |target: usize| if row[indicators + target] == 0.0 { row[target] } else { f32::NAN };
+                self.targets.extend((0..prepared.targets).map(known));
+            }
+        }
+    }
+}
+
+/// What a window's loss counts for: half for each half-life that it ends before the training part.
+fn weight(recency: Recency, prepared: &Prepared, window: Window) -> f32 {
+    let series = &prepared.frame.series[window.series];
+    let end = series.rows.start + prepared.parts[window.series].training.end;
+    let age = end.saturating_sub(window.start + prepared.shape.points());
+    (-(age as f64) / recency.half_life).exp2() as f32
+}
+
+/// The targets of a window whose network forecasts differences, and memory for them.
+#[derive(Debug, Default)]
+struct DifferenceTargets {
+    levels: Vec<f64>,
+    bases: Vec<f64>,
+}
+
+impl DifferenceTargets {
+    /// Puts the targets of some steps, `[step, horizon × target]`, behind those that are there.
+    fn push(&mut self, view: &View<'_>, differences: &Differences, steps: Range<usize>, targets: &mut Vec<f32>) {
+        let (prepared, shape) = (view.prepared, view.prepared.shape);
+        let (begin, of_step) = (targets.len(), shape.horizon * prepared.targets);
+        targets.resize(begin + steps.len() * of_step, 0.0);
+        let first = view.window.start - shape.reach;
+        for target in 0..prepared.targets {
+            let levels = prepared.streams.level(&prepared.frame, target);
+            self.levels.clear();
+            self.levels.extend_from_slice(&levels[first..view.window.start + shape.context]);
+            prepared.values.fill(&mut self.levels);
+            for (step, places) in steps.clone().zip(targets[begin..].chunks_exact_mut(of_step)) {
+                differences.bases(&self.levels[..shape.reach + step + 1], shape.horizon, &mut self.bases);
+                let origin = prepared.values.origin_of(target, &view.scale, &self.bases);
+                let ahead = &levels[view.window.start + step + 1..view.window.start + step + 1 + shape.horizon];
+                let places = places.iter_mut().skip(target).step_by(prepared.targets);
+                for (ahead, (place, &level)) in places.zip(ahead).enumerate() {
+                    *place = origin.scaled(ahead, level) as f32;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The network that an order describes.
+
+use gatecast_core::order::ModelSpec;
+use gatecast_nn::network::Network;
+
+/// A network that reads `inputs` numbers a step and forecasts `points` (horizon × targets), each by
+/// as many numbers as its head needs.
+pub fn network(model: &ModelSpec, inputs: usize, points: usize) -> Network {
+    let outputs = points * model.head.width();
+    Network { inputs, layers: model.stack(), outputs, output: model.output, embeddings: Vec::new() }
+}

@@ -1,0 +1,129 @@
+//! Which tensors a bundle holds, by PyTorch's names, and which of our numbers each one is.
+
+use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+
+use gatecast_core::order::Cell;
+use gatecast_nn::network::{Network, Parameter, Role};
+
+/// One tensor of a bundle.
+#[derive(Debug)]
+pub(super) struct Tensor {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) holds: Holds,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Holds {
+    /// A part of the flat parameters.
+    Weights(Range<usize>),
+    /// PyTorch's second bias, where Keras and we have one: zeros. What was learnt in it elsewhere
+    /// is added to the bias at this place when read.
+    SecondBias(Range<usize>),
+    Mean,
+    Std,
+    /// The keys of the scaling's series: a JSON array of texts, as UTF-8 bytes.
+    SeriesKeys,
+}
+
+impl Holds {
+    /// As safetensors names it.
+    pub(super) fn dtype(&self) -> &'static str {
+        match self {
+            Self::Weights(_) | Self::SecondBias(_) => "F32",
+            Self::Mean | Self::Std => "F64",
+            Self::SeriesKeys => "U8",
+        }
+    }
+
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Self::Weights(_) | Self::SecondBias(_) => 4,
+            Self::Mean | Self::Std => 8,
+            Self::SeriesKeys => 1,
+        }
+    }
+}
+
+/// All tensors in the order of the file: the widest numbers first, so that each stands aligned.
+/// `rows` and `columns` are the scaling's, `key_bytes` the length of its keys.
+pub(super) fn table(network: &Network, (rows, columns): (usize, usize), key_bytes: usize) -> Vec<Tensor> {
+    let scaling = |name: &str, holds| Tensor { name: name.to_owned(), shape: vec![rows, columns], holds };
+    let mut tensors = vec![scaling("scaling.mean", Holds::Mean), scaling("scaling.std", Holds::Std)];
+    for parameter in network.parameters() {
+        push_parameter(network, &parameter, &mut tensors);
+    }
+    tensors.push(Tensor { name: "scaling.series".to_owned(), shape: vec![key_bytes], holds: Holds::SeriesKeys });
+    tensors
+}
+
+fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Tensor>) {
+    let (place, kind) = match parameter.layer {
+        Some(layer) => (format!("recurrent.{layer}"), parameter.name.trim_start_matches("recurrent.")),
+        None => ("head".to_owned(), parameter.name.trim_start_matches("head.")),
+    };
+    let kind = kind.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('.');
+    // As PyTorch names the half of a bidirectional layer that reads from the end.
+    let (kind, way) = match kind.strip_prefix("reverse.") {
+        Some(kind) => (kind, "_reverse"),
+        None => (kind, ""),
+    };
+    let whole = parameter.range();
+    if parameter.role == Role::Embedding {
+        tensors.push(Tensor {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            holds: Holds::Weights(whole),
+        });
+        return;
+    }
+    let mut push = |name: String, shape: Vec<usize>, holds| tensors.push(Tensor { name, shape, holds });
+    match (kind, parameter.layer) {
+        ("bias", Some(_)) => {
+            let rows = parameter.shape.last().copied().unwrap_or_default();
+            let first = whole.start..whole.start + rows;
+            let second = match network.layer_of(parameter).map(|layer| layer.cell) {
+                Some(Cell::Gru) => Holds::Weights(first.end..whole.end),
+                Some(Cell::Lstm | Cell::SimpleRnn) | None => Holds::SecondBias(first.clone()),
+            };
+            push(format!("{place}.bias_ih_l0{way}"), vec![rows], Holds::Weights(first));
+            push(format!("{place}.bias_hh_l0{way}"), vec![rows], second);
+        }
+        (kind, layer) => {
+            let name = match (kind, layer) {
+                ("kernel", Some(_)) => format!("weight_ih_l0{way}"),
+                ("kernel", None) => "weight".to_owned(),
+                ("bias", None) => "bias".to_owned(),
+                ("recurrent_kernel", _) => format!("weight_hh_l0{way}"),
+                (norm, _) => {
+                    let (norm, part) = norm.split_once('.').unwrap_or((norm, ""));
+                    format!("{norm}{way}.{}", if part == "gain" { "weight" } else { "bias" })
+                }
+            };
+            push(format!("{place}.{name}"), parameter.shape.clone(), Holds::Weights(whole));
+        }
+    }
+}
+
+/// Of the manifest's text and every tensor's bytes in the order of [`table`].
+#[derive(Debug)]
+pub(super) struct ContentDigest(Sha256);
+
+impl ContentDigest {
+    pub(super) fn new(manifest: &str) -> Self {
+        let mut digest = Sha256::new();
+        digest.update((manifest.len() as u64).to_le_bytes());
+        digest.update(manifest.as_bytes());
+        Self(digest)
+    }
+
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(super) fn finish(self) -> String {
+        gatecast_files::hex(&self.0.finalize())
+    }
+}

@@ -1,0 +1,151 @@
+//! Why a training ended without a model.
+
+use std::io;
+
+use gatecast_core::trainer::Fault;
+use gatecast_data::ReadError;
+use gatecast_nn::engine::EngineError;
+
+/// What went wrong, in words for the person who ordered the training: no path, no type name.
+#[derive(Debug, thiserror::Error)]
+pub enum LearnError {
+    #[error("the order leaves `{0}` open: it was not resolved against its dataset")]
+    Unresolved(&'static str),
+    #[error("the dataset's points are gone")]
+    DatasetGone,
+    #[error("the dataset's stored points are not what was uploaded: {0}. Upload the data again")]
+    DatasetCorrupt(String),
+    #[error("{0}")]
+    MissingValues(String),
+    #[error("{0}")]
+    IrregularTimes(String),
+    #[error("{0}")]
+    GapsTooLarge(String),
+    #[error("{0}")]
+    ValuesTooLarge(String),
+    #[error("{0}")]
+    OutsideTransform(String),
+    #[error("{0}")]
+    SplitOverlaps(String),
+    #[error("{0}")]
+    Covariates(String),
+    #[error("{0}")]
+    SeriesTooShort(String),
+    #[error("{0}")]
+    NoTrainingWindows(String),
+    #[error("there are {0} training windows, more than 4,294,967,295: raise `data.stride`")]
+    TooManyWindows(u64),
+    #[error("{0}")]
+    TooLarge(String),
+    #[error("{0}")]
+    FinetuneMismatch(String),
+    #[error("{0}")]
+    NotCounts(String),
+    #[error("{0}")]
+    Diverged(String),
+    #[error("the order asks for device {0}, which this machine does not have: use `auto` or `cpu`")]
+    NoDevice(String),
+    #[error("{0}: no `gatecast-libtorch` is installed beside this server's program")]
+    NoEngine(String),
+    #[error("there was not enough memory: {0}. A smaller `training.batch_size`, network or context needs less")]
+    OutOfMemory(String),
+    #[error("no room is left on the disk that holds checkpoints and models")]
+    DiskFull,
+    #[error("{what} failed: {cause}")]
+    Storage { what: &'static str, cause: String },
+    #[error("the tensor library failed: {0}")]
+    Engine(String),
+    #[error("the trainer broke down: {0}")]
+    Broken(String),
+}
+
+impl LearnError {
+    /// Whether another try could end otherwise.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Unresolved(_)
+            | Self::DatasetGone
+            | Self::DatasetCorrupt(_)
+            | Self::MissingValues(_)
+            | Self::IrregularTimes(_)
+            | Self::GapsTooLarge(_)
+            | Self::ValuesTooLarge(_)
+            | Self::OutsideTransform(_)
+            | Self::SplitOverlaps(_)
+            | Self::Covariates(_)
+            | Self::SeriesTooShort(_)
+            | Self::NoTrainingWindows(_)
+            | Self::TooManyWindows(_)
+            | Self::TooLarge(_)
+            | Self::FinetuneMismatch(_)
+            | Self::NotCounts(_)
+            | Self::Diverged(_)
+            | Self::NoDevice(_)
+            | Self::NoEngine(_) => Fault::Order,
+            Self::OutOfMemory(_) | Self::DiskFull | Self::Storage { .. } | Self::Engine(_) | Self::Broken(_) => {
+                Fault::Machine
+            }
+        }
+    }
+
+    /// Stable, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unresolved(_) => "order_incomplete",
+            Self::DatasetGone => "dataset_deleted",
+            Self::DatasetCorrupt(_) => "dataset_corrupt",
+            Self::MissingValues(_) => "missing_values",
+            Self::IrregularTimes(_) => "irregular_times",
+            Self::GapsTooLarge(_) => "gaps_too_large",
+            Self::ValuesTooLarge(_) => "values_too_large",
+            Self::OutsideTransform(_) => "outside_transform",
+            Self::SplitOverlaps(_) => "split_overlaps",
+            Self::Covariates(_) => "covariates_unusable",
+            Self::SeriesTooShort(_) => "series_too_short",
+            Self::NoTrainingWindows(_) => "no_training_windows",
+            Self::TooManyWindows(_) => "too_many_windows",
+            Self::TooLarge(_) => "too_large",
+            Self::FinetuneMismatch(_) => "finetune_mismatch",
+            Self::NotCounts(_) => "not_counts",
+            Self::Diverged(_) => "diverged",
+            Self::NoDevice(_) => "no_device",
+            Self::NoEngine(_) => "no_engine",
+            Self::OutOfMemory(_) => "out_of_memory",
+            Self::DiskFull => "disk_full",
+            Self::Storage { .. } => "storage_failed",
+            Self::Engine(_) => "engine_failed",
+            Self::Broken(_) => "trainer_broken",
+        }
+    }
+
+    /// A failure to write a file.
+    pub fn storage(what: &'static str, cause: &io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            io::ErrorKind::OutOfMemory => Self::OutOfMemory(what.to_owned()),
+            kind => Self::Storage { what, cause: kind.to_string() },
+        }
+    }
+}
+
+impl From<EngineError> for LearnError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::OutOfMemory(what) => Self::OutOfMemory(what),
+            EngineError::NoDevice(device) => Self::NoDevice(device),
+            EngineError::Unsupported { .. } => Self::NoEngine(error.to_string()),
+            EngineError::Shape { .. } => Self::Broken(error.to_string()),
+            EngineError::Backend(what) => Self::Engine(what),
+        }
+    }
+}
+
+impl From<ReadError> for LearnError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io(cause) if cause.kind() == io::ErrorKind::NotFound => Self::DatasetGone,
+            ReadError::Io(cause) => Self::storage("reading the dataset", &cause),
+            other => Self::DatasetCorrupt(other.to_string()),
+        }
+    }
+}

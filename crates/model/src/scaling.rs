@@ -1,0 +1,265 @@
+//! Bringing numbers to the scale a network learns in, and back.
+//!
+//! A scaler is fitted on training points alone and travels in the model. A series it holds no row
+//! for (held out, or new at forecast time) is scaled by its own last `context` points, and every
+//! window where the order scales per window, by the same code in evaluation and in forecasts, so
+//! that a validation score means what users will see.
+
+mod statistics;
+
+use std::collections::HashMap;
+
+use gatecast_core::order::{Scaling, ScalingScope};
+
+/// A term and a factor by series and input column: scaled = (value − term) / factor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scaler {
+    kind: Scaling,
+    columns: Vec<String>,
+    keys: Vec<String>,
+    terms: Vec<f64>,
+    factors: Vec<f64>,
+    rows: HashMap<String, usize>,
+}
+
+/// The numbers do not make a scaler.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScalerError {
+    #[error("expected {expected} terms and as many factors, got {terms} and {factors}")]
+    Shape { expected: usize, terms: usize, factors: usize },
+    #[error("series `{0}` is scaled twice")]
+    Repeated(String),
+    #[error("a term is not finite, or a factor is not above zero")]
+    Unusable,
+}
+
+/// One series' row: a term and a factor a column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale<'a> {
+    pub terms: &'a [f64],
+    pub factors: &'a [f64],
+}
+
+impl Scale<'_> {
+    /// To the network's scale. A column past the row's end is left as it is.
+    pub fn apply(&self, column: usize, value: f64) -> f64 {
+        let (term, factor) = self.column(column);
+        (value - term) / factor
+    }
+
+    /// Back from the network's scale.
+    pub fn undo(&self, column: usize, scaled: f64) -> f64 {
+        let (term, factor) = self.column(column);
+        scaled * factor + term
+    }
+
+    /// Term and factor of a column.
+    pub fn column(&self, column: usize) -> (f64, f64) {
+        (self.terms.get(column).copied().unwrap_or(0.0), self.factors.get(column).copied().unwrap_or(1.0))
+    }
+}
+
+/// A row that belongs to no scaler: what a window's own context says.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OwnScale {
+    terms: Vec<f64>,
+    factors: Vec<f64>,
+}
+
+impl OwnScale {
+    pub fn get(&self) -> Scale<'_> {
+        Scale { terms: &self.terms, factors: &self.factors }
+    }
+}
+
+impl Scaler {
+    /// A scaler from its parts, as a bundle holds them: `terms` and `factors` are `[row, column]`,
+    /// with one row a key where the scaling has rows ([`Scaling::has_rows`]) and a single row (and
+    /// no keys) elsewhere.
+    pub fn new(
+        kind: Scaling,
+        columns: Vec<String>,
+        keys: Vec<String>,
+        terms: Vec<f64>,
+        factors: Vec<f64>,
+    ) -> Result<Self, ScalerError> {
+        let rows = if kind.has_rows() { keys.len() } else { 1 };
+        let expected = rows.saturating_mul(columns.len());
+        if terms.len() != expected || factors.len() != expected || (!kind.has_rows() && !keys.is_empty()) {
+            return Err(ScalerError::Shape { expected, terms: terms.len(), factors: factors.len() });
+        }
+        let usable = |factor: &f64| factor.is_finite() && *factor > 0.0;
+        if !terms.iter().all(|term| term.is_finite()) || !factors.iter().all(usable) {
+            return Err(ScalerError::Unusable);
+        }
+        let mut rows = HashMap::with_capacity(keys.len());
+        for (row, key) in keys.iter().enumerate() {
+            if rows.insert(key.clone(), row).is_some() {
+                return Err(ScalerError::Repeated(key.clone()));
+            }
+        }
+        Ok(Self { kind, columns, keys, terms, factors, rows })
+    }
+
+    /// Fits a scaler on training points: for each series with such points, one slice a column.
+    pub fn fit(kind: Scaling, columns: Vec<String>, training: &[(String, Vec<&[f64]>)]) -> Result<Self, ScalerError> {
+        let width = columns.len();
+        let (mut keys, mut pairs) = (Vec::new(), Vec::new());
+        if kind.has_rows() {
+            for (key, values) in training {
+                keys.push(key.clone());
+                pairs.extend((0..width).map(|column| statistics::of(kind.kind, points(values, column))));
+            }
+        } else if kind.per == ScalingScope::Global {
+            let all = |column| training.iter().flat_map(move |(_, values)| points(values, column));
+            pairs.extend((0..width).map(|column| statistics::of(kind.kind, all(column))));
+        } else {
+            pairs.resize(width, (0.0, 1.0));
+        }
+        let (terms, factors) = pairs.into_iter().unzip();
+        Self::new(kind, columns, keys, terms, factors)
+    }
+
+    /// The row of a series; `None` where it must be scaled by its own context
+    /// ([`Scaler::of_context`]). A series without a name is the one a model of one series knows.
+    pub fn for_series(&self, key: Option<&str>) -> Option<Scale<'_>> {
+        if !self.kind.has_rows() {
+            return if self.kind.per == ScalingScope::Window { None } else { self.row(0) };
+        }
+        match key {
+            Some(key) => self.rows.get(key).and_then(|&row| self.row(row)),
+            None if self.keys.len() == 1 => self.row(0),
+            None => None,
+        }
+    }
+
+    /// The scale of a window that has no row, by its context: one slice a column.
+    pub fn of_context<'v>(&self, columns: impl IntoIterator<Item = &'v [f64]>) -> OwnScale {
+        let mut scale = OwnScale::default();
+        self.refit(&mut scale, columns);
+        scale
+    }
+
+    /// [`Scaler::of_context`] into a row that is there, keeping its memory.
+    pub fn refit<'o, 'v>(&self, own: &'o mut OwnScale, columns: impl IntoIterator<Item = &'v [f64]>) -> Scale<'o> {
+        own.terms.clear();
+        own.factors.clear();
+        for values in columns {
+            let values = values.iter().copied();
+            let (term, factor) = match self.kind.per {
+                ScalingScope::Window => statistics::of_window(self.kind.kind, values),
+                ScalingScope::Series | ScalingScope::Global => statistics::of(self.kind.kind, values),
+            };
+            own.terms.push(term);
+            own.factors.push(factor);
+        }
+        own.get()
+    }
+
+    /// Whether each window is scaled by itself.
+    pub fn is_of_windows(&self) -> bool {
+        self.kind.per == ScalingScope::Window
+    }
+
+    pub fn kind(&self) -> Scaling {
+        self.kind
+    }
+
+    /// The network's inputs: targets, then past covariates.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Series with a row of their own, in the order of the rows.
+    pub fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// `[row, column]`.
+    pub fn terms(&self) -> &[f64] {
+        &self.terms
+    }
+
+    /// `[row, column]`, all above zero.
+    pub fn factors(&self) -> &[f64] {
+        &self.factors
+    }
+
+    fn row(&self, row: usize) -> Option<Scale<'_>> {
+        let width = self.columns.len();
+        let range = row * width..(row + 1) * width;
+        Some(Scale { terms: self.terms.get(range.clone())?, factors: self.factors.get(range)? })
+    }
+}
+
+fn points<'v>(columns: &'v [&[f64]], column: usize) -> impl Iterator<Item = f64> + Clone + 'v {
+    columns.get(column).copied().unwrap_or_default().iter().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatecast_core::order::ScalingKind;
+
+    fn columns(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn each_series_and_column_has_its_own_scale() {
+        let training = [
+            ("a".to_owned(), vec![[1.0, 2.0, 3.0, 4.0].as_slice(), &[5.0, 5.0, 5.0, 5.0]]),
+            ("b".to_owned(), vec![[10.0, 30.0].as_slice(), &[0.1, 0.3]]),
+        ];
+        let scaler = Scaler::fit(Scaling::STANDARD, columns(&["x", "y"]), &training).unwrap();
+        let a = scaler.for_series(Some("a")).unwrap();
+        assert_eq!(a.column(0), (2.5, 1.25_f64.sqrt()));
+        assert_eq!(a.column(1), (5.0, 1.0), "a constant column is divided by 1");
+        assert_eq!(scaler.for_series(Some("b")).unwrap().apply(0, 30.0), 1.0);
+        assert_eq!(scaler.for_series(Some("b")).unwrap().undo(0, -1.0), 10.0);
+        assert_eq!(scaler.for_series(Some("c")), None);
+        assert_eq!(scaler.for_series(None), None, "which of the two is meant?");
+    }
+
+    #[test]
+    fn a_series_without_a_name_is_the_only_one() {
+        let training = [("rail".to_owned(), vec![[1.0, 3.0].as_slice()])];
+        let scaler = Scaler::fit(Scaling::STANDARD, columns(&["x"]), &training).unwrap();
+        assert_eq!(scaler.for_series(None), scaler.for_series(Some("rail")));
+        assert!(scaler.for_series(None).is_some());
+    }
+
+    #[test]
+    fn one_scale_serves_all_where_the_order_says_so() {
+        let training =
+            [("a".to_owned(), vec![[0.0, 2.0].as_slice()]), ("b".to_owned(), vec![[4.0, 6.0, f64::NAN].as_slice()])];
+        let global = Scaler::fit(Scaling::STANDARD_GLOBAL, columns(&["x"]), &training).unwrap();
+        assert_eq!(global.for_series(Some("never seen")).unwrap().column(0), (3.0, 5.0_f64.sqrt()));
+        let none = Scaler::fit(Scaling::NONE, columns(&["x"]), &training).unwrap();
+        assert_eq!(none.for_series(None).unwrap().apply(0, 7.5), 7.5);
+    }
+
+    #[test]
+    fn a_window_is_scaled_by_its_own_context_whoever_it_is_of() {
+        let training = [("a".to_owned(), vec![[0.0, 2.0].as_slice()])];
+        for kind in [ScalingKind::Standard, ScalingKind::Mean] {
+            let scaler = Scaler::fit(Scaling::new(kind, ScalingScope::Window), columns(&["x"]), &training).unwrap();
+            assert_eq!(scaler.for_series(Some("a")), None);
+            assert_eq!((scaler.terms(), scaler.factors(), scaler.keys().len()), (&[0.0][..], &[1.0][..], 0));
+        }
+        let mean = Scaler::fit(Scaling::new(ScalingKind::Mean, ScalingScope::Window), columns(&["x"]), &[]).unwrap();
+        assert_eq!(mean.of_context([[-2.0, 4.0].as_slice()]).get().column(0), (0.0, 3.0));
+    }
+
+    #[test]
+    fn parts_that_contradict_are_refused() {
+        let new = |keys: &[&str], std: &[f64]| {
+            Scaler::new(Scaling::STANDARD, columns(&["x"]), columns(keys), vec![0.0; keys.len()], std.to_vec())
+        };
+        assert!(new(&["a"], &[1.0]).is_ok());
+        assert!(matches!(new(&["a"], &[1.0, 1.0]), Err(ScalerError::Shape { .. })));
+        assert_eq!(new(&["a", "a"], &[1.0, 1.0]), Err(ScalerError::Repeated("a".into())));
+        assert_eq!(new(&["a"], &[0.0]), Err(ScalerError::Unusable));
+        assert_eq!(new(&["a"], &[f64::NAN]), Err(ScalerError::Unusable));
+    }
+}

@@ -1,0 +1,121 @@
+//! What a column's points say of its scale: (term, factor), with scaled = (value − term) / factor.
+
+use gatecast_core::order::ScalingKind;
+
+/// Of some points; those that are not known (NaN) are left out. Where a factor would be 0 (all
+/// values alike, or none known) it is 1.
+pub(super) fn of(kind: ScalingKind, values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let values = values.filter(|value| !value.is_nan());
+    match kind {
+        ScalingKind::None => (0.0, 1.0),
+        ScalingKind::Standard => mean_and_std(values),
+        ScalingKind::Center => (mean_and_std(values).0, 1.0),
+        ScalingKind::Minmax => {
+            let (low, high) = bounds(values);
+            if low < high { (low, high - low) } else { alike(low) }
+        }
+        ScalingKind::Robust => median_and_quartiles(values),
+        ScalingKind::Mean => (0.0, above_zero(mean(values.map(f64::abs)))),
+    }
+}
+
+/// The same of one window's context. Where its values are all alike, what follows them is better
+/// measured by their size than by 1.
+pub(super) fn of_window(kind: ScalingKind, values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let (low, high) = bounds(values.clone().filter(|value| !value.is_nan()));
+    let (term, factor) = of(kind, values);
+    match kind {
+        ScalingKind::Standard | ScalingKind::Minmax | ScalingKind::Robust if low == high => {
+            (term, above_zero(low.abs()))
+        }
+        _ => (term, factor),
+    }
+}
+
+/// The mean and the standard deviation (dividing by the count), in two passes. Whether all are
+/// alike is asked of the values themselves, for the rounding of their mean would pass for a
+/// deviation.
+fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let (low, high) = bounds(values.clone());
+    if low >= high {
+        return alike(low);
+    }
+    let (mean, count) = (mean(values.clone()), values.clone().count() as f64);
+    let std = (values.map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
+    // Differences so small that their squares vanish.
+    (mean, above_zero(std))
+}
+
+/// The median and the distance between the quartiles, each a straight line between its neighbours
+/// (NumPy's default). Where more than half the values are alike the distance is 0 and the standard
+/// deviation stands in for it.
+fn median_and_quartiles(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let mut sorted: Vec<f64> = values.clone().collect();
+    sorted.sort_by(f64::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else { return (0.0, 1.0) };
+    let quantile = |share: f64| {
+        let place = share * last as f64;
+        let below = place.floor() as usize;
+        let (from, to) = (sorted[below], sorted[(below + 1).min(last)]);
+        from + (to - from) * (place - below as f64)
+    };
+    let distance = quantile(0.75) - quantile(0.25);
+    (quantile(0.5), if distance > 0.0 { distance } else { mean_and_std(values).1 })
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut count, mut mean) = (0.0, 0.0);
+    for value in values {
+        count += 1.0;
+        mean += (value - mean) / count;
+    }
+    mean
+}
+
+fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+}
+
+/// Of values that are all `value`, or of none (then `value` is infinite).
+fn alike(value: f64) -> (f64, f64) {
+    (if value.is_finite() { value } else { 0.0 }, 1.0)
+}
+
+fn above_zero(factor: f64) -> f64 {
+    if factor > 0.0 && factor.is_finite() { factor } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_values(kind: ScalingKind, values: &[f64]) -> (f64, f64) {
+        of(kind, values.iter().copied())
+    }
+
+    #[test]
+    fn each_kind_is_what_its_name_says() {
+        let values = [3.0, 1.0, f64::NAN, 2.0, -6.0];
+        assert_eq!(of_values(ScalingKind::None, &values), (0.0, 1.0));
+        assert_eq!(of_values(ScalingKind::Standard, &values), (0.0, (50.0_f64 / 4.0).sqrt()));
+        assert_eq!(of_values(ScalingKind::Center, &[1.0, 3.0]), (2.0, 1.0));
+        assert_eq!(of_values(ScalingKind::Minmax, &values), (-6.0, 9.0));
+        // numpy.percentile([-6, 1, 2, 3], [25, 50, 75]) is [-0.75, 1.5, 2.25].
+        assert_eq!(of_values(ScalingKind::Robust, &values), (1.5, 3.0));
+        assert_eq!(of_values(ScalingKind::Mean, &values), (0.0, 3.0));
+    }
+
+    #[test]
+    fn no_factor_is_zero() {
+        let kinds = [ScalingKind::Standard, ScalingKind::Minmax, ScalingKind::Robust, ScalingKind::Mean];
+        for kind in kinds {
+            assert_eq!(of_values(kind, &[f64::NAN]), (0.0, 1.0), "{kind:?}");
+            assert_eq!(of_values(kind, &[0.0, 0.0]).1, 1.0, "{kind:?}");
+        }
+        let spike = of_values(ScalingKind::Robust, &[0.0, 0.0, 0.0, 0.0, 0.0, 4.0]);
+        assert!((spike.1 - (80.0_f64 / 36.0).sqrt()).abs() < 1e-12, "the deviation stands in: {spike:?}");
+        assert_eq!(of_values(ScalingKind::Standard, &vec![0.1; 1_000]), (0.1, 1.0), "its mean rounds");
+        assert_eq!(of_window(ScalingKind::Standard, [-5.0, -5.0].into_iter()), (-5.0, 5.0));
+        assert_eq!(of_window(ScalingKind::Minmax, [0.0, 0.0].into_iter()), (0.0, 1.0));
+    }
+}

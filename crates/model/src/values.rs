@@ -1,0 +1,382 @@
+//! All that is done to the number columns between the data and the network, and undone in what it
+//! forecasts.
+//!
+//! A **value** is in the data's units; its **level** is the value transformed; what the network
+//! reads of a column, its **stream**, is the levels or their differences; scaled, a stream is a
+//! number of the network's. Back from a forecast: times the factor, plus the term, plus the base of
+//! the differences, then the transform undone. Training, evaluation and forecasts go through here,
+//! so they cannot part ways.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::differences::Differences;
+use super::error::LearnError;
+use super::scaling::Scale;
+use super::transform::{self, Fitted};
+use gatecast_core::order::{DataSpec, Missing, TransformKind};
+use gatecast_data::frame::{Frame, FrameColumn};
+use gatecast_nn::loss::Unit;
+
+/// What a model does to its number columns: targets, then past, then future covariates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Values {
+    /// A column each.
+    transforms: Vec<Fitted>,
+    /// Of the targets.
+    differences: Option<Differences>,
+    targets: usize,
+    /// Columns, from the first, whose unknown values are masked: each has an indicator.
+    masked: usize,
+}
+
+impl Values {
+    /// Of a resolved order, its number columns and the λ that were estimated, by column.
+    pub fn new(data: &DataSpec, columns: &[String], lambdas: &BTreeMap<String, f64>) -> Self {
+        let transformed = |at: usize, name: &String| {
+            at < data.targets.len() || data.transform.covariates && data.covariates.past.contains(name)
+        };
+        let transforms = columns.iter().enumerate().map(|(at, name)| match transformed(at, name) {
+            true => Fitted::of(data.transform, lambdas.get(name).copied()),
+            false => Fitted::Identity,
+        });
+        Self {
+            transforms: transforms.collect(),
+            differences: data.differencing.map(Differences::new),
+            targets: data.targets.len(),
+            masked: masked(data, columns),
+        }
+    }
+
+    /// Estimates what the order leaves open on the rows that are trained on, a run a series.
+    pub fn lambdas(
+        data: &DataSpec,
+        frame: &Frame,
+        trained: &[Range<usize>],
+    ) -> Result<BTreeMap<String, f64>, LearnError> {
+        let mut lambdas = BTreeMap::new();
+        if data.transform.kind != TransformKind::BoxCox || data.transform.lambda.is_some() {
+            return Ok(lambdas);
+        }
+        for (at, column) in frame.columns.iter().enumerate() {
+            if at >= data.targets.len() && !(data.transform.covariates && data.covariates.past.contains(&column.name)) {
+                continue;
+            }
+            let runs = trained.iter().filter_map(|rows| column.values.get(rows.clone()));
+            if let Some(value) = runs.clone().flatten().find(|value| !Fitted::Log.takes(**value)) {
+                return Err(transform::outside(Fitted::Log, &column.name, *value));
+            }
+            let lambda = transform::guerrero(runs, data.season.unwrap_or(1)).ok_or_else(|| {
+                LearnError::OutsideTransform(format!(
+                    "no series has two seasons of `{}` to estimate the lambda of Box and Cox on: give it in `data.transform`",
+                    column.name
+                ))
+            })?;
+            lambdas.insert(column.name.clone(), lambda);
+        }
+        Ok(lambdas)
+    }
+
+    pub fn transform(&self, column: usize) -> Fitted {
+        self.transforms.get(column).copied().unwrap_or_default()
+    }
+
+    pub fn differences(&self) -> Option<&Differences> {
+        self.differences.as_ref()
+    }
+
+    /// Numbers at each row beside the scaled columns: for each masked column, 1 where its value is
+    /// unknown.
+    pub fn masked(&self) -> usize {
+        self.masked
+    }
+
+    /// A column's levels, or its first value that has none.
+    pub fn levels<'v>(&self, column: usize, values: &'v [f64]) -> Result<Cow<'v, [f64]>, f64> {
+        match self.transform(column) {
+            Fitted::Identity => Ok(Cow::Borrowed(values)),
+            transform => transform::levels(transform, values).map(Cow::Owned),
+        }
+    }
+
+    /// What the network reads of a column of one series, before scaling. The first points of a
+    /// differenced one are NaN.
+    pub fn stream<'v>(&self, column: usize, levels: &'v [f64]) -> Cow<'v, [f64]> {
+        match &self.differences {
+            Some(differences) if self.is_differenced(column) => Cow::Owned(differences.of(levels)),
+            _ => Cow::Borrowed(levels),
+        }
+    }
+
+    /// Points of a stream's beginning that are unknown for want of what stands before.
+    pub fn reach(&self) -> usize {
+        self.differences.as_ref().map_or(0, Differences::reach)
+    }
+
+    fn is_differenced(&self, column: usize) -> bool {
+        column < self.targets && self.differences.as_ref().is_some_and(|differences| !differences.reads_levels())
+    }
+
+    /// The levels and the streams of a whole frame; of each, columns that are other than the one
+    /// before.
+    pub fn of_frame(&self, frame: &Frame) -> Result<Streams, LearnError> {
+        let mut streams = Streams::default();
+        for (at, FrameColumn { name, values }) in frame.columns.iter().enumerate() {
+            let levels =
+                self.levels(at, values).map_err(|value| transform::outside(self.transform(at), name, value))?;
+            streams.streams.push(self.is_differenced(at).then(|| {
+                let mut stream = vec![f64::NAN; values.len()];
+                for series in &frame.series {
+                    stream[series.rows.clone()].copy_from_slice(&self.stream(at, &levels[series.rows.clone()]));
+                }
+                stream
+            }));
+            streams.levels.push(match levels {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(levels) => Some(levels),
+            });
+        }
+        Ok(streams)
+    }
+
+    /// Writes a run of one column's stream in the network's scale into rows of `width` numbers. An
+    /// unknown value of a masked column is the last known one before it, 0 where there is none, and
+    /// its indicator is 1.
+    pub fn write(&self, column: usize, (term, factor): (f64, f64), stream: &[f64], (rows, width): (&mut [f32], usize)) {
+        let scaled = |value: f64| ((value - term) / factor) as f32;
+        if column >= self.masked {
+            let places = rows.iter_mut().skip(column).step_by(width);
+            places.zip(stream).for_each(|(place, &value)| *place = scaled(value));
+            return;
+        }
+        let indicator = self.transforms.len() + column;
+        let mut last = 0.0;
+        // Of differences, a history lacks the first, which training may know: no run has them.
+        let blind = if self.is_differenced(column) { self.reach() } else { 0 };
+        for (at, (row, &value)) in rows.chunks_exact_mut(width).zip(stream).enumerate() {
+            let value = if at < blind { f64::NAN } else { value };
+            if !value.is_nan() {
+                last = scaled(value);
+            }
+            row[column] = last;
+            row[indicator] = if value.is_nan() { 1.0 } else { 0.0 };
+        }
+    }
+
+    /// Levels for bases to be taken from: where unknown values are masked, each is that of its place
+    /// in the season before, else the one before it.
+    pub fn fill(&self, levels: &mut [f64]) {
+        let Some(differences) = self.differences.as_ref().filter(|_| self.masked > 0) else { return };
+        for at in 1..levels.len() {
+            if levels[at].is_nan() {
+                let before = |lag: usize| at.checked_sub(lag).and_then(|at| levels.get(at)).copied();
+                let season = differences.season().and_then(before).filter(|level| !level.is_nan());
+                levels[at] = season.or_else(|| before(1)).unwrap_or(f64::NAN);
+            }
+        }
+    }
+
+    /// How forecasts of a target after these levels (the last points before them) go back to the
+    /// data's units.
+    pub fn origin<'r>(
+        &self,
+        target: usize,
+        scale: &Scale<'_>,
+        (levels, horizon): (&[f64], usize),
+        room: &'r mut Room,
+    ) -> Origin<'r> {
+        room.bases.clear();
+        if let Some(differences) = &self.differences {
+            room.levels.clear();
+            room.levels.extend_from_slice(levels);
+            self.fill(&mut room.levels);
+            differences.bases(&room.levels, horizon, &mut room.bases);
+        }
+        self.origin_of(target, scale, &room.bases)
+    }
+
+    /// The same from bases that are worked out already.
+    pub fn origin_of<'b>(&self, target: usize, scale: &Scale<'_>, bases: &'b [f64]) -> Origin<'b> {
+        let (term, factor) = scale.column(target);
+        // What is read and what is forecast have a term in common, which their distance lacks.
+        let cancels = self.differences.as_ref().is_some_and(Differences::reads_levels);
+        Origin {
+            transform: self.transform(target),
+            term: if cancels { 0.0 } else { term },
+            factor,
+            bases: bases.into(),
+        }
+    }
+}
+
+/// How many of the number columns, from the first, have unknown values masked: all that are not known
+/// ahead, where the order says so.
+pub fn masked(data: &DataSpec, columns: &[String]) -> usize {
+    let known_ahead = |name: &&String| data.covariates.future.contains(name);
+    match data.missing {
+        Missing::Mask => columns.len() - columns.iter().filter(known_ahead).count(),
+        Missing::Refuse | Missing::Interpolate | Missing::ForwardFill => 0,
+    }
+}
+
+/// Columns of a frame as the network sees them; `None` where one is as it was before.
+#[derive(Debug, Default)]
+pub struct Streams {
+    levels: Vec<Option<Vec<f64>>>,
+    streams: Vec<Option<Vec<f64>>>,
+}
+
+impl Streams {
+    pub fn level<'f>(&'f self, frame: &'f Frame, column: usize) -> &'f [f64] {
+        let own = self.levels.get(column).and_then(Option::as_deref);
+        own.or_else(|| frame.columns.get(column).map(|column| column.values.as_slice())).unwrap_or_default()
+    }
+
+    pub fn stream<'f>(&'f self, frame: &'f Frame, column: usize) -> &'f [f64] {
+        let own = self.streams.get(column).and_then(Option::as_deref);
+        own.unwrap_or_else(|| self.level(frame, column))
+    }
+}
+
+/// Memory for one origin after another.
+#[derive(Debug, Default)]
+pub struct Room {
+    levels: Vec<f64>,
+    bases: Vec<f64>,
+}
+
+/// Where one window's forecasts of one target are measured from.
+#[derive(Debug, Clone)]
+pub struct Origin<'b> {
+    transform: Fitted,
+    term: f64,
+    factor: f64,
+    /// A point ahead each; none without differences.
+    bases: Cow<'b, [f64]>,
+}
+
+impl Origin<'_> {
+    /// Of a number in the network's scale, so many points ahead (from 0).
+    pub fn level(&self, ahead: usize, scaled: f64) -> f64 {
+        scaled * self.factor + self.term + self.bases.get(ahead).copied().unwrap_or(0.0)
+    }
+
+    /// The same in the data's units. It grows with the number, so a quantile's is the quantile's.
+    pub fn value(&self, ahead: usize, scaled: f64) -> f64 {
+        self.transform.undo(self.level(ahead, scaled))
+    }
+
+    /// The number in the network's scale of a level.
+    pub fn scaled(&self, ahead: usize, level: f64) -> f64 {
+        (level - self.bases.get(ahead).copied().unwrap_or(0.0) - self.term) / self.factor
+    }
+
+    /// The way to the data's units, bases and transform left out, for losses that are taken there.
+    pub fn unit(&self) -> Unit {
+        Unit { factor: self.factor, term: self.term, seasonal: f64::NAN }
+    }
+
+    /// The level of a value.
+    pub fn level_of(&self, value: f64) -> f64 {
+        self.transform.apply(value)
+    }
+
+    /// The same with bases of its own.
+    pub fn into_owned(self) -> Origin<'static> {
+        let Self { transform, term, factor, bases } = self;
+        Origin { transform, term, factor, bases: Cow::Owned(bases.into_owned()) }
+    }
+
+    /// Whether nothing is known to measure a point ahead from.
+    pub fn is_lost(&self, ahead: usize) -> bool {
+        self.bases.get(ahead).is_some_and(|base| base.is_nan())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::scaling::Scale;
+
+    fn values(fields: serde_json::Value) -> Values {
+        let mut data = json!({"targets": ["x"], "covariates": {"past": ["y"], "future": ["z"]}});
+        fields.as_object().unwrap().iter().for_each(|(key, value)| data[key] = value.clone());
+        let data = serde_json::from_value(data).unwrap();
+        Values::new(&data, &["x".to_owned(), "y".to_owned(), "z".to_owned()], &BTreeMap::new())
+    }
+
+    fn orders() -> impl Strategy<Value = Values> {
+        let transforms =
+            prop::sample::select(vec![json!("none"), json!("log"), json!({"type": "box_cox", "lambda": 0.3})]);
+        let differencing = prop::sample::select(vec![
+            None,
+            Some(json!({"order": 1})),
+            Some(json!({"order": 1, "seasonal": 3})),
+            Some(json!({"seasonal": 3, "inputs": "values"})),
+        ]);
+        (transforms, differencing).prop_map(|(transform, differencing)| {
+            let mut fields = json!({"transform": transform});
+            fields["differencing"] = differencing.unwrap_or_default();
+            values(fields)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_to_the_networks_scale_comes_back(
+            values in orders(), points in prop::collection::vec(0.5..100.0_f64, 14), term in -3.0..3.0_f64,
+            factor in 0.1..10.0_f64,
+        ) {
+            let scale = Scale { terms: &[term], factors: &[factor] };
+            let levels = values.levels(0, &points).unwrap();
+            let mut room = Room::default();
+            let origin = values.origin(0, &scale, (&levels[..8], 6), &mut room);
+            for ahead in 0..6 {
+                let back = origin.value(ahead, origin.scaled(ahead, levels[8 + ahead]));
+                prop_assert!((back - points[8 + ahead]).abs() < 1e-9 * points[8 + ahead].max(1.0));
+            }
+            // The next point's target is what the network will read of it, where it reads differences.
+            if values.differences().is_none_or(|differences| !differences.reads_levels()) {
+                let stream = values.stream(0, &levels)[8];
+                prop_assert!((origin.scaled(0, levels[8]) - scale.apply(0, stream)).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_values_are_the_last_known_and_say_so() {
+        const NAN: f64 = f64::NAN;
+        let values = values(json!({"missing": "mask"}));
+        assert_eq!(values.masked(), 2, "what is known ahead is not masked");
+        let mut rows = vec![9.0; 4 * 5];
+        values.write(0, (1.0, 2.0), &[NAN, 5.0, NAN, 3.0], (&mut rows, 5));
+        let column = |at: usize| rows.iter().skip(at).step_by(5).copied().collect::<Vec<f32>>();
+        assert_eq!(column(0), [0.0, 2.0, 2.0, 1.0]);
+        assert_eq!(column(3), [1.0, 0.0, 1.0, 0.0]);
+        assert_eq!(column(4), [9.0; 4], "another column's");
+    }
+
+    #[test]
+    fn bases_stand_on_known_levels() {
+        const NAN: f64 = f64::NAN;
+        let values = values(json!({"missing": "mask", "differencing": {"seasonal": 2}}));
+        let mut levels = [NAN, 2.0, 3.0, NAN, NAN, 7.0];
+        values.fill(&mut levels);
+        assert_eq!(levels[1..], [2.0, 3.0, 2.0, 3.0, 7.0]);
+        let mut gone = [NAN, NAN, 5.0, NAN];
+        values.fill(&mut gone);
+        assert_eq!(gone[2..], [5.0, 5.0], "the one before, where the season has none");
+    }
+
+    #[test]
+    fn covariates_are_transformed_where_asked() {
+        let of = |covariates: bool| values(json!({"transform": {"type": "log", "covariates": covariates}}));
+        assert_eq!([0, 1, 2].map(|at| of(true).transform(at)), [Fitted::Log, Fitted::Log, Fitted::Identity]);
+        assert_eq!(of(false).transform(1), Fitted::Identity);
+        assert_eq!(of(true).levels(0, &[2.0, 0.0]), Err(0.0));
+    }
+}

@@ -1,0 +1,300 @@
+//! One series at a time: units across the lanes.
+//!
+//! With a single series there is nothing to put across the lanes but the units themselves. So the
+//! weights lie turned, `[input, gate, unit]` with each gate's units padded to whole blocks: a
+//! step's product is a sum of weight columns, each times one number. The cells' element-wise
+//! kernels are the same as for many series. Padding units have zero weights, biases and gains;
+//! whatever their gates make of that, no real unit reads it.
+//!
+//! The state is a value of its own ([`State`]): who keeps it can go on from it, at the cost of the
+//! new steps alone.
+
+use super::columns::{Begin, Columns, Combine, Normalise, Scale, spread};
+use super::layout::{BLOCK, Buffer};
+use super::plan::{LayerPlan, Plan, StagePlan};
+use super::simd::Level;
+use super::weights::{Kept, gate_starts, input_gains};
+use super::{gru, lstm, simple_rnn};
+use gatecast_core::order::Cell;
+
+/// A network laid out for one series.
+#[derive(Debug)]
+pub(super) struct Single {
+    level: Level,
+    layers: Vec<SingleLayer>,
+    head: Columns,
+    head_bias: Buffer,
+    output: Buffer,
+    outputs: usize,
+    state: State,
+    loaded: Kept,
+}
+
+/// Every layer's h, and the LSTM's c.
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    layers: Vec<LayerState>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct LayerState {
+    /// As many steps' as the layer's dilation, each `width` long.
+    hidden: Buffer,
+    cell: Buffer,
+    /// Which of them is read, and then written, next.
+    at: usize,
+}
+
+impl Single {
+    pub(super) fn new(level: Level, plan: &Plan) -> Self {
+        Single {
+            level,
+            layers: plan.layers.iter().filter_map(SingleLayer::new).collect(),
+            head: Columns::default(),
+            head_bias: Buffer::default(),
+            output: Buffer::default(),
+            outputs: plan.head.outputs,
+            state: State::default(),
+            loaded: Kept::default(),
+        }
+    }
+
+    /// Takes up parameters, if they are new.
+    pub(super) fn load(&mut self, plan: &Plan, parameters: &[f32]) {
+        if self.loaded.holds(parameters) {
+            return;
+        }
+        self.loaded.keep(parameters);
+        for layer in &mut self.layers {
+            layer.load(parameters);
+        }
+        let width = self.outputs.next_multiple_of(BLOCK);
+        self.head.load(&parameters[plan.head.kernel.clone()], plan.head.units, self.outputs, width, 0);
+        spread(&parameters[plan.head.bias.clone()], self.outputs, width, &mut self.head_bias);
+        self.output.resize(width);
+    }
+
+    /// Before the first step: all zeros.
+    pub(super) fn reset(&self, state: &mut State) {
+        state.layers.resize_with(self.layers.len(), LayerState::default);
+        for (state, layer) in state.layers.iter_mut().zip(&self.layers) {
+            for buffer in [&mut state.hidden, &mut state.cell] {
+                buffer.resize(layer.plan.dilation * layer.width);
+                buffer.fill(0.0);
+            }
+            state.at = 0;
+        }
+    }
+
+    /// Reads `[step, input]` from the zero state and predicts at as many last steps as fill `out`,
+    /// `[step, output]`.
+    pub(super) fn predict(&mut self, inputs: &[f32], out: &mut [f32]) {
+        let mut state = std::mem::take(&mut self.state);
+        self.reset(&mut state);
+        self.advance(&mut state, inputs, out);
+        self.state = state;
+    }
+
+    /// As [`Single::predict`], from where the state stands, and moves the state on.
+    pub(super) fn advance(&mut self, state: &mut State, inputs: &[f32], out: &mut [f32]) {
+        let Some(width) = self.layers.first().map(|layer| layer.plan.inputs) else { return };
+        let quiet = inputs.len() / width - out.len() / self.outputs;
+        let mut out = out.chunks_exact_mut(self.outputs);
+        for (step, mut x) in inputs.chunks_exact(width).enumerate() {
+            for (layer, state) in self.layers.iter_mut().zip(&mut state.layers) {
+                layer.step(self.level, x, state);
+                x = &layer.given[..layer.plan.units];
+            }
+            if step >= quiet
+                && let Some(out) = out.next()
+            {
+                let begin = Begin::With(&self.head_bias);
+                self.level.run(Combine { columns: &self.head, x, begin, out: &mut self.output });
+                out.copy_from_slice(&self.output[..self.outputs]);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct SingleLayer {
+    plan: LayerPlan,
+    residual: bool,
+    /// The units, padded.
+    width: usize,
+    input: Columns,
+    recurrent: Columns,
+    /// One number a padded gate unit, as the weights lie.
+    start: Buffer,
+    input_gain: Buffer,
+    recurrent_gain: Buffer,
+    norm_gain: Buffer,
+    norm_offset: Buffer,
+    /// 1 for a unit, 0 for padding; as wide as the widest product.
+    mask: Buffer,
+    gates: Buffer,
+    product: Buffer,
+    /// h and c after the step, before they become the state.
+    hidden: Buffer,
+    cell: Buffer,
+    squashed: Buffer,
+    /// What the layer above reads: h, and with a residual link what was read itself.
+    given: Buffer,
+}
+
+impl SingleLayer {
+    /// Of the half that reads from the beginning.
+    fn new(stage: &StagePlan) -> Option<Self> {
+        let plan = stage.halves.first()?;
+        let width = plan.units.next_multiple_of(BLOCK);
+        let zeros = |len: usize| {
+            let mut buffer = Buffer::default();
+            buffer.resize(len);
+            buffer
+        };
+        let gates = plan.gate_rows() / plan.units * width;
+        let mut mask = zeros(gates);
+        for block in mask.chunks_exact_mut(width) {
+            block[..plan.units].fill(1.0);
+        }
+        Some(SingleLayer {
+            plan: plan.clone(),
+            residual: stage.residual,
+            width,
+            input: Columns::default(),
+            recurrent: Columns::default(),
+            start: zeros(gates),
+            input_gain: zeros(0),
+            recurrent_gain: zeros(0),
+            norm_gain: zeros(0),
+            norm_offset: zeros(0),
+            mask,
+            gates: zeros(gates),
+            product: zeros(gates),
+            hidden: zeros(width),
+            cell: zeros(width),
+            squashed: zeros(width),
+            given: zeros(width),
+        })
+    }
+
+    fn load(&mut self, parameters: &[f32]) {
+        let (plan, width) = (&self.plan, self.width);
+        let units = plan.units;
+        self.input.load(&parameters[plan.kernel.clone()], plan.inputs, units, width, plan.rotate());
+        self.recurrent.load(&parameters[plan.recurrent_kernel.clone()], units, units, width, 0);
+        spread(&gate_starts(plan, parameters), units, width, &mut self.start);
+        spread(&input_gains(plan, parameters), units, width, &mut self.input_gain);
+        spread(&parameters[plan.recurrent_gain.clone()], units, width, &mut self.recurrent_gain);
+        spread(&parameters[plan.norm_gain.clone()], units, width, &mut self.norm_gain);
+        spread(&parameters[plan.norm_offset.clone()], units, width, &mut self.norm_offset);
+    }
+
+    fn step(&mut self, level: Level, x: &[f32], state: &mut LayerState) {
+        let kept = state.at * self.width..(state.at + 1) * self.width;
+        let (hidden, cell) = (&mut state.hidden[kept.clone()], &mut state.cell[kept]);
+        state.at = (state.at + 1) % self.plan.dilation;
+        self.feed(level, x, hidden);
+        let activation = self.plan.activation;
+        let (gates, out) = (&mut self.gates[..], &mut self.hidden[..]);
+        let units = self.plan.units;
+        let mask = &self.mask[..self.width];
+        let (gain, begin) = (&self.norm_gain[..], Begin::With(&self.norm_offset));
+        match (self.plan.cell, self.plan.layer_norm) {
+            (Cell::SimpleRnn, false) => level.run(simple_rnn::Forward { activation, from: gates, out }),
+            (Cell::SimpleRnn, true) => {
+                level.run(Normalise { values: gates, mask, count: units });
+                level.run(Scale { values: gates, gain, begin, out: &mut self.squashed });
+                level.run(simple_rnn::Forward { activation, from: &self.squashed, out });
+            }
+            (Cell::Gru, _) => level.run(gru::Forward { gates, before: hidden, out }),
+            (Cell::Lstm, false) => {
+                let (after, squashed) = (&mut self.cell[..], &mut self.squashed[..]);
+                level.run(lstm::Forward { gates, before: cell, cell: after, squashed, out });
+            }
+            (Cell::Lstm, true) => {
+                level.run(lstm::Update { gates, before: cell, cell: &mut self.cell });
+                let product = &mut self.product[..self.width];
+                product.copy_from_slice(&self.cell);
+                level.run(Normalise { values: product, mask, count: units });
+                level.run(Scale { values: product, gain, begin, out: &mut self.squashed });
+                level.run(lstm::Emit { gates, squashed: &mut self.squashed, out });
+            }
+        }
+        hidden.copy_from_slice(&self.hidden);
+        cell.copy_from_slice(&self.cell);
+        self.given.copy_from_slice(&self.hidden);
+        if self.residual {
+            self.given.iter_mut().zip(x).for_each(|(given, x)| *given += x);
+        }
+    }
+
+    /// Both products, onto the biases.
+    fn feed(&mut self, level: Level, x: &[f32], hidden: &[f32]) {
+        let (units, width) = (self.plan.units, self.width);
+        let by_state = self.plan.recurrent_rows().start / units * width;
+        let hidden = &hidden[..units];
+        if !self.plan.norms_products() {
+            // Columns of the input end before the GRU's m, which has only its bias to begin with.
+            let fed = self.input.height;
+            level.run(Combine {
+                columns: &self.input,
+                x,
+                begin: Begin::With(&self.start),
+                out: &mut self.gates[..fed],
+            });
+            self.gates[fed..].copy_from_slice(&self.start[fed..]);
+            let out = &mut self.gates[by_state..];
+            return level.run(Combine { columns: &self.recurrent, x: hidden, begin: Begin::Out, out });
+        }
+        self.gates.copy_from_slice(&self.start);
+        let parts = [
+            (&self.input, x, self.plan.input_groups(), &self.input_gain, 0),
+            (&self.recurrent, hidden, self.plan.recurrent_groups(), &self.recurrent_gain, by_state),
+        ];
+        for (columns, x, groups, gain, first) in parts {
+            let product = &mut self.product[..columns.height];
+            level.run(Combine { columns, x, begin: Begin::Zero, out: product });
+            for group in groups {
+                let values = &mut product[group.first * width..][..group.count * width];
+                let mask = &self.mask[..values.len()];
+                level.run(Normalise { values, mask, count: group.count * units });
+            }
+            let out = &mut self.gates[first..][..columns.height];
+            level.run(Scale { values: product, gain, begin: Begin::Out, out });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reference::{network, numbers};
+    use super::*;
+
+    #[test]
+    fn going_on_from_a_state_equals_reading_all_at_once() {
+        for cell in [Cell::SimpleRnn, Cell::Lstm, Cell::Gru] {
+            let mut network = network(cell, true, 2, &[5, 18, 18], 3);
+            (network.layers[1].dilation, network.layers[2].dilation) = (2, 3);
+            network.layers[2].residual = true;
+            let plan = Plan::new(&network);
+            let parameters = numbers(7, plan.parameters);
+            let inputs = numbers(8, 9 * 2);
+            for level in Level::available() {
+                let mut single = Single::new(level, &plan);
+                single.load(&plan, &parameters);
+                let mut whole = [0.0; 9 * 3];
+                single.predict(&inputs, &mut whole);
+                let mut state = State::default();
+                single.reset(&mut state);
+                let mut parts = [0.0; 9 * 3];
+                single.advance(&mut state, &inputs[..8], &mut parts[..12]);
+                let mut copy = state.clone();
+                single.advance(&mut state, &inputs[8..], &mut parts[12..]);
+                assert_eq!(whole, parts, "{cell:?}");
+                single.advance(&mut copy, &inputs[8..], &mut parts[12..]);
+                assert_eq!(whole, parts, "{cell:?}, from a copy of the state");
+            }
+        }
+    }
+}

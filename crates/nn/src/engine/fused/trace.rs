@@ -1,0 +1,89 @@
+//! What a layer leaves behind on the way forward for the way back. All blocks are `[row, lane]`;
+//! one trace serves shard after shard and call after call without asking for memory again.
+
+use gatecast_core::order::Cell;
+
+use super::layout::Buffer;
+use super::plan::LayerPlan;
+
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    /// `[step, gate row]`: pre-activations, then activations, then gradients.
+    pub gates: Buffer,
+    /// h, `[dilation + step, unit]`: the states before the first steps stand first.
+    pub states: Buffer,
+    /// The gradient by h, `[step, unit]`.
+    pub d_states: Buffer,
+    /// LSTM: c, laid out as the states.
+    pub cells: Buffer,
+    /// LSTM: tanh of the (normalised) cell, `[step, unit]`.
+    pub squashed: Buffer,
+    /// LSTM: the gradient by c, as many steps as c is carried over at once: `[dilation, unit]`.
+    pub d_cell: Buffer,
+    /// x̂ of the input's and the recurrent product and 1 / √(variance + ε) by group.
+    pub input_hat: Buffer,
+    pub input_inverse: Buffer,
+    pub recurrent_hat: Buffer,
+    pub recurrent_inverse: Buffer,
+    /// LSTM with layer norm: x̂ of the cell.
+    pub cell_hat: Buffer,
+    /// Of the cell's or the simple RNN's norm.
+    pub norm_inverse: Buffer,
+    /// Gradients by gains and offsets before they are added up over lanes, `[row, lane]`.
+    pub input_gain_sums: Buffer,
+    pub recurrent_gain_sums: Buffer,
+    pub norm_gain_sums: Buffer,
+    pub norm_offset_sums: Buffer,
+    /// With recurrent dropout: the state's mask, `[unit]`, and what of the state the recurrent
+    /// products read, `[step, unit]`.
+    pub state_mask: Buffer,
+    pub fed: Buffer,
+    /// One step's units.
+    pub scratch: Buffer,
+}
+
+impl Trace {
+    /// Makes room for a sequence. What the buffers hold is left as it was.
+    pub(super) fn resize(&mut self, plan: &LayerPlan, steps: usize, lanes: usize) {
+        let block = plan.units * lanes;
+        self.gates.resize(steps * plan.gate_rows() * lanes);
+        self.states.resize((plan.dilation + steps) * block);
+        self.d_states.resize(steps * block);
+        self.scratch.resize(block);
+        if plan.cell == Cell::Lstm {
+            self.cells.resize((plan.dilation + steps) * block);
+            self.squashed.resize(steps * block);
+            self.d_cell.resize(plan.dilation * block);
+        }
+        if plan.norms_products() {
+            let (input, recurrent) = (plan.input_rows().len() * lanes, plan.recurrent_rows().len() * lanes);
+            self.input_hat.resize(steps * input);
+            self.recurrent_hat.resize(steps * recurrent);
+            self.input_inverse.resize(steps * plan.input_groups().len() * lanes);
+            self.recurrent_inverse.resize(steps * plan.recurrent_groups().len() * lanes);
+            self.input_gain_sums.resize(input);
+            self.recurrent_gain_sums.resize(recurrent);
+            if plan.cell == Cell::Lstm {
+                self.cell_hat.resize(steps * block);
+            }
+        }
+        if plan.layer_norm {
+            self.norm_inverse.resize(steps * lanes);
+            self.norm_gain_sums.resize(block);
+            self.norm_offset_sums.resize(block);
+        }
+    }
+
+    /// What is added to over the steps begins at zero.
+    pub(super) fn clear_sums(&mut self) {
+        for buffer in [
+            &mut self.d_cell,
+            &mut self.input_gain_sums,
+            &mut self.recurrent_gain_sums,
+            &mut self.norm_gain_sums,
+            &mut self.norm_offset_sums,
+        ] {
+            buffer.fill(0.0);
+        }
+    }
+}

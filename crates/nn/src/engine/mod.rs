@@ -1,0 +1,213 @@
+//! The engines: functions from a flat parameter buffer and a batch to numbers.
+
+pub mod fused;
+
+use super::embedding::Embedded;
+use super::loss::{Criterion, Truth, UNITS};
+use super::network::Network;
+use gatecast_core::order::{Device, EngineChoice, Loss, TrainOrder};
+
+/// What a network reads: `[batch, step, input]`, row-major.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    pub batch: usize,
+    pub steps: usize,
+    pub values: &'a [f32],
+}
+
+/// What it should have said: `[batch, output step, point]`, where the output steps are all of the
+/// inputs' or the last one alone, as the network has it, and the points are horizon × targets.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    pub inputs: Inputs<'a>,
+    /// NaN where the value is unknown: no loss is taken there.
+    pub targets: &'a [f32],
+    /// What each series' loss counts for, `[batch]`; empty where all count 1.
+    pub weights: &'a [f32],
+    /// What brings a prediction to the data's units, `[batch, target, UNITS]`
+    /// ([`crate::loss::UNITS`]). Left empty, the network's scale is the data's.
+    pub units: &'a [f32],
+    /// What dropout draws from; `None`: nothing is dropped.
+    pub draw: Option<Draw>,
+}
+
+impl<'a> Batch<'a> {
+    /// Of series that all count 1, without dropout.
+    pub fn new(inputs: Inputs<'a>, targets: &'a [f32]) -> Self {
+        Self { inputs, targets, weights: &[], units: &[], draw: None }
+    }
+
+    /// What the predictions are held against.
+    fn truth(&self) -> Truth<'a> {
+        Truth { targets: self.targets, weights: self.weights, units: self.units }
+    }
+}
+
+/// Names the random numbers of one training step, so that every engine draws the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    pub seed: u64,
+    /// Training steps before this one, over all epochs.
+    pub step: u64,
+}
+
+/// At which steps a prediction is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steps {
+    /// All the network forecasts at: `[batch, output step, output]`.
+    Trained,
+    /// The last alone: `[batch, 1, output]`.
+    Last,
+}
+
+/// An engine could not compute.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("{what}: expected {expected} numbers, got {got}")]
+    Shape { what: &'static str, expected: usize, got: usize },
+    #[error("the device has no memory left: {0}")]
+    OutOfMemory(String),
+    #[error("the tensor library failed: {0}")]
+    Backend(String),
+    /// Another engine may.
+    #[error("the {engine} engine does not run {what}")]
+    Unsupported { engine: &'static str, what: &'static str },
+    #[error("device {0} is not there")]
+    NoDevice(String),
+}
+
+/// Computes one network. Built for one [`super::network::Network`] and loss; holds scratch memory
+/// and device handles, never weights.
+///
+/// Same parameters, batch and thread count give the same bytes.
+pub trait Engine: Send {
+    /// `libtorch` or `fused`.
+    fn name(&self) -> &'static str;
+
+    /// `cpu`, `cuda:0`, …
+    fn device(&self) -> String;
+
+    /// The weighted mean of the loss over all known elements of the targets (0 where there is none),
+    /// and its gradient by every parameter, written over `gradient` (as long as `parameters`).
+    fn loss_and_gradient(
+        &mut self,
+        parameters: &[f32],
+        batch: Batch<'_>,
+        gradient: &mut [f32],
+    ) -> Result<f32, EngineError>;
+
+    /// The forward pass alone.
+    fn predict(
+        &mut self,
+        parameters: &[f32],
+        inputs: Inputs<'_>,
+        steps: Steps,
+        predictions: &mut Vec<f32>,
+    ) -> Result<(), EngineError>;
+}
+
+/// What an engine is built for besides its network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Objective {
+    pub criterion: Criterion,
+}
+
+impl Objective {
+    /// Of a head of one number a point.
+    pub const fn of(loss: Loss) -> Self {
+        Self { criterion: Criterion::of_points(loss) }
+    }
+
+    /// What an order asks for.
+    pub fn ordered(order: &TrainOrder) -> Self {
+        Self { criterion: Criterion::new(order.model.head.clone(), order.training.loss) }
+    }
+
+    /// Checks what a batch says beside its inputs, for a network that forecasts at `steps` steps.
+    pub fn check(&self, outputs: usize, steps: usize, batch: &Batch<'_>) -> Result<(), EngineError> {
+        let series = batch.inputs.batch;
+        let points = outputs / self.criterion.width();
+        let shape = |what, expected: usize, got: usize| match expected == got {
+            true => Ok(()),
+            false => Err(EngineError::Shape { what, expected, got }),
+        };
+        shape("head", points * self.criterion.width(), outputs)?;
+        shape("targets", series * steps * points, batch.targets.len())?;
+        if !batch.weights.is_empty() {
+            shape("weights", series, batch.weights.len())?;
+        }
+        let targets = batch.units.len() / (series * UNITS).max(1);
+        match batch.units.is_empty() || (targets > 0 && points.is_multiple_of(targets)) {
+            true => shape("units", series * targets * UNITS, batch.units.len()),
+            false => shape("units", series * UNITS, batch.units.len()),
+        }
+    }
+}
+
+/// An engine, and why it was this one.
+pub struct Built {
+    pub engine: Box<dyn Engine>,
+    /// For people: what chose it.
+    pub reason: String,
+}
+
+impl std::fmt::Debug for Built {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Built").field("engine", &self.engine.name()).field("reason", &self.reason).finish()
+    }
+}
+
+/// What an engine is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    pub device: Device,
+    pub choice: EngineChoice,
+    /// Threads for the tensor work of the whole process. With LibTorch they are part of what the
+    /// resulting bytes depend on.
+    pub threads: usize,
+}
+
+impl Wanted {
+    /// The fastest engine of the processor, on one thread.
+    pub const PROCESSOR: Self = Self { device: Device::Cpu, choice: EngineChoice::Auto, threads: 1 };
+}
+
+/// Makes an engine for a network: what the trainer programs differ in.
+pub type MakeEngine = fn(&Network, Objective, Wanted) -> Result<Built, EngineError>;
+
+/// The engine for a network, of those in this crate: the fused engine, on the processor.
+///
+/// # Errors
+/// [`EngineError::NoDevice`] for a card, [`EngineError::Unsupported`] for LibTorch: both need the
+/// program `gatecast-libtorch`.
+pub fn build(network: &Network, objective: Objective, wanted: Wanted) -> Result<Built, EngineError> {
+    if matches!(wanted.device, Device::Cuda(_)) {
+        return Err(EngineError::NoDevice(wanted.device.into()));
+    }
+    let reason = match wanted.choice {
+        EngineChoice::Libtorch => {
+            return Err(EngineError::Unsupported { engine: "fused", what: "jobs that ask for LibTorch" });
+        }
+        EngineChoice::Fused => ORDERED,
+        EngineChoice::Auto => "the fused engine is the faster one on a processor",
+    };
+    embedded(network, |inner| {
+        let engine = Box::new(fused::Fused::new(inner, objective, wanted.threads)?);
+        Ok(Built { engine, reason: reason.to_owned() })
+    })
+}
+
+/// Lets `build` make an engine for the network without its embeddings, and gives it those.
+pub fn embedded(
+    network: &Network,
+    build: impl FnOnce(&Network) -> Result<Built, EngineError>,
+) -> Result<Built, EngineError> {
+    if network.embeddings.is_empty() {
+        return build(network);
+    }
+    let Built { engine, reason } = build(&Embedded::inner(network))?;
+    Ok(Built { engine: Box::new(Embedded::new(network, engine)), reason })
+}
+
+/// The reason of an engine that the order names.
+pub const ORDERED: &str = "the order asks for it";

@@ -1,0 +1,108 @@
+//! What a head's raw outputs say of one point.
+
+use super::special::normal_quantile;
+use super::{Criterion, Unit, negative_binomial, normal, student_t};
+use gatecast_core::order::Head;
+
+/// A number of the answer, in the scale in which the head gives it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Amount {
+    /// In the network's scale: to be brought to the data's units as its series is.
+    Scaled(f64),
+    /// In the data's units already.
+    Count(f64),
+}
+
+/// The forecast of one point.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outlook {
+    Point(f64),
+    /// Ascending, whatever the network gave: levels that cross are put in order, which never
+    /// raises the pinball loss (Chernozhukov, Fernández-Val and Galichon 2010).
+    Quantiles(Vec<f64>),
+    Normal {
+        mean: f64,
+        scale: f64,
+    },
+    StudentT {
+        mean: f64,
+        scale: f64,
+        freedom: f64,
+    },
+    NegativeBinomial {
+        mean: f64,
+        dispersion: f64,
+    },
+}
+
+impl Criterion {
+    /// Reads one point's raw outputs, as many as [`Criterion::width`].
+    pub fn outlook(&self, raw: &[f32], unit: Unit) -> Outlook {
+        let at = |place: usize| raw.get(place).copied().map_or(f64::NAN, f64::from);
+        match &self.head {
+            Head::Point {} => Outlook::Point(at(0)),
+            Head::Quantile { levels } => {
+                let mut values: Vec<f64> = (0..levels.len()).map(at).collect();
+                values.sort_by(f64::total_cmp);
+                Outlook::Quantiles(values)
+            }
+            Head::Normal {} => Outlook::Normal { mean: at(0), scale: normal::scale(at(1)).0 },
+            Head::StudentT {} => {
+                Outlook::StudentT { mean: at(0), scale: normal::scale(at(1)).0, freedom: student_t::freedom(at(2)).0 }
+            }
+            Head::NegativeBinomial {} => Outlook::NegativeBinomial {
+                mean: negative_binomial::mean(at(0), unit).0,
+                dispersion: negative_binomial::dispersion(at(1), unit).0,
+            },
+        }
+    }
+
+    /// The forecast as one number: the mean of a distribution, the quantile nearest to the median.
+    pub fn middle(&self, outlook: &Outlook) -> Amount {
+        match outlook {
+            Outlook::Point(value) => Amount::Scaled(*value),
+            Outlook::Quantiles(values) => {
+                let middle = self
+                    .levels()
+                    .iter()
+                    .zip(values)
+                    .min_by(|(a, _), (b, _)| (**a - 0.5).abs().total_cmp(&(**b - 0.5).abs()));
+                Amount::Scaled(middle.map_or(f64::NAN, |(_, value)| *value))
+            }
+            Outlook::Normal { mean, .. } | Outlook::StudentT { mean, .. } => Amount::Scaled(*mean),
+            Outlook::NegativeBinomial { mean, .. } => Amount::Count(*mean),
+        }
+    }
+
+    /// The value below which it falls with probability `level`; none of a point, nor of a quantile
+    /// head that was not trained at this level.
+    pub fn quantile(&self, outlook: &Outlook, level: f64) -> Option<Amount> {
+        match outlook {
+            Outlook::Point(_) => None,
+            Outlook::Quantiles(values) => {
+                let place = self.levels().iter().position(|trained| same_level(*trained, level))?;
+                values.get(place).copied().map(Amount::Scaled)
+            }
+            Outlook::Normal { mean, scale } => Some(Amount::Scaled(mean + scale * normal_quantile(level))),
+            Outlook::StudentT { mean, scale, freedom } => {
+                Some(Amount::Scaled(mean + scale * student_t::quantile(*freedom, level)))
+            }
+            Outlook::NegativeBinomial { mean, dispersion } => {
+                Some(Amount::Count(negative_binomial::quantile(*mean, *dispersion, level)))
+            }
+        }
+    }
+
+    /// The levels a quantile head was trained at; empty for every other.
+    pub fn levels(&self) -> &[f64] {
+        match &self.head {
+            Head::Quantile { levels } => levels,
+            _ => &[],
+        }
+    }
+}
+
+/// Levels come from per cent and back, which leaves them next to themselves.
+pub fn same_level(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-9
+}

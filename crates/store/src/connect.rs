@@ -1,0 +1,148 @@
+//! Opening the database and bringing it up to date.
+//!
+//! Migrations go forward only and are numbered alike for both databases. A database that a newer
+//! program has migrated is refused before anything is written to it.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Connection, Postgres, SqlSafeStr, Sqlite, SqlitePool};
+
+use super::db::Db;
+use super::error::{StoreError, corrupt};
+use super::url::DatabaseUrl;
+
+/// Reads and small writes at once; PostgreSQL allows 100 connections by default, to all servers.
+const POSTGRES_CONNECTIONS: u32 = 16;
+const SQLITE_READERS: u32 = 4;
+/// The first version in which WAL's known ways to lose a commit are mended.
+const SQLITE_NEEDED: &str = "3.51.3";
+/// How long a statement waits for another process that holds the SQLite file: a backup, a shell.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// By number: SQLite's text, PostgreSQL's text.
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "start",
+        include_str!("../../../migrations/sqlite/0001_start.sql"),
+        include_str!("../../../migrations/postgres/0001_start.sql"),
+    ),
+    (
+        2,
+        "families",
+        include_str!("../../../migrations/sqlite/0002_families.sql"),
+        include_str!("../../../migrations/postgres/0002_families.sql"),
+    ),
+    (
+        3,
+        "started",
+        include_str!("../../../migrations/sqlite/0003_started.sql"),
+        include_str!("../../../migrations/postgres/0003_started.sql"),
+    ),
+];
+
+pub(super) async fn open(url: &DatabaseUrl) -> Result<Db, StoreError> {
+    match url {
+        DatabaseUrl::Sqlite(path) => open_sqlite(path).await,
+        DatabaseUrl::Postgres(options) => open_postgres(options).await,
+    }
+}
+
+async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full);
+    let pool = || PoolOptions::<Sqlite>::new().test_before_acquire(false).idle_timeout(None).max_lifetime(None);
+    let opened = |source| StoreError::Open { path: path.to_owned(), source };
+    // Some failures, a full disk above all, make SQLite roll a transaction back by itself; sqlx
+    // then believes it open for ever. Such a connection is replaced.
+    let writer = pool()
+        .max_connections(1)
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+        .connect_with(options.clone())
+        .await
+        .map_err(opened)?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&writer).await?;
+    check_sqlite(&version)?;
+    migrate_sqlite(&writer).await?;
+    let readers = pool().max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await.map_err(opened)?;
+    Ok(Db::Sqlite { writer, readers })
+}
+
+/// SQLite has no lock to migrate under: of two processes that begin at once, the slower finds a
+/// migration done that it was about to do. It looks again, and goes on from there.
+async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
+    let mut left = MIGRATIONS.len();
+    loop {
+        let migrations = MIGRATIONS.iter().map(|&(number, name, sqlite, _)| (number, name, sqlite));
+        match migrate(&mut *writer.acquire().await?, migrations).await {
+            Err(StoreError::Migrate(MigrateError::ExecuteMigration(..))) if left > 0 => left -= 1,
+            done => return done,
+        }
+    }
+}
+
+async fn open_postgres(options: &PgConnectOptions) -> Result<Db, StoreError> {
+    let options = options.clone().application_name("gatecast");
+    let pool = PoolOptions::<Postgres>::new().max_connections(POSTGRES_CONNECTIONS).connect_with(options).await?;
+    let migrations = MIGRATIONS.iter().map(|&(number, name, _, postgres)| (number, name, postgres));
+    migrate(&mut *pool.acquire().await?, migrations).await?;
+    Ok(Db::Postgres(pool))
+}
+
+async fn migrate<C: Migrate>(
+    connection: &mut C,
+    migrations: impl Iterator<Item = (i64, &'static str, &'static str)>,
+) -> Result<(), StoreError> {
+    let migrations: Vec<Migration> = migrations
+        .map(|(number, name, text)| {
+            Migration::new(number, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
+        })
+        .collect();
+    let known = migrations.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let migrator = Migrator::with_migrations(migrations);
+    match migrator.run_direct(None, connection, false).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) => Err(StoreError::Newer { found, known }),
+        Err(error) => Err(StoreError::Migrate(error)),
+    }
+}
+
+fn check_sqlite(version: &str) -> Result<(), StoreError> {
+    let parse = |text: &str| -> Option<Vec<u32>> { text.split('.').map(|part| part.parse().ok()).collect() };
+    let found = parse(version).ok_or_else(|| corrupt(format!("SQLite's version {version}")))?;
+    if parse(SQLITE_NEEDED).is_some_and(|needed| found >= needed) {
+        return Ok(());
+    }
+    Err(StoreError::OldSqlite { found: version.to_owned(), needed: SQLITE_NEEDED })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        for new_enough in ["3.51.3", "3.51.10", "3.52.0", "4.0.0"] {
+            assert!(check_sqlite(new_enough).is_ok(), "{new_enough}");
+        }
+        for old in ["3.51.2", "3.9.9", "3.51"] {
+            assert!(matches!(check_sqlite(old), Err(StoreError::OldSqlite { .. })), "{old}");
+        }
+    }
+
+    #[test]
+    fn migrations_are_numbered_without_holes() {
+        assert!(MIGRATIONS.iter().enumerate().all(|(at, migration)| migration.0 == at as i64 + 1));
+    }
+}

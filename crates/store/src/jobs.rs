@@ -1,0 +1,304 @@
+//! Jobs as their owners see them: ordered, looked at, cancelled, deleted. What workers do with
+//! them is in [`super::queue`].
+
+use gatecast_core::family::NewChild;
+use gatecast_core::ids::{DatasetId, JobId};
+use gatecast_core::job::{Job, JobEventKind, JobKind, JobStatus};
+use gatecast_core::order::Order;
+
+use super::db::{Sql, Tx, sql};
+use super::events;
+use super::job_row::{self, job_columns};
+use super::page::{Page, Paged};
+use super::queue::{End, end};
+use super::row::to_json;
+use super::{Store, StoreError};
+
+/// An order about to be queued: resolved against the revision it names.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub name: String,
+    pub order: Order,
+    pub dataset: DatasetId,
+    pub dataset_revision: u32,
+    pub parent: Option<JobId>,
+    pub retry_of: Option<JobId>,
+    /// Queued with it.
+    pub children: Vec<NewChild>,
+}
+
+/// Which jobs a list shows; all of what is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JobFilter {
+    pub status: Option<JobStatus>,
+    pub kind: Option<JobKind>,
+    pub dataset: Option<DatasetId>,
+    pub parent: Option<JobId>,
+}
+
+/// What became of a wish to cancel.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub enum Cancellation {
+    /// It was queued, and is cancelled.
+    Cancelled(Job),
+    /// It runs; its worker will end it.
+    Requested(Job),
+    /// It had ended before.
+    AlreadyEnded(Job),
+    NotFound,
+}
+
+/// What became of a wish to delete a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum JobDeletion {
+    Deleted,
+    NotFound,
+    /// Only a job that has ended can be deleted.
+    NotEnded(JobStatus),
+    /// The job it belongs to has not ended, and would miss it.
+    NeededBy(JobId),
+}
+
+impl Store {
+    /// Queues a job, with its children; `None` if the revision of the dataset it needs is no longer
+    /// there.
+    pub async fn insert_job(&self, new: NewJob) -> Result<Option<Job>, StoreError> {
+        let mut tx = self.db().begin().await?;
+        if !hold_dataset(&mut tx, new.dataset, new.dataset_revision).await? {
+            tx.rollback().await?;
+            return Ok(None);
+        }
+        let now = tx.now().await?;
+        let of = |name, order, parent, slot, retry_of| Row {
+            name,
+            order,
+            dataset: new.dataset,
+            revision: new.dataset_revision,
+            parent,
+            slot,
+            retry_of,
+        };
+        let id = insert(&mut tx, now, &of(&new.name, &new.order, new.parent, None, new.retry_of)).await?;
+        for child in &new.children {
+            insert(&mut tx, now, &of(&child.name, &child.order, Some(id), Some(child.slot), None)).await?;
+        }
+        let job = tx.fetch_optional(by_id(id)).await?.as_ref().map(job_row::read).transpose()?;
+        tx.commit().await?;
+        self.changed(id);
+        self.work().notify_one();
+        Ok(job)
+    }
+
+    pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        self.db().fetch_optional(by_id(id)).await?.as_ref().map(job_row::read).transpose()
+    }
+
+    pub async fn jobs(&self, filter: JobFilter, page: Page) -> Result<Paged<Job>, StoreError> {
+        let mut select = sql(concat!("SELECT ", job_columns!(), " FROM jobs WHERE 1 = 1"));
+        if let Some(status) = filter.status {
+            select = select.push(" AND status = ").push_bind(status.name());
+        }
+        if let Some(kind) = filter.kind {
+            select = select.push(" AND kind = ").push_bind(kind.name());
+        }
+        if let Some(dataset) = filter.dataset {
+            select = select.push(" AND dataset_id = ").push_bind(dataset.uuid());
+        }
+        if let Some(parent) = filter.parent {
+            select = select.push(" AND parent_id = ").push_bind(parent.uuid());
+        }
+        if let Some(after) = page.after {
+            select = select.push(" AND id < ").push_bind(after);
+        }
+        let rows = self.db().fetch_all(select.push(" ORDER BY id DESC LIMIT ").push_bind(page.rows())).await?;
+        let items = rows.iter().map(job_row::read).collect::<Result<_, _>>()?;
+        Ok(page.cut(items, |job: &Job| job.id.uuid()))
+    }
+
+    /// Ends a queued job at once; asks the worker of a running one to. The children of a job that
+    /// runs others are cancelled in the same transaction; the job itself ends once they have.
+    pub async fn cancel_job(&self, id: JobId) -> Result<Cancellation, StoreError> {
+        let mut tx = self.db().begin().await?;
+        // Another job's children are locked after it: a parent is always locked before its children.
+        let Some(row) = tx.fetch_optional(by_id(id).push(tx.lock())).await? else {
+            return Ok(Cancellation::NotFound);
+        };
+        let found = job_row::read(&row)?;
+        let now = tx.now().await?;
+        let mut children = Vec::new();
+        match found.status {
+            JobStatus::Queued | JobStatus::Running if !found.cancel_requested => {
+                if found.order.coordinates() {
+                    children = stop_children(&mut tx, id, now).await?;
+                }
+                stop(&mut tx, id, found.status, now, children.iter().any(|child| child.runs)).await?;
+            }
+            JobStatus::Queued | JobStatus::Running => {
+                tx.rollback().await?;
+                return Ok(Cancellation::Requested(found));
+            }
+            JobStatus::Succeeded | JobStatus::Failed | JobStatus::Cancelled => {
+                tx.rollback().await?;
+                return Ok(Cancellation::AlreadyEnded(found));
+            }
+        }
+        let after = tx.fetch_optional(by_id(id)).await?.as_ref().map(job_row::read).transpose()?;
+        tx.commit().await?;
+        self.stopped(&children);
+        match after {
+            Some(job) if job.status.is_final() => {
+                self.ended(id);
+                Ok(Cancellation::Cancelled(job))
+            }
+            Some(job) => {
+                self.changed(id);
+                let _ = self.inner.cancels.send(id);
+                Ok(Cancellation::Requested(job))
+            }
+            None => Ok(Cancellation::NotFound),
+        }
+    }
+
+    /// Tells of children that were stopped.
+    pub(super) fn stopped(&self, children: &[Stopped]) {
+        for child in children {
+            self.ended(child.job);
+            if child.runs {
+                let _ = self.inner.cancels.send(child.job);
+            }
+        }
+    }
+
+    /// Deletes a job that has ended, with its history and its children's. Models stay.
+    pub async fn delete_job(&self, id: JobId) -> Result<JobDeletion, StoreError> {
+        let mut tx = self.db().begin().await?;
+        let found = sql("SELECT status, parent_id FROM jobs WHERE id = $1").bind(id.uuid()).push(tx.lock());
+        let Some(row) = tx.fetch_optional(found).await? else { return Ok(JobDeletion::NotFound) };
+        let status: JobStatus = row.word("status")?;
+        if !status.is_final() {
+            tx.rollback().await?;
+            return Ok(JobDeletion::NotEnded(status));
+        }
+        if let Some(parent) = row.maybe_id::<JobId>("parent_id")? {
+            let open = sql("SELECT 1 FROM jobs WHERE id = $1 AND claimable_at IS NOT NULL").bind(parent.uuid());
+            if tx.fetch_optional(open).await?.is_some() {
+                tx.rollback().await?;
+                return Ok(JobDeletion::NeededBy(parent));
+            }
+        }
+        // A parent ends after its children, so none of them runs.
+        tx.execute(sql("DELETE FROM jobs WHERE parent_id = $1").bind(id.uuid())).await?;
+        tx.execute(sql("DELETE FROM jobs WHERE id = $1").bind(id.uuid())).await?;
+        tx.commit().await?;
+        self.changed(id);
+        Ok(JobDeletion::Deleted)
+    }
+
+    pub(super) async fn has_job(&self, id: JobId) -> Result<bool, StoreError> {
+        let select = sql("SELECT 1 FROM jobs WHERE id = $1").bind(id.uuid());
+        Ok(self.db().fetch_optional(select).await?.is_some())
+    }
+
+    /// The job is queued or running: its work folder is in use.
+    pub async fn is_job_open(&self, id: JobId) -> Result<bool, StoreError> {
+        let select = sql("SELECT 1 FROM jobs WHERE id = $1 AND claimable_at IS NOT NULL").bind(id.uuid());
+        Ok(self.db().fetch_optional(select).await?.is_some())
+    }
+}
+
+/// One row of the table, about to be written.
+#[derive(Debug)]
+pub(super) struct Row<'a> {
+    pub(super) name: &'a str,
+    pub(super) order: &'a Order,
+    pub(super) dataset: DatasetId,
+    pub(super) revision: u32,
+    pub(super) parent: Option<JobId>,
+    pub(super) slot: Option<u32>,
+    pub(super) retry_of: Option<JobId>,
+}
+
+/// Keeps the dataset from being deleted until the commit; `false` if the revision is not there.
+pub(super) async fn hold_dataset(tx: &mut Tx, dataset: DatasetId, revision: u32) -> Result<bool, StoreError> {
+    let held = sql("SELECT 1 FROM datasets WHERE id = $1").bind(dataset.uuid()).push(tx.lock_against_deletion());
+    let there = sql("SELECT 1 FROM dataset_revisions WHERE dataset_id = $1 AND revision = $2")
+        .bind(dataset.uuid())
+        .bind(revision);
+    Ok(tx.fetch_optional(held).await?.is_some() && tx.fetch_optional(there).await?.is_some())
+}
+
+/// Queues a job.
+pub(super) async fn insert(tx: &mut Tx, now: i64, row: &Row<'_>) -> Result<JobId, StoreError> {
+    let id = JobId::new();
+    tx.execute(
+        sql("INSERT INTO jobs (id, kind, name, status, dataset_id, dataset_revision, parent_id, job_order, \
+             created_at, claimable_at, coordinates, slot, retry_of) \
+             VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $8, $9, $10, $11)")
+        .bind(id.uuid())
+        .bind(row.order.kind().name())
+        .bind(row.name)
+        .bind(row.dataset.uuid())
+        .bind(row.revision)
+        .bind(row.parent.map(JobId::uuid))
+        .bind(to_json(row.order)?)
+        .bind(now)
+        .bind(i64::from(row.order.coordinates()))
+        .bind(row.slot)
+        .bind(row.retry_of.map(JobId::uuid)),
+    )
+    .await?;
+    let data = events::status(JobStatus::Queued, 0, None, None);
+    events::append(tx, id, now, JobEventKind::Status, &data).await?;
+    Ok(id)
+}
+
+/// A job that was told to stop.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    pub(super) job: JobId,
+    /// A worker has to hear of it; else it has ended.
+    pub(super) runs: bool,
+}
+
+/// Cancels all children that have not ended, in the order of their ids.
+pub(super) async fn stop_children(tx: &mut Tx, parent: JobId, now: i64) -> Result<Vec<Stopped>, StoreError> {
+    let open = sql("SELECT id, status FROM jobs WHERE parent_id = $1 AND claimable_at IS NOT NULL ORDER BY id")
+        .bind(parent.uuid())
+        .push(tx.lock());
+    let mut stopped = Vec::new();
+    for row in tx.fetch_all(open).await? {
+        let (job, status) = (row.id("id")?, row.word("status")?);
+        let runs = status == JobStatus::Running;
+        stop(tx, job, status, now, runs).await?;
+        stopped.push(Stopped { job, runs });
+    }
+    Ok(stopped)
+}
+
+/// Cancels one child; nothing where it has ended.
+pub(super) async fn stop_child(tx: &mut Tx, job: JobId, now: i64) -> Result<Option<Stopped>, StoreError> {
+    let open =
+        sql("SELECT status FROM jobs WHERE id = $1 AND claimable_at IS NOT NULL").bind(job.uuid()).push(tx.lock());
+    let Some(row) = tx.fetch_optional(open).await? else { return Ok(None) };
+    let status = row.word("status")?;
+    let runs = status == JobStatus::Running;
+    stop(tx, job, status, now, runs).await?;
+    Ok(Some(Stopped { job, runs }))
+}
+
+/// Ends a job whose row the transaction holds, or asks for its end where somebody runs it.
+async fn stop(tx: &mut Tx, job: JobId, status: JobStatus, now: i64, runs: bool) -> Result<(), StoreError> {
+    if status == JobStatus::Queued && !runs {
+        return end(tx, job, now, End::Cancelled).await;
+    }
+    let ask = sql("UPDATE jobs SET cancel_requested_at = COALESCE(cancel_requested_at, $2), version = version + 1 \
+                   WHERE id = $1");
+    tx.execute(ask.bind(job.uuid()).bind(now)).await?;
+    Ok(())
+}
+
+pub(super) fn by_id(id: JobId) -> Sql {
+    sql(concat!("SELECT ", job_columns!(), " FROM jobs WHERE jobs.id = $1")).bind(id.uuid())
+}

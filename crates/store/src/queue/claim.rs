@@ -1,0 +1,75 @@
+//! Taking jobs up.
+
+use uuid::Uuid;
+
+use gatecast_core::job::{Job, JobError, JobEventKind, JobStatus};
+
+use super::super::db::{Sql, Tx, sql};
+use super::super::events;
+use super::super::job_row::{self, job_columns};
+use super::{Claim, End, Lease, Terms, end, micros};
+use crate::{Store, StoreError};
+
+impl Store {
+    /// The oldest job that is due, now the caller's; `None` if there is none.
+    ///
+    /// Jobs that have died too often, or whose cancel came while their worker died, are ended in
+    /// passing.
+    pub async fn claim(&self, owner: Uuid, terms: &Terms) -> Result<Option<Claim>, StoreError> {
+        loop {
+            let mut tx = self.db().begin().await?;
+            let now = tx.now().await?;
+            let update = take_oldest(&tx, owner, now, now.saturating_add(micros(terms.lease)));
+            let Some(row) = tx.fetch_optional(update).await? else { return Ok(None) };
+            let job = job_row::read(&row)?;
+            let ended = end_instead(&mut tx, &job, row.number("faults")?, terms, now).await?;
+            if !ended {
+                let data = events::status(JobStatus::Running, job.attempt, None, None);
+                events::append(&mut tx, job.id, now, JobEventKind::Status, &data).await?;
+            }
+            tx.commit().await?;
+            self.ended(job.id);
+            if !ended {
+                return Ok(Some(Claim { lease: Lease { job: job.id, attempt: job.attempt }, job }));
+            }
+        }
+    }
+}
+
+/// One statement finds the job and takes it. A job that was still running had a worker that died:
+/// that is a fault, and remembered as the last one.
+fn take_oldest(tx: &Tx, owner: Uuid, now: i64, until: i64) -> Sql {
+    sql("UPDATE jobs SET status = 'running', attempt = attempt + 1, lease_owner = $1, claimable_at = $2, \
+         started_at = COALESCE(started_at, $3), version = version + 1, \
+         faults = faults + CASE WHEN status = 'running' THEN 1 ELSE 0 END, \
+         error_code = CASE WHEN status = 'running' THEN 'worker_lost' ELSE error_code END, \
+         error_detail = CASE WHEN status = 'running' THEN $4 ELSE error_detail END \
+         WHERE id = (SELECT id FROM jobs WHERE claimable_at <= $3 AND coordinates = 0 ORDER BY id LIMIT 1")
+    .bind(owner)
+    .bind(until)
+    .bind(now)
+    .bind("the server that ran the job stopped answering")
+    .push(tx.lock_free_row())
+    .push(concat!(") RETURNING ", job_columns!()))
+}
+
+/// Ends a job that was taken up but shall not run again.
+async fn end_instead(tx: &mut Tx, job: &Job, faults: u32, terms: &Terms, now: i64) -> Result<bool, StoreError> {
+    if job.cancel_requested {
+        end(tx, job.id, now, End::Cancelled).await?;
+    } else if faults >= terms.max_faults {
+        end(tx, job.id, now, End::Failed(&exhausted(faults, job.error.as_ref()))).await?;
+    } else {
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// The error of a job that the machine failed too often.
+pub(super) fn exhausted(faults: u32, last: Option<&JobError>) -> JobError {
+    let last = last.map_or_else(String::new, |last| format!(": {}: {}", last.code, last.detail));
+    JobError {
+        code: "attempts_exhausted".to_owned(),
+        detail: format!("given up after {faults} faults of the machine in a row; the last{last}"),
+    }
+}

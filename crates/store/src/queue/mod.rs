@@ -1,0 +1,139 @@
+//! The queue: the jobs' rows, as workers see them.
+//!
+//! A worker **claims** the oldest job that is due: a queued one whose back-off is over, or a
+//! running one whose lease ran out because its worker died. The claim raises the job's attempt
+//! number and gives a lease, which a **heartbeat** renews. Every later write names the attempt it
+//! belongs to and is refused ([`Fenced::Lost`]) once the job has another, or has ended: a worker
+//! that was thought dead and wakes up late changes nothing. No transaction is open while a job
+//! runs.
+//!
+//! **What is promised.** Two workers never hold the same attempt. A job ends exactly once: its
+//! end, its event and (on success) its model's row are one transaction under the fence.
+//!
+//! **Clocks.** Leases are measured by the database's clock ([`super::db::Tx::now`]), so servers
+//! need not agree on the time. If that clock jumps ahead, or a worker stalls past its lease, a job
+//! may be taken from a worker that still runs it; the fence makes the first one's work void, and
+//! the second continues from the last checkpoint. That costs time, never correctness.
+//!
+//! **Cancelling** a running job sets a flag that the worker reads at its heartbeat. If the
+//! worker's end comes first, the job ends as the worker said; if the worker dies or hands the job
+//! back, the flag ends the job instead of another attempt.
+//!
+//! **Faults of the machine** (a crash, a full disk, a lease that ran out) send the job back with a
+//! growing delay. So many of them in a row without one new epoch between them, and the job fails.
+//! A hand-back at shutdown is not a fault.
+
+mod backoff;
+mod claim;
+mod ends;
+mod progress;
+
+use std::time::Duration;
+
+use gatecast_core::ids::JobId;
+use gatecast_core::job::{Job, JobError};
+
+pub(super) use ends::{End, end};
+
+use super::db::{Record, Tx, sql};
+use super::{Store, StoreError};
+
+/// The terms on which workers hold jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// How long a worker may be silent.
+    pub lease: Duration,
+    /// Faults without a new epoch between them that end a job.
+    pub max_faults: u32,
+    /// The delay after the first fault; it doubles with each further one.
+    pub first_delay: Duration,
+    pub longest_delay: Duration,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            max_faults: 5,
+            first_delay: Duration::from_secs(2),
+            longest_delay: Duration::from_secs(300),
+        }
+    }
+}
+
+/// One attempt at one job: what every write of a worker is fenced by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    pub job: JobId,
+    pub attempt: u32,
+}
+
+/// A job to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    pub lease: Lease,
+    pub job: Job,
+}
+
+/// What the world wants of the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Beat {
+    Continue,
+    /// Somebody asked for the job's cancel.
+    Cancel,
+    /// The attempt is no longer this worker's: stop, and write nothing.
+    Lost,
+}
+
+/// What became of a worker's write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Fenced {
+    Done,
+    /// The attempt is no longer this worker's; nothing was changed.
+    Lost,
+}
+
+/// Why a worker gives a job back unfinished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HandBack {
+    /// The server ends; another may go on at once.
+    Shutdown,
+    /// The machine failed: tried again after a while, so many times.
+    Fault(JobError),
+}
+
+/// The row of the lease's job, locked until the transaction ends; `None` if the lease is lost.
+async fn held(tx: &mut Tx, lease: Lease) -> Result<Option<Record>, StoreError> {
+    let select = sql("SELECT faults, cancel_requested_at FROM jobs \
+                      WHERE id = $1 AND attempt = $2 AND status = 'running'")
+    .bind(lease.job.uuid())
+    .bind(lease.attempt)
+    .push(tx.lock());
+    tx.fetch_optional(select).await
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 2)
+}
+
+impl Store {
+    /// Ends the leases of `owner` here and now, so that their jobs can be claimed again at once;
+    /// gives their number.
+    ///
+    /// Only for an owner that is known to be dead: the server calls it at its start, for its own
+    /// name, under the lock of its data folder.
+    pub async fn take_back(&self, owner: uuid::Uuid) -> Result<u64, StoreError> {
+        let mut tx = self.db().begin().await?;
+        let now = tx.now().await?;
+        let end = sql("UPDATE jobs SET claimable_at = $2 \
+                       WHERE status = 'running' AND lease_owner = $1 AND claimable_at > $2");
+        let jobs = tx.execute(end.bind(owner).bind(now)).await?;
+        tx.commit().await?;
+        if jobs > 0 {
+            self.work().notify_one();
+        }
+        Ok(jobs)
+    }
+}
