@@ -13,8 +13,9 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use gatecast_core::order::{Cell, Device, EngineChoice, Loss, Output};
+use gatecast_libtorch::build;
 use gatecast_nn::engine::fused::Fused;
-use gatecast_nn::engine::{Batch, Draw, Engine, Inputs, Objective, Steps, build};
+use gatecast_nn::engine::{Batch, Draw, Engine, Inputs, Objective, Steps, Wanted};
 use gatecast_nn::network::{Network, Role};
 
 const STEPS: usize = 50;
@@ -95,7 +96,12 @@ impl Table {
         if compare {
             let mut theirs = [f64::MAX; 2];
             for threads in [1, threads] {
-                let mut engine = build(&work.network, OBJECTIVE, Device::Cpu, EngineChoice::Libtorch, threads)?.engine;
+                let mut engine = build(
+                    &work.network,
+                    OBJECTIVE,
+                    Wanted { device: Device::Cpu, choice: EngineChoice::Libtorch, threads },
+                )?
+                .engine;
                 theirs[0] = theirs[0].min(work.train(engine.as_mut())?);
                 theirs[1] = theirs[1].min(work.forecast(engine.as_mut())?);
             }

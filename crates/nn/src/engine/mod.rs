@@ -38,7 +38,7 @@ impl<'a> Batch<'a> {
     }
 
     /// What the predictions are held against.
-    fn truth(&self) -> Truth<'a> {
+    pub fn truth(&self) -> Truth<'a> {
         Truth { targets: self.targets, weights: self.weights, units: self.units }
     }
 }
