@@ -17,12 +17,13 @@ help: ## what there is to make
 run: build ## the server on http://127.0.0.1:8080, with sample data and a first model
 	exec target/release/gatecast serve --demo
 
-build: libtorch ## target/release/gatecast
-	cargo build --release --locked
+build: libtorch ## target/release/gatecast and target/release/gatecast-libtorch
+	cargo build --release --locked --workspace
 
 test: libtorch ## every test; PostgreSQL's where it is installed, or at GATECAST_TEST_POSTGRES
 	python3 -B scripts/test_libtorch.py
-	cargo test --release --locked
+	cargo build --release --locked --package gatecast-libtorch
+	GATECAST_TEST_LIBTORCH=1 cargo test --release --locked --workspace
 
 lint: format clippy deny ## formatting, clippy, and what the dependencies bring in
 
@@ -30,13 +31,13 @@ format:
 	cargo fmt --check
 
 clippy: libtorch
-	cargo clippy --release --locked --all-targets -- -D warnings
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 
 deny:
 	@scripts/deny
 
 bench: libtorch ## the benchmarks
-	cargo bench --locked
+	cargo bench --locked --workspace
 
 bench-peers: build ## Gatecast against PyTorch and Keras (fetches both, some GB); writes docs/benchmarks.md
 	python3 -B benches/peers/run.py

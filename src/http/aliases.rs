@@ -40,28 +40,28 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Aliases>, P
     request_body = AliasTarget, responses((status = 200, description = "The alias", body = Alias)))]
 pub(super) async fn put(
     State(app): State<AppState>,
-    Name(name): Name,
+    AliasPath(name): AliasPath,
     ValidJson(target): ValidJson<AliasTarget>,
 ) -> Result<Json<Alias>, Problem> {
     let missing = || {
         let detail = format!("there is no model {}", target.model);
         Problem::invalid_fields(vec![FieldProblem { pointer: "/model".to_owned(), detail }])
     };
-    let model = app.store.meant(&target.model).await?.ok_or_else(missing)?;
+    let model = app.store.resolve_model_ref(&target.model).await?.ok_or_else(missing)?;
     Ok(Json(app.store.put_alias(&name, model).await?.ok_or_else(missing)?))
 }
 
 /// The model that the name stands for.
 #[utoipa::path(get, path = "/v1/aliases/{name}", tag = "models", params(("name" = AliasName, Path)),
     responses((status = 200, description = "The alias", body = Alias)))]
-pub(super) async fn show(State(app): State<AppState>, Name(name): Name) -> Result<Json<Alias>, Problem> {
+pub(super) async fn show(State(app): State<AppState>, AliasPath(name): AliasPath) -> Result<Json<Alias>, Problem> {
     app.store.alias(&name).await?.map(Json).ok_or_else(|| nobody(&name))
 }
 
 /// Take the name away. The model stays.
 #[utoipa::path(delete, path = "/v1/aliases/{name}", tag = "models", params(("name" = AliasName, Path)),
     responses((status = 204, description = "Taken away")))]
-pub(super) async fn delete(State(app): State<AppState>, Name(name): Name) -> Result<StatusCode, Problem> {
+pub(super) async fn delete(State(app): State<AppState>, AliasPath(name): AliasPath) -> Result<StatusCode, Problem> {
     if app.store.delete_alias(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(nobody(&name)) }
 }
 
@@ -70,9 +70,9 @@ fn nobody(name: &AliasName) -> Problem {
 }
 
 /// The `{name}` of the address.
-pub(super) struct Name(AliasName);
+pub(super) struct AliasPath(AliasName);
 
-impl<S: Send + Sync> FromRequestParts<S> for Name {
+impl<S: Send + Sync> FromRequestParts<S> for AliasPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -90,9 +90,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 }
 
 /// The model that `{id}` of the address means: an id, or `@` and an alias.
-pub(super) struct Model(pub ModelId);
+pub(super) struct ModelPath(pub ModelId);
 
-impl FromRequestParts<AppState> for Model {
+impl FromRequestParts<AppState> for ModelPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
@@ -106,7 +106,7 @@ impl FromRequestParts<AppState> for Model {
             .map_err(|_| invalid("the address holds bytes that are not text".to_owned()))?;
         let shown: String = id.chars().take(80).collect();
         let model: ModelRef = id.parse().map_err(|error| invalid(format!("`{shown}` {error}")))?;
-        let meant = app.store.meant(&model).await?;
+        let meant = app.store.resolve_model_ref(&model).await?;
         meant.map(Self).ok_or_else(|| Problem::not_found(format!("there is no model {model}")))
     }
 }

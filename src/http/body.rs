@@ -1,6 +1,6 @@
 //! Request bodies that are too long, too slow, or cut off.
 //!
-//! [`Paced`] grants a client a span of waiting for each 16 KiB (or for the rest, where that is
+//! [`BodyTimeout`] grants a client a span of waiting for each 16 KiB (or for the rest, where that is
 //! less): one byte a second ends, a slow line does not, and the server's own slowness in reading
 //! does not count against the client, since time runs only while the body has nothing to give.
 //!
@@ -37,7 +37,7 @@ const READ_OFF_TIME: Duration = Duration::from_secs(5);
 #[error("the body came too slowly")]
 struct TooSlow;
 
-struct Paced {
+struct BodyTimeout {
     inner: Body,
     ended: bool,
     app: AppState,
@@ -48,7 +48,7 @@ struct Paced {
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
-impl HttpBody for Paced {
+impl HttpBody for BodyTimeout {
     type Data = Bytes;
     type Error = axum::BoxError;
 
@@ -89,7 +89,7 @@ impl HttpBody for Paced {
     }
 }
 
-impl Drop for Paced {
+impl Drop for BodyTimeout {
     fn drop(&mut self) {
         if self.ended || self.inner.is_end_stream() {
             return;
@@ -114,11 +114,11 @@ impl Drop for Paced {
 }
 
 /// Paces every request's body.
-pub(super) async fn pace(State(app): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn body_timeout(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let allowance = app.settings.limits.body_time();
     let paced = |inner| {
         let app = app.clone();
-        Body::new(Paced { inner, ended: false, app, allowance, left: allowance, since_grant: 0, waiting: None })
+        Body::new(BodyTimeout { inner, ended: false, app, allowance, left: allowance, since_grant: 0, waiting: None })
     };
     next.run(request.map(paced)).await
 }

@@ -89,7 +89,7 @@ impl PageParams {
 
 /// The store's page; a cursor is the id of the last item seen.
 pub(super) fn page(limit: PageSize, after: Option<&str>) -> Result<Page, Problem> {
-    let cursor = |text: &str| text.parse::<JobId>().map(JobId::uuid).map_err(|_| forged_cursor());
+    let cursor = |text: &str| text.parse::<JobId>().map(JobId::uuid).map_err(|_| invalid_cursor());
     Ok(Page { limit: limit.0, after: after.map(cursor).transpose()? })
 }
 
@@ -119,7 +119,7 @@ impl TryFrom<u64> for PageSize {
 }
 
 /// The problem of a cursor that no list has given.
-pub(super) fn forged_cursor() -> Problem {
+pub(super) fn invalid_cursor() -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "invalid_cursor",

@@ -1,26 +1,26 @@
 //! The API: routes, problems, and everything that speaks of statuses and headers.
 //!
-//! A request passes `observe` (id, log line, panics, problem bodies), then `guard` (foreign hosts
-//! and origins), then `pace` (slow bodies), then its handler. Handlers extract, call one function
+//! A request passes `observe` (id, log line, panics, problem bodies), then `origin_check` (foreign hosts
+//! and origins), then `body_timeout` (slow bodies), then its handler. Handlers extract, call one function
 //! that knows no HTTP, and answer.
 
 mod aliases;
 mod body;
 mod datasets;
+mod download;
 mod error;
 mod extract;
-mod guard;
 mod health;
-mod home;
+mod index;
 mod jobs;
 mod json;
 mod models;
 mod observe;
 mod openapi;
+mod origin_check;
 mod page;
 mod problem;
 pub mod server;
-mod stream;
 mod system;
 mod tasks;
 
@@ -97,10 +97,10 @@ pub fn router(app: AppState) -> Router {
     let (router, api) = prompt.merge(streaming).split_for_parts();
     router
         .merge(openapi::pages(openapi::with_problems(api)))
-        .merge(home::routes())
+        .merge(index::routes())
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(app.clone(), body::pace))
-        .layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), body::body_timeout))
+        .layer(middleware::from_fn_with_state(app.clone(), origin_check::origin_check))
         .layer(middleware::from_fn(observe::observe))
         .with_state(app)
 }

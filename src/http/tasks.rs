@@ -16,7 +16,7 @@ where
 }
 
 /// Runs `work` to its end even where the client leaves before.
-pub(super) async fn to_the_end<T: Send + 'static>(
+pub(super) async fn spawn_detached<T: Send + 'static>(
     app: &AppState,
     work: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Problem> {

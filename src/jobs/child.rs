@@ -8,7 +8,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 use super::PoolConfig;
-use super::lines::{Line, Lines};
+use super::bounded_lines::{Line, Lines};
 use gatecast_core::ids::JobId;
 use gatecast_core::trainer::Assignment;
 
@@ -49,7 +49,7 @@ impl Trainer {
             // and a kill reaches whatever the trainer may have started.
             .process_group(0)
             .spawn()?;
-        give_way(&child, config.niceness);
+        set_niceness(&child, config.niceness);
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(mut order), Some(events), Some(log)) = pipes else {
             return Err(io::Error::other("a pipe of the trainer is missing"));
@@ -96,7 +96,7 @@ impl Trainer {
 /// Lets the server, and the rest of the machine, go first. Done before the trainer has its order,
 /// and so before it starts a thread, for threads inherit it. A trainer that cannot be lowered is
 /// still a trainer.
-fn give_way(child: &Child, niceness: i32) {
+fn set_niceness(child: &Child, niceness: i32) {
     if let Some(pid) = process_id(child)
         && let Err(error) = rustix::process::setpriority_process(Some(pid), niceness)
     {

@@ -22,17 +22,17 @@
 //! model's file that was moved to the blobs just before its job's end failed to be written stays
 //! behind without a row, until the sweeper finds it.
 
+mod bounded_lines;
 mod bundle;
 mod child;
 mod coordinator;
-mod keeper;
-mod lines;
+mod lease;
 mod outcome;
 mod pool;
 mod supervisor;
 mod sweeper;
 mod trainers;
-mod work;
+mod workdir;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use gatecast_blobs::DataFolder;
-use gatecast_store::queue::Terms;
+use gatecast_store::queue::LeasePolicy;
 
 pub use pool::Pool;
 pub use sweeper::{Swept, sweep};
@@ -63,7 +63,7 @@ pub struct PoolConfig {
     /// Holds a folder of checkpoints for each job.
     pub work: PathBuf,
     pub scratch: PathBuf,
-    pub terms: Terms,
+    pub terms: LeasePolicy,
     /// From one sign of life to the next; well under the lease.
     pub heartbeat: Duration,
     /// From one look for jobs to the next, where no notice came.
@@ -90,7 +90,7 @@ impl PoolConfig {
             owner: folder.owner(),
             work: folder.work(),
             scratch: folder.scratch(),
-            terms: Terms::default(),
+            terms: LeasePolicy::default(),
             heartbeat: Duration::from_secs(1),
             poll: Duration::from_secs(1),
             shutdown: Duration::from_secs(10),

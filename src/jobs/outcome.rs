@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 
 use gatecast_core::backtest::BacktestResult;
 use gatecast_core::job::JobError;
-use gatecast_core::metrics::FinalMetrics;
+use gatecast_core::metric_values::FinalMetrics;
 
 /// How an attempt went.
 #[derive(Debug, Clone, PartialEq)]

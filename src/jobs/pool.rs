@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::{PoolConfig, coordinator, supervisor, sweeper};
 use gatecast_blobs::Blobs;
 use gatecast_store::Store;
-use gatecast_store::queue::{Claim, HandBack};
+use gatecast_store::queue::{Claim, ReleaseReason};
 
 /// The pause after the database failed.
 const AFTER_ERROR: Duration = Duration::from_secs(3);
@@ -52,7 +52,7 @@ impl Pool {
 }
 
 async fn dispatch(shared: Arc<Shared>) {
-    take_back(&shared).await;
+    reclaim_leases(&shared).await;
     let slots = Arc::new(Semaphore::new(shared.config.workers));
     loop {
         let slot = tokio::select! {
@@ -68,8 +68,8 @@ async fn dispatch(shared: Arc<Shared>) {
     }
 }
 
-async fn take_back(shared: &Shared) {
-    while let Err(error) = shared.store.take_back(shared.config.owner).await {
+async fn reclaim_leases(shared: &Shared) {
+    while let Err(error) = shared.store.reclaim_leases(shared.config.owner).await {
         tracing::error!(error = &error as &dyn std::error::Error, "the jobs of the last run cannot be taken back");
         tokio::select! {
             () = tokio::time::sleep(AFTER_ERROR) => {}
@@ -91,7 +91,7 @@ async fn next(shared: &Shared) -> Option<Claim> {
         // Not abandoned half-way at shutdown: the claim may have been written already.
         let pause = match shared.store.claim(shared.config.owner, &shared.config.terms).await {
             Ok(Some(claim)) if shared.stop.is_cancelled() => {
-                let back = shared.store.hand_back(claim.lease, &shared.config.terms, &HandBack::Shutdown).await;
+                let back = shared.store.release(claim.lease, &shared.config.terms, &ReleaseReason::Shutdown).await;
                 if let Err(error) = back {
                     tracing::warn!(job = %claim.job.id, error = &error as &dyn std::error::Error, "not handed back");
                 }

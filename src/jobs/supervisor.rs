@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::MissedTickBehavior;
 
+use super::bounded_lines::Line;
 use super::child::{self, Trainer};
-use super::keeper::Keeper;
-use super::lines::Line;
+use super::lease::LeaseKeeper;
 use super::outcome::Outcome;
 use super::pool::Shared;
-use super::{bundle, work};
+use super::{bundle, workdir};
 use gatecast_blobs::Key;
 use gatecast_core::alias::ModelRef;
 use gatecast_core::ids::ModelId;
@@ -19,13 +19,13 @@ use gatecast_core::order::{BacktestOrder, Order, ScalingChoice, TrainOrder};
 use gatecast_core::result::JobResult;
 use gatecast_core::trainer::{Assignment, Backtest, DatasetSource, Fault, FineTuning, TrainerEvent};
 use gatecast_store::NewModel;
-use gatecast_store::queue::{Beat, Claim, Fenced, HandBack};
+use gatecast_store::queue::{Claim, HeartbeatResponse, ReleaseReason, WriteOutcome};
 
 /// Runs the attempt. Whatever goes wrong is the job's to carry, and logged; nothing is returned.
 pub(super) async fn run(shared: &Shared, claim: Claim) {
     let Claim { lease, job } = claim;
     tracing::info!(job = %job.id, attempt = lease.attempt, "training begins");
-    let mut attempt = Attempt { shared, keeper: Keeper::new(&shared.store, lease, shared.config.terms), job };
+    let mut attempt = Attempt { shared, keeper: LeaseKeeper::new(&shared.store, lease, shared.config.terms), job };
     let outcome = match attempt.prepare().await {
         Ok(assignment) => {
             let outcome = attempt.train(&assignment).await;
@@ -40,7 +40,7 @@ pub(super) async fn run(shared: &Shared, claim: Claim) {
 
 struct Attempt<'a> {
     shared: &'a Shared,
-    keeper: Keeper<'a>,
+    keeper: LeaseKeeper<'a>,
     job: Job,
 }
 
@@ -64,7 +64,7 @@ impl Attempt<'_> {
         let key = Key::dataset_points(revision.dataset, &revision.sha256)
             .map_err(|_| Outcome::failed("dataset_unreadable", "the dataset's record is damaged"))?;
         let folder = shared.config.work.clone();
-        let files = tokio::task::spawn_blocking(move || work::prepare(&folder, lease)).await;
+        let files = tokio::task::spawn_blocking(move || workdir::prepare(&folder, lease)).await;
         let files = files.map_err(std::io::Error::other).and_then(|files| files).map_err(|error| {
             tracing::error!(job = %job.id, %error, "no work folder");
             Outcome::fault("no_work_folder", "the server could not make the job's work folder")
@@ -175,9 +175,9 @@ impl Attempt<'_> {
                 }
             }
             match self.keeper.beat(progress.fraction, progress.eta_seconds).await {
-                Beat::Continue => {}
-                Beat::Cancel => return Some(Outcome::Cancelled),
-                Beat::Lost => return Some(Outcome::Lost),
+                HeartbeatResponse::Continue => {}
+                HeartbeatResponse::Cancel => return Some(Outcome::Cancelled),
+                HeartbeatResponse::Lost => return Some(Outcome::Lost),
             }
         }
     }
@@ -225,7 +225,7 @@ impl Attempt<'_> {
                 return Some(Outcome::Fault(JobError { code, detail }));
             }
         };
-        (written == Fenced::Lost).then_some(Outcome::Lost)
+        (written == WriteOutcome::Lost).then_some(Outcome::Lost)
     }
 
     /// Writes down what came of the attempt; gives it back as it was written.
@@ -237,7 +237,7 @@ impl Attempt<'_> {
                     let written =
                         self.keeper.write(async |store, lease| store.succeed(lease, &metrics, &new).await).await;
                     let sha256 = new.sha256;
-                    return if written == Fenced::Done {
+                    return if written == WriteOutcome::Done {
                         Outcome::Finished { metrics, sha256, bytes }
                     } else {
                         Outcome::Lost
@@ -249,7 +249,7 @@ impl Attempt<'_> {
                 Ok(()) => {
                     let result = JobResult::Backtest(found.clone());
                     let written = self.keeper.write(async |store, lease| store.conclude(lease, &result).await).await;
-                    return if written == Fenced::Done { Outcome::Backtested(found) } else { Outcome::Lost };
+                    return if written == WriteOutcome::Done { Outcome::Backtested(found) } else { Outcome::Lost };
                 }
                 Err(fault) => fault,
             },
@@ -259,15 +259,17 @@ impl Attempt<'_> {
             Outcome::Failed(error) => self.keeper.write(async |store, lease| store.fail(lease, error).await).await,
             Outcome::Cancelled => self.keeper.write(async |store, lease| store.cancelled(lease).await).await,
             Outcome::Fault(error) => {
-                let why = HandBack::Fault(error.clone());
-                self.keeper.write(async |store, lease| store.hand_back(lease, &terms, &why).await).await
+                let why = ReleaseReason::Fault(error.clone());
+                self.keeper.write(async |store, lease| store.release(lease, &terms, &why).await).await
             }
             Outcome::Shutdown => {
-                self.keeper.write(async |store, lease| store.hand_back(lease, &terms, &HandBack::Shutdown).await).await
+                self.keeper
+                    .write(async |store, lease| store.release(lease, &terms, &ReleaseReason::Shutdown).await)
+                    .await
             }
-            Outcome::Finished { .. } | Outcome::Backtested(_) | Outcome::Lost => Fenced::Lost,
+            Outcome::Finished { .. } | Outcome::Backtested(_) | Outcome::Lost => WriteOutcome::Lost,
         };
-        if written == Fenced::Done { outcome } else { Outcome::Lost }
+        if written == WriteOutcome::Done { outcome } else { Outcome::Lost }
     }
 
     /// Moves the model's file to the blobs. Its row does not exist yet: if that never comes to be,
@@ -319,7 +321,7 @@ impl Attempt<'_> {
         let job = self.job.id;
         if let Ok(false) = self.shared.store.is_job_open(job).await {
             let folder = self.shared.config.work.clone();
-            let _ = tokio::task::spawn_blocking(move || work::remove(&folder, job)).await;
+            let _ = tokio::task::spawn_blocking(move || workdir::remove(&folder, job)).await;
         }
     }
 }

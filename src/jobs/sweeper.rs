@@ -14,7 +14,7 @@ use futures::TryStreamExt;
 
 use super::PoolConfig;
 use super::pool::Shared;
-use super::work;
+use super::workdir;
 use gatecast_blobs::key::Subject;
 use gatecast_blobs::{BlobError, Blobs, Listed};
 use gatecast_core::ids::JobId;
@@ -98,7 +98,7 @@ async fn sweep_work(store: &Store, work: &Path) -> Result<u64, SweepError> {
         let Some(job) = entry.file_name().to_str().and_then(|name| name.parse::<JobId>().ok()) else { continue };
         if !store.is_job_open(job).await? {
             let folder = work.to_owned();
-            tokio::task::spawn_blocking(move || work::remove(&folder, job)).await.map_err(io::Error::other)?;
+            tokio::task::spawn_blocking(move || workdir::remove(&folder, job)).await.map_err(io::Error::other)?;
             removed += 1;
         }
     }

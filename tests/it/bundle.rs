@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use gatecast_core::ids::DatasetId;
-use gatecast_core::metrics::FinalMetrics;
+use gatecast_core::metric_values::FinalMetrics;
 use gatecast_core::model::{Encodings, Manifest, TrainedOn};
 use gatecast_core::order::{Cell, Covariates, DataSpec, ModelSpec, Output, Scaling, Split, TrainOrder, TrainingSpec};
 use gatecast_model::bundle::{Bundle, network, read, write};

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use gatecast_core::frequency::Frequency;
 use gatecast_core::ids::JobId;
-use gatecast_core::metrics::{EpochReport, FinalMetrics};
+use gatecast_core::metric_values::{EpochReport, FinalMetrics};
 use gatecast_core::order::{
     Cell, DataSpec, EarlyStopping, ModelSpec, Optimizer, Output, Part, Scaling, Split, TimeRange, TrainOrder,
     TrainingSpec,

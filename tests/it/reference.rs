@@ -3,7 +3,7 @@
 
 use gatecast_core::order::{Activation, Cell, Output};
 use gatecast_nn::dropout::{Dropped, Place, mask};
-use gatecast_nn::engine::Draw;
+use gatecast_nn::engine::DropoutKey;
 use gatecast_nn::network::{Layer, Network, Parameter};
 
 const EPSILON: f64 = 1e-3;
@@ -20,7 +20,7 @@ pub(crate) fn forward_dropping(
     inputs: &[f64],
     batch: usize,
     steps: usize,
-    draw: Option<Draw>,
+    draw: Option<DropoutKey>,
 ) -> Vec<f64> {
     let layout = network.parameters();
     let width = network.inputs;
@@ -66,7 +66,7 @@ struct Half<'a> {
     place: usize,
     backwards: bool,
     series: usize,
-    draw: Option<Draw>,
+    draw: Option<DropoutKey>,
 }
 
 impl Half<'_> {

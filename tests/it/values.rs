@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use gatecast_core::forecast::Forecast;
-use gatecast_core::metrics::FinalMetrics;
+use gatecast_core::metric_values::FinalMetrics;
 use gatecast_core::order::DataSpec;
 use gatecast_core::trainer::Assignment;
 use gatecast_data::Frame;

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::ids::{JobId, ModelId};
 use super::job::JobError;
-use super::metrics::Coverage;
+use super::metric_values::Coverage;
 
 /// Rolling-origin errors of one model, in the data's units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

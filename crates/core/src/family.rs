@@ -11,11 +11,11 @@ mod search;
 use std::collections::BTreeMap;
 
 use super::alias::AliasName;
-use super::board::{BoardChild, LeaderBoard};
 use super::ids::{JobId, ModelId};
 use super::job::{Job, JobError, JobStatus};
-use super::metric::MetricName;
-use super::metrics::Baselines;
+use super::leaderboard::{BoardChild, Leaderboard};
+use super::metric_name::MetricName;
+use super::metric_values::Baselines;
 use super::order::{CompareOrder, Order};
 use super::result::JobResult;
 
@@ -114,7 +114,7 @@ fn compare(order: &CompareOrder, family: &Family, step: &mut Step) {
             _ => variants.push((contender.variant, vec![entry])),
         }
     }
-    let mut board = LeaderBoard::new(order.metric.clone(), variants, baselines(&children));
+    let mut board = Leaderboard::new(order.metric.clone(), variants, baselines(&children));
     // The naive forecast's errors, in the data's units, tell windows apart and nothing else.
     let naive = |child: &Child| {
         let naive = &child.job.metrics.as_ref()?.baselines.naive;
@@ -150,7 +150,7 @@ fn board_child(child: &Child, order: &CompareOrder) -> BoardChild {
 
 /// A child that failed is shown with its error; only where none is left to rank has the parent
 /// failed too.
-fn conclude(board: LeaderBoard, alias: Option<AliasName>, children: &BTreeMap<u32, &Child>) -> Conclusion {
+fn conclude(board: Leaderboard, alias: Option<AliasName>, children: &BTreeMap<u32, &Child>) -> Conclusion {
     if board.winner.is_some() {
         let model = board.model;
         return Conclusion::Succeeded { result: Box::new(JobResult::Compare(board)), model, alias };

@@ -75,7 +75,7 @@ pub struct History {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The time of the first value: an RFC 3339 time, or a date.
-    #[serde(skip_serializing_if = "Option::is_none", with = "super::moment::from")]
+    #[serde(skip_serializing_if = "Option::is_none", with = "super::time_bound::from")]
     #[schema(value_type = Option<String>, example = "2019-04-06")]
     pub start: Option<jiff::Timestamp>,
     /// Left out: the model's.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ids::{DatasetId, JobId, ModelId};
-use super::metrics::FinalMetrics;
+use super::metric_values::FinalMetrics;
 use super::order::Order;
 use super::result::JobResult;
 use super::trainer::WindowCounts;

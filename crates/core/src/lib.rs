@@ -2,20 +2,20 @@
 
 pub mod alias;
 pub mod backtest;
-pub mod board;
 pub mod dataset;
 pub mod family;
 pub mod forecast;
 pub mod frequency;
 pub mod ids;
 pub mod job;
-pub mod metric;
-pub mod metrics;
+pub mod leaderboard;
+pub mod metric_name;
+pub mod metric_values;
 pub mod model;
-pub mod moment;
 pub mod order;
 pub mod resolve;
 pub mod result;
 pub mod rivals;
 mod schema;
+pub mod time_bound;
 pub mod trainer;

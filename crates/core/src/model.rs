@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::frequency::Frequency;
 use super::ids::{DatasetId, JobId, ModelId};
-use super::metrics::FinalMetrics;
+use super::metric_values::FinalMetrics;
 use super::order::{ScalingChoice, TrainOrder};
 
 /// The version of the bundle's form that this program writes, and the newest it reads.

@@ -175,7 +175,7 @@ fn check_split(split: &Split, profile: &Profile, errors: &mut Vec<FieldError>) {
 }
 
 fn check_model(order: &TrainOrder, errors: &mut Vec<FieldError>) {
-    errors.extend(order.model.contradictions());
+    errors.extend(order.model.validate_layers());
     let layers = order.model.stack();
     let context = order.data.context.unwrap_or(usize::MAX);
     if let Some((place, layer)) =

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::backtest::BacktestResult;
-use super::board::{LeaderBoard, SearchBoard};
+use super::leaderboard::{Leaderboard, SearchBoard};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum JobResult {
-    Compare(LeaderBoard),
+    Compare(Leaderboard),
     Search(SearchBoard),
     Backtest(Box<BacktestResult>),
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::metric::MetricName;
+use super::metric_name::MetricName;
 use super::order::{Part, Split, TrainOrder};
 use super::resolve::FieldError;
 
@@ -66,13 +66,13 @@ fn holds_back(split: &Split, metric: &MetricName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::patch;
+    use crate::order::merge_patch;
 
     fn rivals(changes: &[Value]) -> Vec<Rival> {
         let base = json!({"dataset": "01920000-0000-7000-8000-000000000000", "data": {"targets": ["x"], "horizon": 2}});
         let rival = |(at, change): (usize, &Value)| {
             let mut order = base.clone();
-            patch::merge(&mut order, change);
+            merge_patch::merge(&mut order, change);
             Rival { pointer: format!("/variants/{at}"), order: serde_json::from_value(order).unwrap() }
         };
         changes.iter().enumerate().map(rival).collect()
@@ -90,7 +90,7 @@ mod tests {
         let split = json!({"data": {"split": {"by": "series", "validation": 0.2}}});
         assert_eq!(pointers(&[json!({}), split.clone()], "mae"), ["/variants/1/data/split"]);
         let mut longer = split.clone();
-        patch::merge(&mut longer, &json!({"data": {"context": 9}}));
+        merge_patch::merge(&mut longer, &json!({"data": {"context": 9}}));
         assert_eq!(pointers(&[split.clone(), longer], "mae"), ["/variants/1/data/context"]);
         assert_eq!(pointers(&[split], "test.mae"), ["/metric"]);
         assert_eq!(pointers(&[json!({}), free], "loss"), ["/metric"]);

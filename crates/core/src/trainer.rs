@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::backtest::BacktestResult;
 use super::ids::{DatasetId, JobId, ModelId};
-use super::metrics::{EpochReport, FinalMetrics};
+use super::metric_values::{EpochReport, FinalMetrics};
 use super::order::TrainOrder;
 
 /// One attempt at one training job.

@@ -6,6 +6,7 @@
 //! upload; [`frame`] reads them for training, [`series`] for people and forecasts. Everything here
 //! blocks: call it off the async runtime.
 
+mod downsample;
 mod error;
 pub mod frame;
 mod guard;
@@ -13,7 +14,6 @@ pub mod ingest;
 mod options;
 pub mod series;
 mod stored;
-mod thin;
 
 pub use error::{IngestError, ReadError, Refusal, RowError};
 pub use frame::Frame;

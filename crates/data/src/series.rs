@@ -10,10 +10,10 @@ use arrow_array::{Array, RecordBatch, StringArray};
 use arrow_schema::DataType;
 use jiff::Timestamp;
 
+use super::downsample;
 use super::error::ReadError;
 use super::frame::{batch_times, extend_numbers};
 use super::stored::{INDEX_COLUMNS, Stored, corrupt};
-use super::thin;
 use gatecast_core::dataset::SeriesSummary;
 
 /// A series and where it stands.
@@ -158,7 +158,7 @@ pub fn values_of(points: &Path, series: Located, query: &ValuesQuery<'_>) -> Res
                 .copied()
                 .filter(|&at| stored.schema().field(at).data_type() == &DataType::Float64)
                 .collect();
-            let kept = thin::keep(Stored::open(points)?, &numbers, rows.clone(), most)?;
+            let kept = downsample::keep(Stored::open(points)?, &numbers, rows.clone(), most)?;
             values.positions.extend(kept.iter().map(|row| row - values.series.first_row));
             if kept.is_empty() {
                 return Ok(values);

@@ -1,6 +1,6 @@
 //! Files that are complete or absent, and their hashes: the rules that several crates share.
 
-pub mod durable;
+pub mod atomic_write;
 mod hash;
 
 pub use hash::{HashingWriter, hash_reader, hex};

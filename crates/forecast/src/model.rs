@@ -10,12 +10,12 @@ use gatecast_model::bundle::{self, Bundle};
 use gatecast_nn::engine::{self, Engine, Objective, Wanted};
 use gatecast_nn::loss::Criterion;
 
-use super::answer::{self, Asked};
+use super::dataset_input::{self, DatasetFiles};
 use super::error::{ForecastError, LoadError};
-use super::history::{self, History};
+use super::input_spec::InputSpec;
 use super::predict;
-use super::reads::Reads;
-use super::stored::{self, DatasetFiles};
+use super::request_input::{self, History};
+use super::response::{self, ForecastOptions};
 
 /// A model ready to compute.
 pub struct LocalModel {
@@ -57,43 +57,44 @@ impl LocalModel {
     }
 
     /// Checks what a request asks for beside its series.
-    pub fn ask(&self, request: &ForecastRequest) -> Result<Asked, ForecastError> {
+    pub fn ask(&self, request: &ForecastRequest) -> Result<ForecastOptions, ForecastError> {
         let horizon = predict::horizon(self.manifest(), request.horizon)?;
-        let asked = Asked { horizon, levels: answer::levels(&self.criterion, &request.levels)? };
-        predict::check_size(self, request.series.len(), &asked)?;
-        Ok(asked)
+        let options = ForecastOptions { horizon, levels: response::levels(&self.criterion, &request.levels)? };
+        predict::check_size(self, request.series.len(), &options)?;
+        Ok(options)
     }
 
     /// The histories of series whose values the request holds.
-    pub fn given(&self, asked: &Asked, series: Vec<SeriesRequest>) -> Result<Histories, ForecastError> {
-        history::from_request(&Reads::of(self.manifest(), asked.horizon), series).map(Histories)
+    pub fn given(&self, options: &ForecastOptions, series: Vec<SeriesRequest>) -> Result<Histories, ForecastError> {
+        request_input::from_request(&InputSpec::of(self.manifest(), options.horizon), series).map(Histories)
     }
 
     /// The histories of stored series. Blocking.
     pub fn stored(
         &self,
-        asked: &Asked,
+        options: &ForecastOptions,
         series: Vec<SeriesRequest>,
         files: &DatasetFiles,
     ) -> Result<Histories, ForecastError> {
-        stored::read(&Reads::of(self.manifest(), asked.horizon), series, files).map(Histories)
+        dataset_input::read(&InputSpec::of(self.manifest(), options.horizon), series, files).map(Histories)
     }
 
-    /// One forecast a history and target, in order; `left` is asked between two batches. Blocking.
+    /// One forecast a history and target, in order; `is_cancelled` is asked between two batches. Blocking.
     pub fn run(
         &self,
         histories: &Histories,
-        asked: &Asked,
-        left: impl Fn() -> bool,
+        options: &ForecastOptions,
+        is_cancelled: impl Fn() -> bool,
     ) -> Result<Vec<Forecast>, ForecastError> {
-        predict::run(self, &histories.0, asked, left)
+        predict::run(self, &histories.0, options, is_cancelled)
     }
 
     /// The answer that these histories would be given: one forecast a series and target, with every
     /// interval that the model is judged by. Blocking.
     pub fn forecast(&self, series: Vec<SeriesRequest>, horizon: usize) -> Result<Vec<Forecast>, ForecastError> {
         let horizon = predict::horizon(self.manifest(), Some(horizon))?;
-        let asked = Asked { horizon, levels: answer::levels(&self.criterion, &answer::judged(&self.criterion))? };
-        self.run(&self.given(&asked, series)?, &asked, || false)
+        let options =
+            ForecastOptions { horizon, levels: response::levels(&self.criterion, &response::judged(&self.criterion))? };
+        self.run(&self.given(&options, series)?, &options, || false)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::PoisonError;
 
-use super::answer::{self, Asked};
 use super::error::ForecastError;
-use super::feed::Feed;
-use super::history::History;
+use super::input_spec::InputSpec;
 use super::model::LocalModel;
-use super::reads::Reads;
+use super::request_input::History;
+use super::response::{self, ForecastOptions};
+use super::rollout::Rollout;
 use gatecast_core::forecast::Forecast;
 use gatecast_core::model::Manifest;
 use gatecast_nn::engine::{Inputs, Steps};
@@ -39,9 +39,9 @@ pub(super) fn horizon(manifest: &Manifest, asked: Option<usize>) -> Result<usize
 }
 
 /// Refuses an answer of more numbers than a server should hold at once.
-pub(super) fn check_size(model: &LocalModel, series: usize, asked: &Asked) -> Result<(), ForecastError> {
-    let points = series.saturating_mul(model.bundle.manifest.targets.len()).saturating_mul(asked.horizon);
-    let numbers = points.saturating_mul(answer::numbers(&model.criterion, asked));
+pub(super) fn check_size(model: &LocalModel, series: usize, options: &ForecastOptions) -> Result<(), ForecastError> {
+    let points = series.saturating_mul(model.bundle.manifest.targets.len()).saturating_mul(options.horizon);
+    let numbers = points.saturating_mul(response::numbers(&model.criterion, options));
     if numbers <= MOST_NUMBERS {
         return Ok(());
     }
@@ -51,41 +51,46 @@ pub(super) fn check_size(model: &LocalModel, series: usize, asked: &Asked) -> Re
     ))
 }
 
-/// One forecast a history and target, in order; `left` is asked between two batches.
+/// One forecast a history and target, in order; `is_cancelled` is asked between two batches.
 pub(super) fn run(
     model: &LocalModel,
     histories: &[History],
-    asked: &Asked,
-    left: impl Fn() -> bool,
+    options: &ForecastOptions,
+    is_cancelled: impl Fn() -> bool,
 ) -> Result<Vec<Forecast>, ForecastError> {
     let mut forecasts = Vec::with_capacity(histories.len() * model.bundle.manifest.targets.len());
-    let reads = Reads::of(&model.bundle.manifest, asked.horizon);
-    let of_series = reads.manifest.context.saturating_mul(reads.layout.width());
+    let spec = InputSpec::of(&model.bundle.manifest, options.horizon);
+    let of_series = spec.manifest.context.saturating_mul(spec.layout.width());
     for batch in histories.chunks((MOST_INPUTS / of_series.max(1)).clamp(1, BATCH)) {
-        let mut feed = Feed::new((&reads, &model.criterion), &model.bundle.scaler, batch);
-        roll(model, &mut feed, batch.len(), &left)?;
+        let mut rollout = Rollout::new((&spec, &model.criterion), &model.bundle.scaler, batch);
+        roll(model, &mut rollout, batch.len(), &is_cancelled)?;
         for (at, history) in batch.iter().enumerate() {
-            let said = |step: usize, target: usize| feed.said(step, at, target);
-            forecasts.extend(answer::forecasts(model, history, asked, said)?);
+            let said = |step: usize, target: usize| rollout.said(step, at, target);
+            forecasts.extend(response::forecasts(model, history, options, said)?);
         }
     }
     Ok(forecasts)
 }
 
 /// Runs the network as often as the horizon asks.
-fn roll(model: &LocalModel, feed: &mut Feed<'_>, batch: usize, left: &impl Fn() -> bool) -> Result<(), ForecastError> {
+fn roll(
+    model: &LocalModel,
+    rollout: &mut Rollout<'_>,
+    batch: usize,
+    is_cancelled: &impl Fn() -> bool,
+) -> Result<(), ForecastError> {
     let steps = model.bundle.manifest.context;
     let mut predicted = Vec::new();
-    for block in 0..feed.blocks() {
-        if left() {
+    for block in 0..rollout.blocks() {
+        if is_cancelled() {
             return Err(ForecastError::Abandoned);
         }
-        let read = Inputs { batch, steps, values: feed.window(block) };
+        let read = Inputs { batch, steps, values: rollout.window(block) };
         // An engine holds scratch memory alone, so one that panicked is as good as new.
         let mut engine = model.engine.lock().unwrap_or_else(PoisonError::into_inner);
         engine.predict(&model.bundle.parameters, read, Steps::Last, &mut predicted).map_err(ForecastError::machine)?;
         drop(engine);
-        feed.take(block, &predicted);
+        rollout.take(block, &predicted);
     }
     Ok(())
 }

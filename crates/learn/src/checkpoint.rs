@@ -15,11 +15,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::state::State;
+use super::training_state::TrainingState;
 use gatecast_core::model::FinetunedFrom;
 use gatecast_core::order::Optimizer;
 use gatecast_core::trainer::Assignment;
-use gatecast_files::{durable, hex};
+use gatecast_files::{atomic_write, hex};
 use gatecast_model::error::LearnError;
 use gatecast_nn::optimizer::OptimizerState;
 
@@ -65,7 +65,7 @@ impl Identity {
 }
 
 /// Writes the state durably.
-pub fn write(path: &Path, identity: &Identity, state: &State) -> Result<(), LearnError> {
+pub fn write(path: &Path, identity: &Identity, state: &TrainingState) -> Result<(), LearnError> {
     let mut tensors: Vec<(String, Numbers)> = vec![
         ("best".to_owned(), Numbers::f32(&state.best)),
         ("found".to_owned(), Numbers::json(&state.found)?),
@@ -84,7 +84,7 @@ pub fn write(path: &Path, identity: &Identity, state: &State) -> Result<(), Lear
     let header = serde_json::to_string(&header).map_err(|error| LearnError::Broken(error.to_string()))?;
     let metadata = HashMap::from([(METADATA.to_owned(), header)]);
     let write = |path: &Path| safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(into_io);
-    durable::replace(path, write).map_err(|cause| LearnError::storage("writing the checkpoint", &cause))
+    atomic_write::replace(path, write).map_err(|cause| LearnError::storage("writing the checkpoint", &cause))
 }
 
 fn into_io(error: SafeTensorError) -> io::Error {
@@ -95,7 +95,12 @@ fn into_io(error: SafeTensorError) -> io::Error {
 }
 
 /// Reads a state back, if it is whole and of this training.
-pub fn read(path: &Path, identity: &Identity, optimizer: Optimizer, parameters: usize) -> Result<State, Unusable> {
+pub fn read(
+    path: &Path,
+    identity: &Identity,
+    optimizer: Optimizer,
+    parameters: usize,
+) -> Result<TrainingState, Unusable> {
     let bytes = fs::read(path).map_err(|error| Unusable::Unreadable(error.kind()))?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|_| Unusable::Damaged)?;
     let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA)).ok_or(Unusable::Damaged)?;
@@ -115,7 +120,7 @@ pub fn read(path: &Path, identity: &Identity, optimizer: Optimizer, parameters: 
     let optimizer = OptimizerState::restore(optimizer, parameters, header.steps, |slot| {
         data(&format!("optimizer.{slot}")).ok().map(f32s)
     });
-    Ok(State {
+    Ok(TrainingState {
         parameters: weights("parameters")?.ok_or(Unusable::Foreign)?,
         best: weights("best")?.ok_or(Unusable::Foreign)?,
         optimizer: optimizer.map_err(|_| Unusable::Foreign)?,

@@ -14,7 +14,7 @@ use std::thread;
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::progress::Emit;
+use super::progress::EventSink;
 use super::{backtest, train};
 use gatecast_core::trainer::{Assignment, TrainerEvent};
 use gatecast_model::error::LearnError;
@@ -31,13 +31,13 @@ pub fn run(make: MakeEngine) -> io::Result<()> {
         serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     thread::Builder::new().name("watcher".to_owned()).spawn(end_with_parent)?;
     let training = panic::catch_unwind(AssertUnwindSafe(|| {
-        let emit: &mut Emit<'_> = &mut |event| match write(&event) {
+        let sink: &mut EventSink<'_> = &mut |event| match write(&event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         };
         match &assignment.backtest {
-            Some(task) => backtest::run(&assignment, task, emit),
-            None => train::train(&assignment, make, emit),
+            Some(task) => backtest::run(&assignment, task, sink),
+            None => train::train(&assignment, make, sink),
         }
     }));
     match training {

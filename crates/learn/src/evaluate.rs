@@ -1,14 +1,14 @@
 //! Judging a network on a part that it did not learn from.
 
-use super::metrics::Errors;
+use super::metrics::MetricAccumulator;
 use super::prepare::Prepared;
-use super::progress::Halt;
-use super::windows::{Batcher, View, Window, Windows};
-use gatecast_core::metrics::Metrics;
+use super::progress::Interrupted;
+use super::windows::{Batcher, Window, WindowView, Windows};
+use gatecast_core::metric_values::Metrics;
 use gatecast_core::order::Output;
-use gatecast_model::scaling::OwnScale;
+use gatecast_model::scaling::WindowScale;
 use gatecast_nn::engine::{Engine, Inputs, Steps};
-use gatecast_nn::loss::{Criterion, UNITS};
+use gatecast_nn::loss::{Criterion, SCALE_FIELDS};
 
 /// Numbers a batch of predictions may have: 16 MB.
 const PREDICTIONS: usize = 4_000_000;
@@ -16,14 +16,14 @@ const MOST_WINDOWS: usize = 256;
 
 /// Memory for judging, used again every epoch.
 #[derive(Debug, Default)]
-pub struct Judge {
+pub struct Evaluator {
     batcher: Batcher,
     windows: Vec<Window>,
     predictions: Vec<f32>,
-    own: OwnScale,
+    own: WindowScale,
 }
 
-impl Judge {
+impl Evaluator {
     /// The errors on `windows`; `None` where there are none. `judged` hears how many are done.
     pub fn judge(
         &mut self,
@@ -32,8 +32,8 @@ impl Judge {
         prepared: &Prepared,
         windows: &Windows,
         (output, criterion): (Output, &Criterion),
-        judged: &mut dyn FnMut(u64) -> Result<(), Halt>,
-    ) -> Result<Option<Metrics>, Halt> {
+        judged: &mut dyn FnMut(u64) -> Result<(), Interrupted>,
+    ) -> Result<Option<Metrics>, Interrupted> {
         let points = prepared.shape.horizon * prepared.targets;
         let outputs = points * criterion.width();
         let steps = match output {
@@ -42,7 +42,7 @@ impl Judge {
         };
         let of_window = steps * outputs;
         let size = (PREDICTIONS / of_window.max(1)).clamp(1, MOST_WINDOWS) as u64;
-        let mut errors = Errors::of(criterion);
+        let mut errors = MetricAccumulator::of(criterion);
         let mut next = 0;
         while next < windows.len() {
             let end = (next + size).min(windows.len());
@@ -53,12 +53,12 @@ impl Judge {
                 Inputs { batch: self.windows.len(), steps: prepared.shape.context, values: &self.batcher.inputs };
             engine.predict(parameters, inputs, Steps::Trained, &mut self.predictions)?;
             let targets = self.batcher.targets.chunks(steps * points);
-            let units = self.batcher.units.chunks(prepared.targets * UNITS);
+            let units = self.batcher.units.chunks(prepared.targets * SCALE_FIELDS);
             let all = self.predictions.chunks(of_window).zip(targets).zip(units);
             for (&window, ((predictions, targets), units)) in self.windows.iter().zip(all) {
                 let first = window.first_step.min(steps - 1);
                 errors.add_loss(criterion, &predictions[first * outputs..], &targets[first * points..], units);
-                let view = View::of(prepared, window, &mut self.own);
+                let view = WindowView::of(prepared, window, &mut self.own);
                 errors.add_forecast(criterion, prepared, &view, &predictions[of_window - outputs..]);
             }
             judged(end - next)?;

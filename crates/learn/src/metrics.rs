@@ -1,25 +1,25 @@
 //! Adding up errors, a window at a time, in double precision and always in the same order.
 
+use super::interval_metrics::{IntervalMetrics, unit};
 use super::prepare::Prepared;
-use super::spread::{Spread, unit};
-use super::windows::View;
-use gatecast_core::metrics::Metrics;
+use super::windows::WindowView;
+use gatecast_core::metric_values::Metrics;
 use gatecast_model::in_units;
-use gatecast_model::values::{Origin, Room};
-use gatecast_nn::loss::{Criterion, Layout, Truth};
+use gatecast_model::target_transform::{Origin, Scratch};
+use gatecast_nn::loss::{Criterion, Layout, Targets};
 
 /// Sums over the windows of one part.
 #[derive(Debug, Default)]
-pub struct Errors {
+pub struct MetricAccumulator {
     loss: Mean,
     scaled_squares: Mean,
     absolute: Mean,
     squares: Mean,
     symmetric: Mean,
     seasonal: Mean,
-    spread: Spread,
+    interval_metrics: IntervalMetrics,
     /// For the origins of one window, a target each.
-    rooms: Vec<Room>,
+    scratch: Vec<Scratch>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -39,41 +39,48 @@ impl Mean {
     }
 }
 
-impl Errors {
+impl MetricAccumulator {
     /// Of forecasts by a head.
     pub fn of(criterion: &Criterion) -> Self {
-        Self { spread: Spread::of(criterion), ..Self::default() }
+        Self { interval_metrics: IntervalMetrics::of(criterion), ..Self::default() }
     }
 
     /// Steps that the loss counts of one window: raw outputs `[step, output]` and targets
-    /// `[step, point]` in the network's scale, units `[target, UNITS]`.
+    /// `[step, point]` in the network's scale, units `[target, SCALE_FIELDS]`.
     pub fn add_loss(&mut self, criterion: &Criterion, outputs: &[f32], targets: &[f32], units: &[f32]) {
         let layout = Layout { series: 1, steps: 1, strides: [0, 0, 1] };
-        let (loss, weight) = criterion.measure(outputs, layout, Truth { targets, weights: &[], units });
+        let (loss, weight) = criterion.loss_sum(outputs, layout, Targets { targets, weights: &[], units });
         self.loss.sum += loss;
         self.loss.weight += weight;
     }
 
     /// The last step's forecast of one window, as the head gives it: `[step ahead, target, width]`.
-    pub fn add_forecast(&mut self, criterion: &Criterion, prepared: &Prepared, view: &View<'_>, outputs: &[f32]) {
-        let mut rooms = std::mem::take(&mut self.rooms);
-        rooms.resize_with(prepared.targets, Room::default);
+    pub fn add_forecast(&mut self, criterion: &Criterion, prepared: &Prepared, view: &WindowView<'_>, outputs: &[f32]) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.resize_with(prepared.targets, Scratch::default);
         let origins: Vec<Origin<'_>> =
-            rooms.iter_mut().enumerate().map(|(target, room)| view.origin(target, room)).collect();
+            scratch.iter_mut().enumerate().map(|(target, scratch)| view.origin(target, scratch)).collect();
         for (point, raw) in outputs.chunks(criterion.width()).enumerate() {
             let (ahead, target) = (point / prepared.targets, point % prepared.targets);
             let Some(origin) = origins.get(target).filter(|origin| !origin.is_lost(ahead)) else { continue };
-            let outlook = criterion.outlook(raw, unit(prepared, view, target));
-            let forecast = in_units(origin, ahead, criterion.middle(&outlook));
+            let distribution = criterion.distribution(raw, unit(prepared, view, target));
+            let forecast = in_units(origin, ahead, criterion.middle(&distribution));
             self.add_point(prepared, view, target, ahead, forecast);
-            self.spread.add(criterion, &outlook, (origin, ahead), view.future(target)[ahead]);
+            self.interval_metrics.add(criterion, &distribution, (origin, ahead), view.future(target)[ahead]);
         }
         drop(origins);
-        self.rooms = rooms;
+        self.scratch = scratch;
     }
 
     /// One forecast, in the data's units; a point without a value judges nothing.
-    pub fn add_point(&mut self, prepared: &Prepared, view: &View<'_>, target: usize, ahead: usize, forecast: f64) {
+    pub fn add_point(
+        &mut self,
+        prepared: &Prepared,
+        view: &WindowView<'_>,
+        target: usize,
+        ahead: usize,
+        forecast: f64,
+    ) {
         let value = view.future(target)[ahead];
         if value.is_nan() {
             return;
@@ -103,8 +110,8 @@ impl Errors {
             rmse: self.squares.get()?.sqrt(),
             smape: self.symmetric.get()?,
             mase: self.seasonal.get().filter(|mase| mase.is_finite()),
-            pinball: self.spread.pinball(),
-            coverage: self.spread.coverage(),
+            pinball: self.interval_metrics.pinball(),
+            coverage: self.interval_metrics.coverage(),
         })
     }
 }

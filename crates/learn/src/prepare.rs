@@ -17,7 +17,7 @@ use gatecast_model::features::{self, Features};
 use gatecast_model::missing;
 use gatecast_model::resample;
 use gatecast_model::scaling::Scaler;
-use gatecast_model::values::{self, Streams, Values};
+use gatecast_model::target_transform::{self, Streams, TargetTransform};
 
 /// The series as training reads them.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Prepared {
     /// in a series that any part holds points of, but in columns whose unknown values are masked.
     pub frame: Frame,
     /// What is done to the columns, and the columns after it, but for scaling.
-    pub values: Values,
+    pub values: TargetTransform,
     pub streams: Streams,
     /// What else the network reads, and in what order.
     pub features: Features,
@@ -103,14 +103,14 @@ impl Prepared {
         let statics = frame.columns.split_off(frame.columns.len() - frame.columns.iter().filter(is_static).count());
         let mut warnings = Vec::new();
         let names: Vec<String> = frame.columns.iter().map(|column| column.name.clone()).collect();
-        fill(&mut frame, &mut parts, (data.missing, values::masked(data, &names)), &mut warnings)?;
+        fill(&mut frame, &mut parts, (data.missing, target_transform::masked(data, &names)), &mut warnings)?;
         let trained: Vec<Range<usize>> =
             frame.series.iter().zip(&parts).map(|(series, parts)| trained(series, parts, shape)).collect();
         let lambdas = match known {
             Some(known) => known.lambdas.clone(),
-            None => Values::lambdas(data, &frame, &trained)?,
+            None => TargetTransform::lambdas(data, &frame, &trained)?,
         };
-        let values = Values::new(data, &names, &lambdas);
+        let values = TargetTransform::new(data, &names, &lambdas);
         let streams = values.of_frame(&frame)?;
         let scaler = fit((&frame, &streams, names), &trained, values.reach(), data)?;
         let mut features = Features::of(&frame, &statics, &trained, data, known)?;
@@ -210,7 +210,7 @@ fn fit(
         .map(|(series, rows)| {
             // The first differences of a part reach back before it.
             let rows = rows.start + reach..rows.end;
-            let stream = |column| &streams.stream(frame, column)[rows.clone()];
+            let stream = |column| &streams.model_input(frame, column)[rows.clone()];
             (series.key.clone(), (0..names.len()).map(stream).collect())
         })
         .collect();

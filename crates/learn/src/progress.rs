@@ -7,33 +7,33 @@ use gatecast_core::trainer::TrainerEvent;
 use gatecast_model::error::LearnError;
 
 /// Hears a training's events; breaks where nobody waits for the rest.
-pub type Emit<'e> = dyn FnMut(TrainerEvent) -> ControlFlow<()> + 'e;
+pub type EventSink<'e> = dyn FnMut(TrainerEvent) -> ControlFlow<()> + 'e;
 
 /// Why a training does not go on.
 #[derive(Debug)]
-pub enum Halt {
+pub enum Interrupted {
     /// Nobody waits for it.
     Stopped,
     Failed(LearnError),
 }
 
-impl<E: Into<LearnError>> From<E> for Halt {
+impl<E: Into<LearnError>> From<E> for Interrupted {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
 }
 
 /// Tells an event.
-pub fn tell(emit: &mut Emit<'_>, event: TrainerEvent) -> Result<(), Halt> {
-    match emit(event) {
+pub fn emit(sink: &mut EventSink<'_>, event: TrainerEvent) -> Result<(), Interrupted> {
+    match sink(event) {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => Err(Halt::Stopped),
+        ControlFlow::Break(()) => Err(Interrupted::Stopped),
     }
 }
 
 /// Tells of something that a person would want to know.
-pub fn warn(code: &str, detail: String, emit: &mut Emit<'_>) -> Result<(), Halt> {
-    tell(emit, TrainerEvent::Warning { code: code.to_owned(), detail })
+pub fn warn(code: &str, detail: String, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
+    emit(sink, TrainerEvent::Warning { code: code.to_owned(), detail })
 }
 
 /// The time between two progress events.
@@ -85,21 +85,21 @@ impl Progress {
         self.done = (self.of_epoch * f64::from(epochs)).min(self.total);
     }
 
-    pub fn trained(&mut self, windows: usize, emit: &mut Emit<'_>) -> Result<(), Halt> {
-        self.advance(windows as f64, emit)
+    pub fn trained(&mut self, windows: usize, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
+        self.advance(windows as f64, sink)
     }
 
-    pub fn judged(&mut self, windows: u64, emit: &mut Emit<'_>) -> Result<(), Halt> {
-        self.advance(windows as f64 * JUDGING, emit)
+    pub fn judged(&mut self, windows: u64, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
+        self.advance(windows as f64 * JUDGING, sink)
     }
 
-    fn advance(&mut self, work: f64, emit: &mut Emit<'_>) -> Result<(), Halt> {
+    fn advance(&mut self, work: f64, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
         self.done = (self.done + work).min(self.total);
         if self.told.elapsed() < EVERY {
             return Ok(());
         }
         self.told = Instant::now();
-        tell(emit, self.so_far(self.began.elapsed().as_secs_f64()))
+        emit(sink, self.so_far(self.began.elapsed().as_secs_f64()))
     }
 
     /// `elapsed` seconds after this attempt began.

@@ -6,12 +6,12 @@ use std::ops::Range;
 use proptest::prelude::*;
 
 use super::baselines::Baseline;
-use super::metrics::Errors;
+use super::metrics::MetricAccumulator;
 use super::prepare::Prepared;
-use super::windows::{Batcher, PartName, View, Window, Windows};
+use super::windows::{Batcher, PartName, Window, WindowView, Windows};
 use gatecast_core::order::{DataSpec, Loss, Missing, Output, Part, Scaling, ScalingKind, ScalingScope, Split};
 use gatecast_data::frame::{Frame, FrameColumn, FrameSeries};
-use gatecast_model::scaling::OwnScale;
+use gatecast_model::scaling::WindowScale;
 use gatecast_nn::loss::Criterion;
 
 /// Series of the given lengths without times, columns `x` and `y`; every value tells its row.
@@ -165,8 +165,8 @@ proptest! {
             batcher.gather(&prepared, output, windows.iter().copied());
             let (mut inputs, mut targets) = (Vec::new(), Vec::new());
             for &window in &windows {
-                let mut own = OwnScale::default();
-                let view = View::of(&prepared, window, &mut own);
+                let mut own = WindowScale::default();
+                let view = WindowView::of(&prepared, window, &mut own);
                 let at = |column: usize, step: usize| {
                     view.scale.apply(column, prepared.frame.columns[column].values[window.start + step]) as f32
                 };
@@ -233,10 +233,10 @@ fn errors_are_those_worked_out_by_hand() {
     assert_eq!(prepared.seasonal_errors, [1.0]);
     let windows = all(&prepared, PartName::Validation);
     assert_eq!(windows.iter().map(|window| window.start).collect::<Vec<_>>(), [7, 8]);
-    let mut errors = Errors::default();
-    let mut own = OwnScale::default();
+    let mut errors = MetricAccumulator::default();
+    let mut own = WindowScale::default();
     for (&window, forecast) in windows.iter().zip([[7.0, 0.0], [2.0, 2.0]]) {
-        let view = View::of(&prepared, window, &mut own);
+        let view = WindowView::of(&prepared, window, &mut own);
         for (ahead, value) in forecast.into_iter().enumerate() {
             errors.add_point(&prepared, &view, 0, ahead, value);
         }

@@ -6,28 +6,28 @@
 //! epoch is reported only once its checkpoint is safe, so a history never runs ahead of what can
 //! be resumed.
 
-mod base;
-mod begin;
 mod epoch;
-mod find;
-mod finish;
-mod norms;
-mod watch;
+mod finalize;
+mod gradient_norms;
+mod lr_finder;
+mod monitor;
+mod setup;
+mod warm_start;
 
-use super::evaluate::Judge;
+use super::evaluate::Evaluator;
 use super::memory::{Demand, Estimate, Machine};
 use super::prepare::Prepared;
-use super::progress::{Emit, Extent, Halt, Progress, tell, warn};
+use super::progress::{EventSink, Extent, Interrupted, Progress, emit, warn};
 use super::schedule::Rates;
 use super::windows::{Batcher, PartName, Windows};
-use super::{checkpoint, counts, source};
-use base::Base;
+use super::{checkpoint, source, validate_counts};
 use checkpoint::Identity;
 use gatecast_model::build;
 use gatecast_model::error::LearnError;
 use gatecast_model::features::input_columns;
-use norms::Norms;
-use watch::Watch;
+use gradient_norms::GradientNorms;
+use monitor::TrainingMonitor;
+use warm_start::PretrainedModel;
 
 use gatecast_core::order::{Device, Head, ScalingChoice};
 use gatecast_core::trainer::{Assignment, TrainerEvent};
@@ -35,13 +35,13 @@ use gatecast_data::Frame;
 use gatecast_nn::engine::{Built, Engine, EngineError, MakeEngine, Objective, Wanted};
 use gatecast_nn::network::Network;
 
-/// Runs one assignment. The last event is `finished` or `failed`, unless `emit` breaks.
-pub fn train(assignment: &Assignment, make: MakeEngine, emit: &mut Emit<'_>) {
-    let run = |emit: &mut Emit<'_>| {
+/// Runs one assignment. The last event is `finished` or `failed`, unless `sink` breaks.
+pub fn train(assignment: &Assignment, make: MakeEngine, sink: &mut EventSink<'_>) {
+    let run = |sink: &mut EventSink<'_>| {
         let frame = source::read(&assignment.dataset, &input_columns(&assignment.order.data))?;
-        train_on(frame, assignment, &|network, assignment| build_engine(make, network, assignment), emit)
+        train_on(frame, assignment, &|network, assignment| build_engine(make, network, assignment), sink)
     };
-    end(run(emit), emit);
+    end(run(sink), sink);
 }
 
 /// Makes the engine for a network.
@@ -54,20 +54,20 @@ fn build_engine(make: MakeEngine, network: &Network, assignment: &Assignment) ->
 }
 
 /// Runs one assignment on a frame in memory and an engine of the caller's.
-pub fn train_with(frame: Frame, assignment: &Assignment, engine: &EngineMaker<'_>, emit: &mut Emit<'_>) {
-    end(train_on(frame, assignment, engine, emit), emit);
+pub fn train_with(frame: Frame, assignment: &Assignment, engine: &EngineMaker<'_>, sink: &mut EventSink<'_>) {
+    end(train_on(frame, assignment, engine, sink), sink);
 }
 
-fn end(run: Result<TrainerEvent, Halt>, emit: &mut Emit<'_>) {
+fn end(run: Result<TrainerEvent, Interrupted>, sink: &mut EventSink<'_>) {
     let last = match run {
         Ok(finished) => finished,
-        Err(Halt::Stopped) => return,
-        Err(Halt::Failed(error)) => {
+        Err(Interrupted::Stopped) => return,
+        Err(Interrupted::Failed(error)) => {
             TrainerEvent::Failed { fault: error.fault(), code: error.code().to_owned(), detail: error.to_string() }
         }
     };
     // The last event: whether anyone still listens changes nothing.
-    let _ = emit(last);
+    let _ = sink(last);
 }
 
 /// One attempt under way.
@@ -83,12 +83,12 @@ struct Trainer<'t> {
     /// Why it is this engine.
     reason: String,
     batcher: Batcher,
-    judge: Judge,
+    judge: Evaluator,
     gradient: Vec<f32>,
-    norms: Norms,
+    norms: GradientNorms,
     rates: Rates,
     /// What the training goes on from, if not from fresh weights.
-    base: Option<Base>,
+    base: Option<PretrainedModel>,
     identity: Identity,
     /// The numbers of the training windows, in the order of the epoch.
     order: Vec<u32>,
@@ -99,36 +99,37 @@ fn train_on(
     frame: Frame,
     assignment: &Assignment,
     engine: &EngineMaker<'_>,
-    emit: &mut Emit<'_>,
-) -> Result<TrainerEvent, Halt> {
+    sink: &mut EventSink<'_>,
+) -> Result<TrainerEvent, Interrupted> {
     let mut trainer = Trainer::new(frame, assignment, engine)?;
-    let mut state = trainer.begin(emit)?;
-    trainer.find_rate(&mut state, emit)?;
-    let mut watch = Watch::after(&state.history);
+    let mut state = trainer.begin(sink)?;
+    trainer.find_rate(&mut state, sink)?;
+    let mut monitor = TrainingMonitor::after(&state.history);
     let stopped_by = loop {
         if let Some(reason) = state.stopped_by(&assignment.order.training) {
             break reason;
         }
-        let report = trainer.epoch(&mut state, emit)?;
+        let report = trainer.epoch(&mut state, sink)?;
         let report = state.end_epoch(report).clone();
         checkpoint::write(&assignment.checkpoint, &trainer.identity, &state)?;
         trainer.progress.reach(report.epoch);
-        let warnings = watch.see(&report);
-        tell(emit, TrainerEvent::Epoch { report })?;
+        let warnings = monitor.see(&report);
+        emit(sink, TrainerEvent::Epoch { report })?;
         for warning in warnings {
-            warn(&warning.code, warning.detail, emit)?;
+            warn(&warning.code, warning.detail, sink)?;
         }
     };
-    trainer.finish(&state, stopped_by, emit)
+    trainer.finish(&state, stopped_by, sink)
 }
 
 impl<'t> Trainer<'t> {
     fn new(frame: Frame, assignment: &'t Assignment, engine: &EngineMaker<'_>) -> Result<Self, LearnError> {
         let (data, model) = (&assignment.order.data, &assignment.order.model);
         if model.head == (Head::NegativeBinomial {}) {
-            counts::check(&frame, data.targets.len())?;
+            validate_counts::check(&frame, data.targets.len())?;
         }
-        let base = assignment.finetune.as_ref().map(|tuning| Base::read(tuning, &assignment.order)).transpose()?;
+        let base =
+            assignment.finetune.as_ref().map(|tuning| PretrainedModel::read(tuning, &assignment.order)).transpose()?;
         let known = base.as_ref().map(|base| &base.bundle.manifest.encodings);
         let mut prepared = Prepared::encoded(frame, data, known)?;
         if let Some(base) = base.as_ref().filter(|base| base.from.scaling == ScalingChoice::Keep) {
@@ -153,7 +154,7 @@ impl<'t> Trainer<'t> {
             assignment,
             test: Windows::of(&prepared, PartName::Test),
             gradient: vec![0.0; network.parameter_count()],
-            norms: Norms::new(&network, frozen),
+            norms: GradientNorms::new(&network, frozen),
             order: (0..count).collect(),
             progress: Progress::new(extent(assignment, &rates, training.len(), validation.len(), 0.0), 0),
             rates,
@@ -167,7 +168,7 @@ impl<'t> Trainer<'t> {
             engine,
             reason,
             batcher: Batcher::default(),
-            judge: Judge::default(),
+            judge: Evaluator::default(),
         })
     }
 }

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
+use super::interval_metrics::unit;
 use super::prepare::Prepared;
 use super::split::Parts;
-use super::spread::unit;
 use gatecast_core::order::{Output, Recency};
 use gatecast_model::differences::Differences;
 use gatecast_model::features::Rows;
-use gatecast_model::scaling::{OwnScale, Scale};
-use gatecast_model::values::{Origin, Room};
-use gatecast_nn::loss::Unit;
+use gatecast_model::scaling::{Scale, WindowScale};
+use gatecast_model::target_transform::{Origin, Scratch};
+use gatecast_nn::loss::TargetScale;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartName {
@@ -112,22 +112,22 @@ fn starts(parts: &Parts, part: PartName, prepared: &Prepared) -> (Range<usize>, 
 
 /// The rows, columns and scale behind one window.
 #[derive(Debug)]
-pub struct View<'a> {
+pub struct WindowView<'a> {
     pub window: Window,
     pub scale: Scale<'a>,
     prepared: &'a Prepared,
 }
 
-impl<'a> View<'a> {
+impl<'a> WindowView<'a> {
     /// `own` is room for the scale of a series that the scaler does not know.
-    pub fn of(prepared: &'a Prepared, window: Window, own: &'a mut OwnScale) -> Self {
+    pub fn of(prepared: &'a Prepared, window: Window, own: &'a mut WindowScale) -> Self {
         let key = prepared.frame.series.get(window.series).map(|series| series.key.as_str());
         let scale = match key.and_then(|key| prepared.scaler.for_series(Some(key))) {
             Some(scale) => scale,
             None => {
                 let rows = window.start..window.start + prepared.shape.context;
                 let columns = 0..prepared.frame.columns.len();
-                let stream = |column| &prepared.streams.stream(&prepared.frame, column)[rows.clone()];
+                let stream = |column| &prepared.streams.model_input(&prepared.frame, column)[rows.clone()];
                 prepared.scaler.refit(own, columns.map(stream))
             }
         };
@@ -144,12 +144,12 @@ impl<'a> View<'a> {
         self.rows(target, self.prepared.shape.context..self.prepared.shape.points())
     }
 
-    /// How the last step's forecasts of a target go back to the data's units. `room` is for its bases.
-    pub fn origin<'r>(&self, target: usize, room: &'r mut Room) -> Origin<'r> {
+    /// How the last step's forecasts of a target go back to the data's units. `scratch` is for its bases.
+    pub fn origin<'r>(&self, target: usize, scratch: &'r mut Scratch) -> Origin<'r> {
         let shape = self.prepared.shape;
         let rows = self.window.start - shape.reach..self.window.start + shape.context;
-        let levels = &self.prepared.streams.level(&self.prepared.frame, target)[rows];
-        self.prepared.values.origin(target, &self.scale, (levels, shape.horizon), room)
+        let levels = &self.prepared.streams.transformed(&self.prepared.frame, target)[rows];
+        self.prepared.values.origin(target, &self.scale, (levels, shape.horizon), scratch)
     }
 
     /// How far apart two values of a target are in the network's scale.
@@ -172,7 +172,7 @@ pub struct Batcher {
     pub inputs: Vec<f32>,
     /// `[batch, output step, horizon × target]`.
     pub targets: Vec<f32>,
-    /// What brings targets to the data's units: `[batch, target, UNITS]`.
+    /// What brings targets to the data's units: `[batch, target, SCALE_FIELDS]`.
     pub units: Vec<f32>,
     /// What each window counts for; empty where all count alike.
     pub weights: Vec<f32>,
@@ -180,7 +180,7 @@ pub struct Batcher {
     /// The numbers of one window in the network's scale, `[reach + context + horizon, column]`.
     /// The numbers of one window in the network's scale, `[reach + context + horizon, column]`.
     scaled: Vec<f32>,
-    own: OwnScale,
+    own: WindowScale,
 }
 
 impl Batcher {
@@ -196,14 +196,14 @@ impl Batcher {
         self.scaled.resize((reach + shape.points()) * width, 0.0);
         self.scaled.resize((reach + shape.points()) * width, 0.0);
         for window in windows {
-            let view = View::of(prepared, window, &mut self.own);
+            let view = WindowView::of(prepared, window, &mut self.own);
             let rows = window.start - reach..window.start + shape.points();
             for column in 0..prepared.frame.columns.len() {
-                let stream = &prepared.streams.stream(&prepared.frame, column)[rows.clone()];
+                let stream = &prepared.streams.model_input(&prepared.frame, column)[rows.clone()];
                 prepared.values.write(column, view.scale.column(column), stream, (&mut self.scaled, width));
             }
             for target in 0..prepared.targets {
-                let Unit { factor, term, seasonal } = unit(prepared, &view, target);
+                let TargetScale { factor, term, seasonal } = unit(prepared, &view, target);
                 self.units.extend([factor, term, seasonal].map(|number| number as f32));
             }
             codes.clear();
@@ -219,7 +219,7 @@ impl Batcher {
             };
             match prepared.values.differences() {
                 Some(differences) => {
-                    let view = View::of(prepared, window, &mut self.own);
+                    let view = WindowView::of(prepared, window, &mut self.own);
                     self.differences.push(&view, differences, steps, &mut self.targets);
                 }
                 None => steps.for_each(|step| self.push_targets(prepared, width, reach + step + 1)),
@@ -266,13 +266,13 @@ struct DifferenceTargets {
 
 impl DifferenceTargets {
     /// Puts the targets of some steps, `[step, horizon × target]`, behind those that are there.
-    fn push(&mut self, view: &View<'_>, differences: &Differences, steps: Range<usize>, targets: &mut Vec<f32>) {
+    fn push(&mut self, view: &WindowView<'_>, differences: &Differences, steps: Range<usize>, targets: &mut Vec<f32>) {
         let (prepared, shape) = (view.prepared, view.prepared.shape);
         let (begin, of_step) = (targets.len(), shape.horizon * prepared.targets);
         targets.resize(begin + steps.len() * of_step, 0.0);
         let first = view.window.start - shape.reach;
         for target in 0..prepared.targets {
-            let levels = prepared.streams.level(&prepared.frame, target);
+            let levels = prepared.streams.transformed(&prepared.frame, target);
             self.levels.clear();
             self.levels.extend_from_slice(&levels[first..view.window.start + shape.context]);
             prepared.values.fill(&mut self.levels);

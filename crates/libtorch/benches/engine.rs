@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use gatecast_core::order::{Cell, Device, EngineChoice, Loss, Output};
 use gatecast_libtorch::build;
 use gatecast_nn::engine::fused::Fused;
-use gatecast_nn::engine::{Batch, Draw, Engine, Inputs, Objective, Steps, Wanted};
+use gatecast_nn::engine::{Batch, DropoutKey, Engine, Inputs, Objective, Steps, Wanted};
 use gatecast_nn::network::{Network, Role};
 
 const STEPS: usize = 50;
@@ -167,7 +167,7 @@ impl Work {
     /// Seconds a training step.
     fn train(&self, engine: &mut dyn Engine) -> Result<f64, Failure> {
         let inputs = Inputs { batch: self.batch, steps: STEPS, values: &self.inputs };
-        let batch = Batch { draw: Some(Draw { seed: 1, step: 1 }), ..Batch::new(inputs, &self.targets) };
+        let batch = Batch { draw: Some(DropoutKey { seed: 1, step: 1 }), ..Batch::new(inputs, &self.targets) };
         let mut gradient = vec![0.0; self.parameters.len()];
         least(|| engine.loss_and_gradient(&self.parameters, batch, &mut gradient).map(|_| ()))
     }

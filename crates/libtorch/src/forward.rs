@@ -4,7 +4,7 @@ use tch::{TchError, Tensor};
 
 use super::layer::Half;
 use gatecast_core::order::Output;
-use gatecast_nn::engine::{Draw, Steps};
+use gatecast_nn::engine::{DropoutKey, Steps};
 use gatecast_nn::network::{Layer, Network};
 
 /// `[batch, output step, output]` of `inputs` `[step, batch, input]`; `variables` in the order of
@@ -14,7 +14,7 @@ pub(super) fn forward(
     variables: &[Tensor],
     inputs: &Tensor,
     steps: Steps,
-    draw: Option<Draw>,
+    draw: Option<DropoutKey>,
 ) -> Result<Tensor, TchError> {
     let mut variables = variables.iter();
     let mut next = || variables.next().ok_or_else(|| TchError::Shape("a variable is missing".to_owned()));

@@ -6,7 +6,7 @@ use tch::{TchError, Tensor};
 use super::cell::{Norms, Recurrence};
 use gatecast_core::order::Cell;
 use gatecast_nn::dropout::{self, Dropped, Place};
-use gatecast_nn::engine::Draw;
+use gatecast_nn::engine::DropoutKey;
 use gatecast_nn::network::Layer;
 
 /// The half of a layer that reads in one direction; a layer of one direction is one half.
@@ -15,7 +15,7 @@ pub(super) struct Half<'a> {
     /// The layer's, in the network.
     pub(super) place: usize,
     pub(super) backwards: bool,
-    pub(super) draw: Option<Draw>,
+    pub(super) draw: Option<DropoutKey>,
 }
 
 impl Half<'_> {

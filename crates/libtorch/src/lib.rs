@@ -100,7 +100,7 @@ impl Libtorch {
         predictions.f_copy_data(&mut found, predictions.numel())?;
         let layout = Layout { series: series as usize, steps, strides: [steps * outputs, outputs, 1] };
         let share = if weight > 0.0 { 1.0 / weight } else { 0.0 };
-        let total = self.objective.criterion.descend(&mut found, layout, truth, share);
+        let total = self.objective.criterion.backward(&mut found, layout, truth, share);
         let slopes = Tensor::f_from_slice(&found)?.f_to_device(self.device)?.f_view_as(predictions)?;
         // Nothing known: 0, or what is not finite.
         Ok((if weight > 0.0 { total / weight } else { total }, predictions.f_mul(&slopes)?.f_sum(Kind::Float)?))

@@ -9,9 +9,9 @@ pub mod features;
 pub mod missing;
 pub mod resample;
 pub mod scaling;
+pub mod target_transform;
 pub mod transform;
 mod units;
-pub mod values;
 
 pub use error::LearnError;
 pub use units::{in_units, pinball};

@@ -61,12 +61,12 @@ impl Scale<'_> {
 
 /// A row that belongs to no scaler: what a window's own context says.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct OwnScale {
+pub struct WindowScale {
     terms: Vec<f64>,
     factors: Vec<f64>,
 }
 
-impl OwnScale {
+impl WindowScale {
     pub fn get(&self) -> Scale<'_> {
         Scale { terms: &self.terms, factors: &self.factors }
     }
@@ -134,14 +134,14 @@ impl Scaler {
     }
 
     /// The scale of a window that has no row, by its context: one slice a column.
-    pub fn of_context<'v>(&self, columns: impl IntoIterator<Item = &'v [f64]>) -> OwnScale {
-        let mut scale = OwnScale::default();
+    pub fn of_context<'v>(&self, columns: impl IntoIterator<Item = &'v [f64]>) -> WindowScale {
+        let mut scale = WindowScale::default();
         self.refit(&mut scale, columns);
         scale
     }
 
     /// [`Scaler::of_context`] into a row that is there, keeping its memory.
-    pub fn refit<'o, 'v>(&self, own: &'o mut OwnScale, columns: impl IntoIterator<Item = &'v [f64]>) -> Scale<'o> {
+    pub fn refit<'o, 'v>(&self, own: &'o mut WindowScale, columns: impl IntoIterator<Item = &'v [f64]>) -> Scale<'o> {
         own.terms.clear();
         own.factors.clear();
         for values in columns {

@@ -1,13 +1,13 @@
 //! What a head answers, in the data's units.
 
-use crate::values::Origin;
-use gatecast_nn::loss::{self, Amount};
+use crate::target_transform::Origin;
+use gatecast_nn::loss::{self, ScaledOrRaw};
 
 /// A number of a head's answer for a point ahead, in the data's units.
-pub fn in_units(origin: &Origin<'_>, ahead: usize, amount: Amount) -> f64 {
+pub fn in_units(origin: &Origin<'_>, ahead: usize, amount: ScaledOrRaw) -> f64 {
     match amount {
-        Amount::Scaled(value) => origin.value(ahead, value),
-        Amount::Count(value) => value,
+        ScaledOrRaw::Scaled(value) => origin.value(ahead, value),
+        ScaledOrRaw::Count(value) => value,
     }
 }
 

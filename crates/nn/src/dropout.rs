@@ -5,7 +5,7 @@
 //! layer at one training step come from a generator of their own, so a mask depends neither on
 //! how a batch is split nor on how far another series drew.
 
-use super::engine::Draw;
+use super::engine::DropoutKey;
 use super::random::{Purpose, Random, key_words};
 
 /// What is dropped.
@@ -29,7 +29,7 @@ pub struct Place {
 
 /// One series' mask: 0 where the number is dropped, else 1 / (1 − rate). `series` is its place in
 /// the batch; the rate is taken in steps of 2⁻¹⁶.
-pub fn mask(draw: Draw, place: Place, series: usize, rate: f32, out: &mut [f32]) {
+pub fn mask(draw: DropoutKey, place: Place, series: usize, rate: f32, out: &mut [f32]) {
     let mut random = Random::at(draw.seed, place.purpose(), draw.step, place.stream(series));
     let (threshold, kept) = (threshold(rate), kept(rate));
     for four in out.chunks_mut(4) {
@@ -43,7 +43,7 @@ pub fn mask(draw: Draw, place: Place, series: usize, rate: f32, out: &mut [f32])
 
 /// ChaCha's key of a series' mask. Each 16 bits of the stream, the lowest first, are a number's:
 /// below the rate's [`threshold`] it is dropped.
-pub fn key(draw: Draw, place: Place, series: usize) -> [u32; 8] {
+pub fn key(draw: DropoutKey, place: Place, series: usize) -> [u32; 8] {
     key_words(draw.seed, place.purpose(), draw.step, place.stream(series))
 }
 
@@ -76,7 +76,7 @@ mod tests {
     fn draw(step: u64, layer: usize, series: usize, rate: f32, count: usize) -> Vec<f32> {
         let mut out = vec![f32::NAN; count];
         mask(
-            Draw { seed: 7, step },
+            DropoutKey { seed: 7, step },
             Place { layer, backwards: false, dropped: Dropped::Inputs },
             series,
             rate,

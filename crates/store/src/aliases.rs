@@ -42,7 +42,7 @@ impl Store {
     }
 
     /// The model that is meant; `None` for an alias that nobody has. An id is taken at its word.
-    pub async fn meant(&self, model: &ModelRef) -> Result<Option<ModelId>, StoreError> {
+    pub async fn resolve_model_ref(&self, model: &ModelRef) -> Result<Option<ModelId>, StoreError> {
         match model {
             ModelRef::Id(id) => Ok(Some(*id)),
             ModelRef::Alias(name) => Ok(self.alias(name).await?.map(|alias| alias.model)),
@@ -64,5 +64,5 @@ fn by_name(name: &AliasName) -> Sql {
 }
 
 fn read(row: &Record) -> Result<Alias, StoreError> {
-    Ok(Alias { name: row.word("name")?, model: row.id("model_id")?, updated_at: row.time("updated_at")? })
+    Ok(Alias { name: row.enum_text("name")?, model: row.id("model_id")?, updated_at: row.time("updated_at")? })
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use gatecast_core::ids::{JobId, ModelId};
 use gatecast_core::job::{JobError, JobEvent, JobEventKind, JobStatus};
-use gatecast_core::metrics::EpochReport;
+use gatecast_core::metric_values::EpochReport;
 
 use super::db::{Record, Tx, sql};
 use super::row::to_json;
@@ -76,7 +76,7 @@ fn read(row: &Record) -> Result<JobEvent, StoreError> {
     Ok(JobEvent {
         sequence: row.get("sequence")?,
         at: row.time("at")?,
-        kind: row.word("kind")?,
+        kind: row.enum_text("kind")?,
         data: row.json("data")?,
     })
 }

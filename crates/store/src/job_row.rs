@@ -24,9 +24,9 @@ pub(super) use job_columns;
 pub(super) fn read(row: &Record) -> Result<Job, StoreError> {
     Ok(Job {
         id: row.id("id")?,
-        kind: row.word("kind")?,
+        kind: row.enum_text("kind")?,
         name: row.get("name")?,
-        status: row.word("status")?,
+        status: row.enum_text("status")?,
         progress: row.get("progress")?,
         attempt: row.number("attempt")?,
         cancel_requested: row.get::<Option<i64>>("cancel_requested_at")?.is_some(),

@@ -176,7 +176,7 @@ impl Store {
         let mut tx = self.db().begin().await?;
         let found = sql("SELECT status, parent_id FROM jobs WHERE id = $1").bind(id.uuid()).push(tx.lock());
         let Some(row) = tx.fetch_optional(found).await? else { return Ok(JobDeletion::NotFound) };
-        let status: JobStatus = row.word("status")?;
+        let status: JobStatus = row.enum_text("status")?;
         if !status.is_final() {
             tx.rollback().await?;
             return Ok(JobDeletion::NotEnded(status));
@@ -269,7 +269,7 @@ pub(super) async fn stop_children(tx: &mut Tx, parent: JobId, now: i64) -> Resul
         .push(tx.lock());
     let mut stopped = Vec::new();
     for row in tx.fetch_all(open).await? {
-        let (job, status) = (row.id("id")?, row.word("status")?);
+        let (job, status) = (row.id("id")?, row.enum_text("status")?);
         let runs = status == JobStatus::Running;
         stop(tx, job, status, now, runs).await?;
         stopped.push(Stopped { job, runs });
@@ -282,7 +282,7 @@ pub(super) async fn stop_child(tx: &mut Tx, job: JobId, now: i64) -> Result<Opti
     let open =
         sql("SELECT status FROM jobs WHERE id = $1 AND claimable_at IS NOT NULL").bind(job.uuid()).push(tx.lock());
     let Some(row) = tx.fetch_optional(open).await? else { return Ok(None) };
-    let status = row.word("status")?;
+    let status = row.enum_text("status")?;
     let runs = status == JobStatus::Running;
     stop(tx, job, status, now, runs).await?;
     Ok(Some(Stopped { job, runs }))

@@ -40,7 +40,7 @@ impl Record {
     }
 
     /// A text that stands for one of an enum's variants.
-    pub(super) fn word<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+    pub(super) fn enum_text<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         let text: String = self.get(column)?;
         serde_json::from_value(text.into()).map_err(|_| corrupt(format_args!("{column} is no known word")))
     }

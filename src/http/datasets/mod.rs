@@ -11,10 +11,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::AppState;
+use super::download::{self, Download};
 use super::extract::{Id, PageParams, Params};
 use super::page::List;
 use super::problem::Problem;
-use super::stream::{self, Download};
 use gatecast_blobs::Key;
 use gatecast_core::dataset::Dataset;
 use gatecast_core::ids::DatasetId;
@@ -73,7 +73,7 @@ pub(super) async fn content(
         file_name: format!("{id}.parquet"),
         sha256: dataset.sha256,
     };
-    stream::send(&app, file, &headers).await
+    download::send(&app, file, &headers).await
 }
 
 pub(super) async fn find(app: &AppState, id: DatasetId) -> Result<Dataset, Problem> {

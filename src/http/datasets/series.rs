@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::find;
-use crate::http::extract::{Id, PageParams, Params, forged_cursor, invalid_query, pairs};
+use crate::http::extract::{Id, PageParams, Params, invalid_cursor, invalid_query, pairs};
 use crate::http::page::List;
 use crate::http::problem::Problem;
 use crate::http::{AppState, tasks};
@@ -30,7 +30,7 @@ pub(in crate::http) async fn list(
     Id(id): Id<DatasetId>,
     Params(page): Params<PageParams>,
 ) -> Result<Json<List<SeriesSummary>>, Problem> {
-    let after = page.after.map(|after| after.parse().map_err(|_| forged_cursor())).transpose()?;
+    let after = page.after.map(|after| after.parse().map_err(|_| invalid_cursor())).transpose()?;
     let dataset = find(&app, id).await?;
     let index = app.blobs.local(&Key::dataset_index(id, &dataset.sha256)?);
     let limit = page.limit.0 as usize;

@@ -48,7 +48,7 @@ pub(in crate::http) async fn upload(State(app): State<AppState>, request: Reques
     // Goes on even where the client has left: a dataset is kept whole or not at all.
     let kept = app.clone();
     let keep = async move { service::keep_dataset(&kept.store, &kept.blobs, name, ingested).await };
-    let dataset = tasks::to_the_end(&app, keep).await??;
+    let dataset = tasks::spawn_detached(&app, keep).await??;
     let location = format!("/v1/datasets/{}", dataset.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(dataset)).into_response())
 }

@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
+use super::download::{self, Download, is_known, not_modified};
 use super::extract::{Id, PageSize, Params, page};
 use super::json::ValidJson;
 use super::page::List;
 use super::problem::Problem;
-use super::stream::{self, Download, is_known, not_modified};
 use crate::service::{order_job, retry_job};
 use gatecast_blobs::Key;
 use gatecast_core::ids::{DatasetId, JobId};
 use gatecast_core::job::{Job, JobKind, JobStatus};
-use gatecast_core::metrics::EpochReport;
+use gatecast_core::metric_values::EpochReport;
 use gatecast_core::order::Order;
 use gatecast_core::result::JobResult;
 use gatecast_store::{Cancellation, JobDeletion, JobFilter};
@@ -180,7 +180,7 @@ pub(super) async fn points(
         file_name: format!("{id}.parquet"),
         sha256: points.sha256,
     };
-    stream::send(&app, file, &headers).await
+    download::send(&app, file, &headers).await
 }
 
 async fn find(app: &AppState, id: JobId) -> Result<Job, Problem> {

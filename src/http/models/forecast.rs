@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::http::AppState;
-use crate::http::aliases::Model;
+use crate::http::aliases::ModelPath;
 use crate::http::json::ValidJson;
 use crate::http::problem::Problem;
 use gatecast_core::alias::ModelRef;
@@ -16,7 +16,7 @@ use gatecast_core::forecast::{ForecastRequest, ForecastResponse};
     responses((status = 200, description = "One forecast a series and target", body = ForecastResponse)))]
 pub(in crate::http) async fn forecast(
     State(app): State<AppState>,
-    Model(id): Model,
+    ModelPath(id): ModelPath,
     ValidJson(request): ValidJson<ForecastRequest>,
 ) -> Result<Json<ForecastResponse>, Problem> {
     Ok(Json(app.forecaster.forecast(id, request).await?))

@@ -51,7 +51,7 @@ pub(in crate::http) async fn import(
     let manifest = tasks::blocking(&app, move || check_bundle(&path)).await??;
     let name = params.name.or_else(|| manifest.order.name.clone()).unwrap_or_else(|| "imported".to_owned());
     let new = NewModel { id, name, sha256, bytes, manifest };
-    let model = tasks::to_the_end(&app, keep(app.clone(), file, new)).await??;
+    let model = tasks::spawn_detached(&app, keep(app.clone(), file, new)).await??;
     let location = format!("/v1/models/{}", model.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(model)).into_response())
 }

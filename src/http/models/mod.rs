@@ -9,11 +9,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::AppState;
-use super::aliases::Model as Meant;
+use super::aliases::ModelPath;
+use super::download::{self, Download};
 use super::extract::{Id, PageParams, Params};
 use super::page::List;
 use super::problem::Problem;
-use super::stream::{self, Download};
 use gatecast_blobs::Key;
 use gatecast_core::alias::ModelRef;
 use gatecast_core::ids::ModelId;
@@ -32,7 +32,7 @@ pub(super) async fn list(
 /// One model with its manifest.
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = ModelRef, Path)),
     responses((status = 200, description = "The model", body = Model)))]
-pub(super) async fn show(State(app): State<AppState>, Meant(id): Meant) -> Result<Json<Model>, Problem> {
+pub(super) async fn show(State(app): State<AppState>, ModelPath(id): ModelPath) -> Result<Json<Model>, Problem> {
     Ok(Json(find(&app, id).await?))
 }
 
@@ -53,7 +53,7 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<ModelId>) -> 
     responses((status = 200, description = "The bundle", content_type = "application/octet-stream")))]
 pub(super) async fn bundle(
     State(app): State<AppState>,
-    Meant(id): Meant,
+    ModelPath(id): ModelPath,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let model = find(&app, id).await?;
@@ -63,7 +63,7 @@ pub(super) async fn bundle(
         file_name: format!("{id}.safetensors"),
         sha256: model.sha256,
     };
-    stream::send(&app, file, &headers).await
+    download::send(&app, file, &headers).await
 }
 
 pub(super) async fn find(app: &AppState, id: ModelId) -> Result<Model, Problem> {

@@ -16,7 +16,7 @@ pub(super) async fn order(store: &Store, mut order: BacktestOrder) -> Result<Job
     }
     let Some(meant) = order.model.clone() else { return Err(unfit("/model", "the field is missing")) };
     let missing = || OrderError::NoModel(meant.clone());
-    let id = store.meant(&meant).await?.ok_or_else(missing)?;
+    let id = store.resolve_model_ref(&meant).await?.ok_or_else(missing)?;
     let model = store.model(id).await?.ok_or_else(missing)?;
     let (at, dataset) = match order.dataset {
         Some(dataset) => ("/dataset", dataset),

@@ -5,13 +5,13 @@ use serde_json::json;
 use super::{OrderError, find, queue, short, unfit, within};
 use gatecast_core::alias::ModelRef;
 use gatecast_core::job::Job;
-use gatecast_core::order::{FinetuneOrder, Order, TrainOrder, patch};
+use gatecast_core::order::{FinetuneOrder, Order, TrainOrder, merge_patch};
 use gatecast_core::resolve::resolve;
 use gatecast_store::Store;
 
 pub(super) async fn order(store: &Store, mut order: FinetuneOrder) -> Result<Job, OrderError> {
     let missing = || OrderError::NoModel(order.model.clone());
-    let id = store.meant(&order.model).await?.ok_or_else(missing)?;
+    let id = store.resolve_model_ref(&order.model).await?.ok_or_else(missing)?;
     let model = store.model(id).await?.ok_or_else(missing)?;
     let own = model.manifest.order;
     let (at, id_of_data) = match order.dataset {
@@ -21,7 +21,7 @@ pub(super) async fn order(store: &Store, mut order: FinetuneOrder) -> Result<Job
     let dataset = find(store, at, id_of_data).await?;
     let mut training = json!(own.training);
     if let Some(change) = &order.training {
-        patch::merge(&mut training, change);
+        merge_patch::merge(&mut training, change);
     }
     let training = serde_json::from_value(training).map_err(|error| unfit("/training", error.to_string()))?;
     let name = order.name.get_or_insert_with(|| short(format!("{}, learnt on", model.name))).clone();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{NewChild, OrderError, dataset_of, find, queue, short, unfit, within};
 use gatecast_core::job::Job;
-use gatecast_core::order::{Draw, Order, Range, SearchOrder, TrainOrder, patch};
+use gatecast_core::order::{Draw, Order, Range, SearchOrder, TrainOrder, merge_patch};
 use gatecast_core::resolve::resolve;
 use gatecast_core::rivals::{self, Rival};
 use gatecast_nn::random::{Purpose, Random};
@@ -23,7 +23,7 @@ pub(super) async fn order(store: &Store, mut order: SearchOrder) -> Result<Job, 
     for (number, drawn) in order.trials.iter().enumerate() {
         let mut trial = order.base.clone();
         for (at, (range, value)) in order.ranges.iter().zip(drawn).enumerate() {
-            if !patch::put(&mut trial, &range.path, value.clone()) {
+            if !merge_patch::put(&mut trial, &range.path, value.clone()) {
                 return Err(unfit(&format!("{RANGES}/{at}/path"), "leads to no field of a training order"));
             }
         }

@@ -99,7 +99,7 @@ async fn a_stored_model_is_judged_from_rolling_origins() {
         (json!({"dataset": model}), "/dataset"),
     ] {
         let mut wrong = json!({"kind": "backtest", "model": model});
-        gatecast_core::order::patch::merge(&mut wrong, &change);
+        gatecast_core::order::merge_patch::merge(&mut wrong, &change);
         let answer = server.post("/v1/jobs", &wrong).await;
         answer.expect_problem(422, "invalid_body");
         assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{}", answer.text);
@@ -172,7 +172,7 @@ async fn a_model_is_trained_for_each_fold_on_what_lies_before_it() {
         (json!({"order": {"training": {"epocs": 1}}}), "/order/training/epocs"),
     ] {
         let mut wrong = order.clone();
-        gatecast_core::order::patch::merge(&mut wrong, &change);
+        gatecast_core::order::merge_patch::merge(&mut wrong, &change);
         let answer = server.post("/v1/jobs", &wrong).await;
         answer.expect_problem(422, "invalid_body");
         assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{}", answer.text);

@@ -115,7 +115,7 @@ async fn orders_that_cannot_be_compared_name_the_field() {
     let good = order(&dataset(&server).await);
     let with = |change: Value| {
         let mut order = good.clone();
-        gatecast_core::order::patch::merge(&mut order, &change);
+        gatecast_core::order::merge_patch::merge(&mut order, &change);
         order
     };
     for (change, pointer) in [
@@ -212,7 +212,7 @@ async fn an_alias_stands_wherever_a_models_id_does() {
         (json!({"split": {"by": "time", "validation": 1.5}}), "/split/validation"),
     ] {
         let mut wrong = finetune.clone();
-        gatecast_core::order::patch::merge(&mut wrong, &change);
+        gatecast_core::order::merge_patch::merge(&mut wrong, &change);
         let answer = server.post("/v1/jobs", &wrong).await;
         answer.expect_problem(422, "invalid_body");
         assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{}", answer.text);

@@ -80,7 +80,7 @@ async fn ranges_that_cannot_be_drawn_from_are_named() {
         ("/method/type", json!("grid"), "/method"),
     ] {
         let mut wrong = good.clone();
-        assert!(gatecast_core::order::patch::put(&mut wrong, at, value));
+        assert!(gatecast_core::order::merge_patch::put(&mut wrong, at, value));
         let answer = server.post("/v1/jobs", &wrong).await;
         answer.expect_problem(422, "invalid_body");
         let found = answer.json()["errors"][0]["pointer"].as_str().unwrap().to_owned();

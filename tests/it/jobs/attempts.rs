@@ -1,7 +1,7 @@
 //! From one attempt to the next: resuming, handing back, losing a lease.
 
 use gatecast_core::job::JobStatus;
-use gatecast_store::queue::Beat;
+use gatecast_store::queue::HeartbeatResponse;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::JoinSet;
 
@@ -53,7 +53,7 @@ async fn a_worker_that_lost_its_lease_stops_and_writes_nothing() {
     let pid = server.training(&job, 1).await;
     // Another server believes this one dead. A heartbeat may come between, and it tries again.
     let lease = loop {
-        server.store.take_back(server.config.owner).await.unwrap();
+        server.store.reclaim_leases(server.config.owner).await.unwrap();
         if let Some(taken) = server.store.claim(uuid::Uuid::now_v7(), &server.config.terms).await.unwrap() {
             break taken.lease;
         }
@@ -64,7 +64,7 @@ async fn a_worker_that_lost_its_lease_stops_and_writes_nothing() {
     assert_eq!((shown.status, shown.attempt), (JobStatus::Running, 2));
     assert!(server.work_folder(job.id).exists(), "the other's files are left alone");
     let beat = server.store.heartbeat(lease, &server.config.terms, 0.1, None).await.unwrap();
-    assert_eq!(beat, Beat::Continue);
+    assert_eq!(beat, HeartbeatResponse::Continue);
 }
 
 #[tokio::test(flavor = "multi_thread")]

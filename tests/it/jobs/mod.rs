@@ -15,7 +15,7 @@ use gatecast_blobs::{Blobs, DataFolder};
 use gatecast_core::ids::JobId;
 use gatecast_core::job::{Job, JobStatus};
 use gatecast_store::Store;
-use gatecast_store::queue::Terms;
+use gatecast_store::queue::LeasePolicy;
 use tempfile::TempDir;
 
 use crate::store::{manifest, new_dataset, new_job};
@@ -137,7 +137,7 @@ pub(crate) async fn parts(folder: &DataFolder, script: &Path) -> (Store, Blobs, 
     let blobs = Blobs::open(folder.blobs()).unwrap();
     let config = PoolConfig {
         arguments: vec![script.into()],
-        terms: Terms {
+        terms: LeasePolicy {
             // Longer than the test's patience: nothing here may depend on leases running out.
             lease: Duration::from_secs(600),
             max_faults: 3,

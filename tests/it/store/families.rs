@@ -4,9 +4,9 @@ use gatecast_core::alias::{AliasName, ModelRef};
 use gatecast_core::family::{self, Conclusion, Family, NewChild, Step};
 use gatecast_core::ids::ModelId;
 use gatecast_core::job::{Job, JobStatus};
-use gatecast_core::metrics::{FinalMetrics, HeldOut, Metrics};
+use gatecast_core::metric_values::{FinalMetrics, HoldoutMetrics, Metrics};
 use gatecast_core::order::Order;
-use gatecast_store::queue::Fenced;
+use gatecast_store::queue::WriteOutcome;
 use gatecast_store::{Cancellation, JobDeletion, JobFilter, NewJob};
 use serde_json::json;
 
@@ -42,7 +42,7 @@ async fn advance(bed: &Bed, parent: &Job) -> bool {
 }
 
 fn metrics(mae: f64) -> FinalMetrics {
-    let model = HeldOut { validation: Some(Metrics { mae, ..Metrics::default() }), test: None };
+    let model = HoldoutMetrics { validation: Some(Metrics { mae, ..Metrics::default() }), test: None };
     FinalMetrics { model, ..FinalMetrics::default() }
 }
 
@@ -50,7 +50,7 @@ fn metrics(mae: f64) -> FinalMetrics {
 async fn succeed(bed: &Bed, mae: f64) -> ModelId {
     let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
     let model = new_model(claim.job.dataset);
-    assert_eq!(bed.store.succeed(claim.lease, &metrics(mae), &model).await.unwrap(), Fenced::Done);
+    assert_eq!(bed.store.succeed(claim.lease, &metrics(mae), &model).await.unwrap(), WriteOutcome::Done);
     model.id
 }
 
@@ -101,7 +101,7 @@ async fn a_cancelled_parent_ends_after_its_children(bed: Bed) {
     assert!(bed.store.claim(owner(), &terms()).await.unwrap().is_none(), "the queued child is cancelled");
     advance(&bed, &parent).await;
     assert!(!status(&bed.store, &parent).await.is_final(), "one child still runs");
-    assert_eq!(bed.store.cancelled(claim.lease).await.unwrap(), Fenced::Done);
+    assert_eq!(bed.store.cancelled(claim.lease).await.unwrap(), WriteOutcome::Done);
     assert!(advance(&bed, &parent).await);
     assert_eq!(status(&bed.store, &parent).await, JobStatus::Cancelled);
     assert!(matches!(bed.store.cancel_job(parent.id).await.unwrap(), Cancellation::AlreadyEnded(_)));
@@ -150,10 +150,14 @@ async fn an_alias_stands_for_one_model_at_a_time(bed: Bed) {
     assert_eq!(bed.store.put_alias(&name, ModelId::new()).await.unwrap(), None);
     assert_eq!(bed.store.put_alias(&name, one).await.unwrap().unwrap().model, one);
     assert_eq!(bed.store.put_alias(&name, two).await.unwrap().unwrap().model, two);
-    assert_eq!(bed.store.meant(&ModelRef::Alias(name.clone())).await.unwrap(), Some(two));
+    assert_eq!(bed.store.resolve_model_ref(&ModelRef::Alias(name.clone())).await.unwrap(), Some(two));
     assert_eq!(bed.store.aliases().await.unwrap().len(), 1);
     assert!(bed.store.delete_model(two).await.unwrap());
-    assert_eq!(bed.store.meant(&ModelRef::Alias(name.clone())).await.unwrap(), None, "a model takes its names along");
+    assert_eq!(
+        bed.store.resolve_model_ref(&ModelRef::Alias(name.clone())).await.unwrap(),
+        None,
+        "a model takes its names along"
+    );
     assert!(!bed.store.delete_alias(&name).await.unwrap());
     assert!(bed.store.put_alias(&name, one).await.unwrap().is_some());
     assert!(bed.store.delete_alias(&name).await.unwrap());

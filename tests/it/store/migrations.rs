@@ -1,6 +1,6 @@
 //! Opening a database that has been used before.
 
-use gatecast_core::metrics::FinalMetrics;
+use gatecast_core::metric_values::FinalMetrics;
 use gatecast_store::{JobFilter, Store, StoreError};
 use tokio::task::JoinSet;
 

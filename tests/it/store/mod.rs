@@ -14,10 +14,10 @@ use std::future::Future;
 use gatecast_core::dataset::Profile;
 use gatecast_core::ids::{DatasetId, ModelId};
 use gatecast_core::job::{Job, JobStatus};
-use gatecast_core::metrics::EpochReport;
+use gatecast_core::metric_values::EpochReport;
 use gatecast_core::model::Manifest;
 use gatecast_core::order::TrainOrder;
-use gatecast_store::queue::Terms;
+use gatecast_store::queue::LeasePolicy;
 use gatecast_store::{DatabaseUrl, NewDataset, NewJob, NewModel, Page, Store};
 use serde_json::json;
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -165,8 +165,8 @@ pub(crate) fn epoch(epoch: u32) -> EpochReport {
 }
 
 /// Leases that outlast any test, and delays that do not.
-pub(crate) fn terms() -> Terms {
-    Terms {
+pub(crate) fn terms() -> LeasePolicy {
+    LeasePolicy {
         lease: Duration::from_secs(600),
         max_faults: 3,
         first_delay: Duration::from_millis(20),
@@ -175,8 +175,8 @@ pub(crate) fn terms() -> Terms {
 }
 
 /// Leases that have run out as soon as they are given.
-pub(crate) fn no_lease() -> Terms {
-    Terms { lease: Duration::ZERO, ..terms() }
+pub(crate) fn no_lease() -> LeasePolicy {
+    LeasePolicy { lease: Duration::ZERO, ..terms() }
 }
 
 pub(crate) fn owner() -> Uuid {

@@ -1,8 +1,8 @@
 //! Models, and what they and their jobs know of each other.
 
 use gatecast_core::ids::ModelId;
-use gatecast_core::metrics::FinalMetrics;
-use gatecast_store::queue::Fenced;
+use gatecast_core::metric_values::FinalMetrics;
+use gatecast_store::queue::WriteOutcome;
 use gatecast_store::{JobDeletion, Page};
 
 use super::{Bed, new_model, on_both, owner, terms};
@@ -32,7 +32,7 @@ async fn a_job_shows_its_model_until_that_is_deleted(bed: Bed) {
     let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
     let model = new_model(job.dataset);
     let done = bed.store.succeed(claim.lease, &FinalMetrics::default(), &model).await.unwrap();
-    assert_eq!(done, Fenced::Done);
+    assert_eq!(done, WriteOutcome::Done);
     let ended = bed.store.job(job.id).await.unwrap().unwrap();
     assert_eq!((ended.model, ended.progress), (Some(model.id), 1.0));
     assert_eq!(ended.metrics, Some(FinalMetrics::default()));

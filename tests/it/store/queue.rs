@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use gatecast_core::job::{Job, JobError, JobStatus, StartFacts};
-use gatecast_core::metrics::FinalMetrics;
+use gatecast_core::metric_values::FinalMetrics;
 use gatecast_core::trainer::WindowCounts;
-use gatecast_store::queue::{Beat, Claim, Fenced, HandBack, Terms};
+use gatecast_store::queue::{Claim, HeartbeatResponse, LeasePolicy, ReleaseReason, WriteOutcome};
 use gatecast_store::{Cancellation, Store};
 use uuid::Uuid;
 
@@ -42,8 +42,8 @@ async fn claim_soon(store: &Store) -> Claim {
     }
 }
 
-fn fault(code: &str) -> HandBack {
-    HandBack::Fault(JobError { code: code.to_owned(), detail: "it broke".to_owned() })
+fn fault(code: &str) -> ReleaseReason {
+    ReleaseReason::Fault(JobError { code: code.to_owned(), detail: "it broke".to_owned() })
 }
 
 fn facts(attempt: u32, engine: &str) -> StartFacts {
@@ -69,7 +69,7 @@ async fn a_claim_makes_a_job_the_workers_own(bed: Bed) {
 
     // A write whose answer was lost is repeated.
     for _ in 0..2 {
-        assert_eq!(bed.store.started(claim.lease, &facts(1, "fused"), &[]).await.unwrap(), Fenced::Done);
+        assert_eq!(bed.store.started(claim.lease, &facts(1, "fused"), &[]).await.unwrap(), WriteOutcome::Done);
     }
     let shown = bed.store.job(job.id).await.unwrap().unwrap();
     assert_eq!((shown.engine.as_deref(), shown.engine_reason.as_deref()), (Some("fused"), Some("it is the faster")));
@@ -83,7 +83,7 @@ async fn a_heartbeat_keeps_the_lease_and_hears_of_a_cancel(bed: Bed) {
     let claim = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap();
     // The lease has run out, but nobody has claimed the job since: the worker may go on.
     let beat = bed.store.heartbeat(claim.lease, &terms(), 0.25, Some(12.5)).await.unwrap();
-    assert_eq!(beat, Beat::Continue);
+    assert_eq!(beat, HeartbeatResponse::Continue);
     assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "renewed");
     let shown = bed.store.job(job.id).await.unwrap().unwrap();
     assert_eq!((shown.progress, shown.eta_seconds), (0.25, Some(12.5)));
@@ -94,7 +94,7 @@ async fn a_heartbeat_keeps_the_lease_and_hears_of_a_cancel(bed: Bed) {
     assert!(bed.store.job(job.id).await.unwrap().unwrap().version > shown.version);
 
     assert!(matches!(bed.store.cancel_job(job.id).await.unwrap(), Cancellation::Requested(_)));
-    assert_eq!(bed.store.heartbeat(claim.lease, &terms(), 0.5, None).await.unwrap(), Beat::Cancel);
+    assert_eq!(bed.store.heartbeat(claim.lease, &terms(), 0.5, None).await.unwrap(), HeartbeatResponse::Cancel);
 }
 
 async fn a_late_attempt_changes_nothing(bed: Bed) {
@@ -107,16 +107,16 @@ async fn a_late_attempt_changes_nothing(bed: Bed) {
         let before = (bed.store.job(job.id).await.unwrap(), bed.events(&job).await);
         let error = JobError { code: "late".to_owned(), detail: String::new() };
         let model = new_model(job.dataset);
-        assert_eq!(bed.store.heartbeat(late, &terms(), 0.9, None).await.unwrap(), Beat::Lost);
-        assert_eq!(bed.store.started(late, &facts(1, "late"), &[epoch(1)]).await.unwrap(), Fenced::Lost);
-        assert_eq!(bed.store.epoch(late, &epoch(1)).await.unwrap(), Fenced::Lost);
-        assert_eq!(bed.store.warning(late, "late", "").await.unwrap(), Fenced::Lost);
-        assert_eq!(bed.store.info(late, "late", "").await.unwrap(), Fenced::Lost);
-        assert_eq!(bed.store.succeed(late, &FinalMetrics::default(), &model).await.unwrap(), Fenced::Lost);
-        assert_eq!(bed.store.fail(late, &error).await.unwrap(), Fenced::Lost);
-        assert_eq!(bed.store.cancelled(late).await.unwrap(), Fenced::Lost);
-        assert_eq!(bed.store.hand_back(late, &terms(), &HandBack::Shutdown).await.unwrap(), Fenced::Lost);
-        assert_eq!(bed.store.hand_back(late, &terms(), &fault("late")).await.unwrap(), Fenced::Lost);
+        assert_eq!(bed.store.heartbeat(late, &terms(), 0.9, None).await.unwrap(), HeartbeatResponse::Lost);
+        assert_eq!(bed.store.started(late, &facts(1, "late"), &[epoch(1)]).await.unwrap(), WriteOutcome::Lost);
+        assert_eq!(bed.store.epoch(late, &epoch(1)).await.unwrap(), WriteOutcome::Lost);
+        assert_eq!(bed.store.warning(late, "late", "").await.unwrap(), WriteOutcome::Lost);
+        assert_eq!(bed.store.info(late, "late", "").await.unwrap(), WriteOutcome::Lost);
+        assert_eq!(bed.store.succeed(late, &FinalMetrics::default(), &model).await.unwrap(), WriteOutcome::Lost);
+        assert_eq!(bed.store.fail(late, &error).await.unwrap(), WriteOutcome::Lost);
+        assert_eq!(bed.store.cancelled(late).await.unwrap(), WriteOutcome::Lost);
+        assert_eq!(bed.store.release(late, &terms(), &ReleaseReason::Shutdown).await.unwrap(), WriteOutcome::Lost);
+        assert_eq!(bed.store.release(late, &terms(), &fault("late")).await.unwrap(), WriteOutcome::Lost);
         assert_eq!(bed.store.model(model.id).await.unwrap(), None);
         assert_eq!(bed.store.history(job.id).await.unwrap(), Some(vec![]));
         assert_eq!((bed.store.job(job.id).await.unwrap(), bed.events(&job).await), before);
@@ -125,20 +125,20 @@ async fn a_late_attempt_changes_nothing(bed: Bed) {
     let _ = bed.store.succeed(now.lease, &FinalMetrics::default(), &new_model(job.dataset)).await.unwrap();
     all_lost().await;
     let again = bed.store.succeed(now.lease, &FinalMetrics::default(), &new_model(job.dataset)).await.unwrap();
-    assert_eq!(again, Fenced::Lost, "an ended job does not end again");
+    assert_eq!(again, WriteOutcome::Lost, "an ended job does not end again");
 }
 
 async fn an_epoch_counts_once_however_often_it_is_told(bed: Bed) {
     let job = bed.job().await;
     let first = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap().lease;
     for number in [1, 2, 2, 1] {
-        assert_eq!(bed.store.epoch(first, &epoch(number)).await.unwrap(), Fenced::Done);
+        assert_eq!(bed.store.epoch(first, &epoch(number)).await.unwrap(), WriteOutcome::Done);
     }
     // The next attempt's checkpoint is further than what the store was told.
     let second = claim(&bed.store).await.lease;
     let history = [epoch(1), epoch(2), epoch(3)];
-    assert_eq!(bed.store.started(second, &facts(2, "libtorch"), &history).await.unwrap(), Fenced::Done);
-    assert_eq!(bed.store.epoch(second, &epoch(4)).await.unwrap(), Fenced::Done);
+    assert_eq!(bed.store.started(second, &facts(2, "libtorch"), &history).await.unwrap(), WriteOutcome::Done);
+    assert_eq!(bed.store.epoch(second, &epoch(4)).await.unwrap(), WriteOutcome::Done);
     let expected: Vec<_> = (1..=4).map(epoch).collect();
     assert_eq!(bed.store.history(job.id).await.unwrap(), Some(expected));
     let events = bed.events(&job).await;
@@ -146,10 +146,11 @@ async fn an_epoch_counts_once_however_often_it_is_told(bed: Bed) {
 }
 
 async fn a_fault_sends_the_job_back_for_a_while(bed: Bed) {
-    let long = Terms { first_delay: Duration::from_secs(3600), longest_delay: Duration::from_secs(3600), ..terms() };
+    let long =
+        LeasePolicy { first_delay: Duration::from_secs(3600), longest_delay: Duration::from_secs(3600), ..terms() };
     let waiting = bed.job().await;
     let lease = claim(&bed.store).await.lease;
-    assert_eq!(bed.store.hand_back(lease, &long, &fault("oom")).await.unwrap(), Fenced::Done);
+    assert_eq!(bed.store.release(lease, &long, &fault("oom")).await.unwrap(), WriteOutcome::Done);
     let shown = bed.store.job(waiting.id).await.unwrap().unwrap();
     assert_eq!(shown.status, JobStatus::Queued);
     assert_eq!(shown.error.as_ref().map(|error| error.code.as_str()), Some("oom"), "the last fault is shown");
@@ -159,7 +160,7 @@ async fn a_fault_sends_the_job_back_for_a_while(bed: Bed) {
     let other = bed.job().await;
     let lease = claim(&bed.store).await.lease;
     assert_eq!(lease.job, other.id);
-    let _ = bed.store.hand_back(lease, &terms(), &fault("oom")).await.unwrap();
+    let _ = bed.store.release(lease, &terms(), &fault("oom")).await.unwrap();
     let again = claim_soon(&bed.store).await;
     assert_eq!((again.job.id, again.lease.attempt), (other.id, 2));
     let model = new_model(other.dataset);
@@ -172,7 +173,7 @@ async fn faults_without_progress_end_the_job(bed: Bed) {
     for code in ["first", "second", "third"] {
         assert_eq!(status(&bed.store, &job).await, JobStatus::Queued);
         let lease = claim_soon(&bed.store).await.lease;
-        let _ = bed.store.hand_back(lease, &terms(), &fault(code)).await.unwrap();
+        let _ = bed.store.release(lease, &terms(), &fault(code)).await.unwrap();
     }
     assert_attempts_exhausted(&bed.store, &job, "third: it broke").await;
 }
@@ -190,7 +191,7 @@ async fn an_epoch_forgives_the_faults_before_it(bed: Bed) {
     for number in 1..=6 {
         let lease = claim_soon(&bed.store).await.lease;
         let _ = bed.store.epoch(lease, &epoch(number / 2)).await.unwrap();
-        let _ = bed.store.hand_back(lease, &terms(), &fault("crash")).await.unwrap();
+        let _ = bed.store.release(lease, &terms(), &fault("crash")).await.unwrap();
         assert_eq!(status(&bed.store, &job).await, JobStatus::Queued);
     }
 }
@@ -200,7 +201,7 @@ async fn a_shutdown_is_no_fault_and_no_wait(bed: Bed) {
     for attempt in 1..=10 {
         let lease = claim(&bed.store).await.lease;
         assert_eq!(lease.attempt, attempt);
-        let _ = bed.store.hand_back(lease, &terms(), &HandBack::Shutdown).await.unwrap();
+        let _ = bed.store.release(lease, &terms(), &ReleaseReason::Shutdown).await.unwrap();
     }
     let shown = bed.store.job(job.id).await.unwrap().unwrap();
     assert_eq!((shown.status, shown.error), (JobStatus::Queued, None));
@@ -225,12 +226,12 @@ async fn a_restarted_server_takes_its_own_jobs_back(bed: Bed) {
     let kept = bed.store.claim(others, &terms()).await.unwrap().unwrap();
 
     let restarted = bed.another().await;
-    assert_eq!(restarted.take_back(mine).await.unwrap(), 1);
+    assert_eq!(restarted.reclaim_leases(mine).await.unwrap(), 1);
     let again = claim(&restarted).await;
     assert_eq!((again.job.id, again.lease.attempt), (lost.job.id, 2));
-    assert_eq!(bed.store.heartbeat(lost.lease, &terms(), 0.5, None).await.unwrap(), Beat::Lost);
-    assert_eq!(bed.store.heartbeat(kept.lease, &terms(), 0.5, None).await.unwrap(), Beat::Continue);
-    assert_eq!(restarted.take_back(mine).await.unwrap(), 0);
+    assert_eq!(bed.store.heartbeat(lost.lease, &terms(), 0.5, None).await.unwrap(), HeartbeatResponse::Lost);
+    assert_eq!(bed.store.heartbeat(kept.lease, &terms(), 0.5, None).await.unwrap(), HeartbeatResponse::Continue);
+    assert_eq!(restarted.reclaim_leases(mine).await.unwrap(), 0);
 }
 
 async fn a_cancel_outlives_the_worker_that_should_have_heard_it(bed: Bed) {
@@ -239,7 +240,7 @@ async fn a_cancel_outlives_the_worker_that_should_have_heard_it(bed: Bed) {
         let claim = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap();
         assert!(matches!(bed.store.cancel_job(job.id).await.unwrap(), Cancellation::Requested(_)));
         if !dies {
-            let _ = bed.store.hand_back(claim.lease, &terms(), &HandBack::Shutdown).await.unwrap();
+            let _ = bed.store.release(claim.lease, &terms(), &ReleaseReason::Shutdown).await.unwrap();
         }
         assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None);
         assert_eq!(status(&bed.store, &job).await, JobStatus::Cancelled);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gatecast_core::job::JobStatus;
-use gatecast_core::metrics::FinalMetrics;
+use gatecast_core::metric_values::FinalMetrics;
 use gatecast_store::DatasetDeletion;
-use gatecast_store::queue::{Beat, Fenced};
+use gatecast_store::queue::{HeartbeatResponse, WriteOutcome};
 use tokio::task::JoinSet;
 
 use super::{Bed, epoch, new_job, new_model, on_both, owner, status, terms};
@@ -58,8 +58,8 @@ async fn a_cancel_and_an_end_at_once_make_one_end(bed: Bed) {
         // A worker that hears of the cancel while the end is being written.
         let hear = async {
             match other.heartbeat(claim.lease, &terms(), 0.9, None).await.unwrap() {
-                Beat::Cancel => other.cancelled(claim.lease).await.unwrap(),
-                Beat::Continue | Beat::Lost => Fenced::Lost,
+                HeartbeatResponse::Cancel => other.cancelled(claim.lease).await.unwrap(),
+                HeartbeatResponse::Continue | HeartbeatResponse::Lost => WriteOutcome::Lost,
             }
         };
         let finished = if round % 2 == 0 {
@@ -71,7 +71,10 @@ async fn a_cancel_and_an_end_at_once_make_one_end(bed: Bed) {
         };
         let ended = status(&bed.store, &job).await;
         let kept = bed.store.model(model.id).await.unwrap().is_some();
-        assert_eq!((ended == JobStatus::Succeeded, kept), (finished == Fenced::Done, finished == Fenced::Done));
+        assert_eq!(
+            (ended == JobStatus::Succeeded, kept),
+            (finished == WriteOutcome::Done, finished == WriteOutcome::Done)
+        );
         let events = bed.events(&job).await;
         assert_eq!(events.len(), 3, "{events:?}");
         assert_eq!(events[2], ended.name());

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::{Child, Conclusion, Family, NewChild, Step, baselines, none_succeeded};
-use crate::board::{Drawn, SearchBoard, Trial};
 use crate::job::{JobError, JobStatus};
+use crate::leaderboard::{Drawn, SearchBoard, Trial};
 use crate::order::{Order, SearchOrder};
 use crate::result::JobResult;
 

@@ -50,7 +50,7 @@ pub struct BacktestOrder {
     #[garde(inner(range(min = 1, max = 10_000)))]
     pub horizon: Option<usize>,
     /// Points behind this time are left out, and series that do not reach it.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::to")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time_bound::to")]
     #[schema(value_type = Option<String>, example = "2019-05-31")]
     #[garde(skip)]
     pub until: Option<jiff::Timestamp>,

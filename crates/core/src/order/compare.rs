@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Cell, TrainOrder, patch};
+use super::{Cell, TrainOrder, merge_patch};
 use crate::alias::AliasName;
-use crate::metric::MetricName;
+use crate::metric_name::MetricName;
 
 /// The most trainings that one job may order.
 pub const MOST_CHILDREN: usize = 500;
@@ -85,18 +85,18 @@ impl CompareOrder {
             for cell in options(&self.cells) {
                 for norm in options(&self.layer_norm) {
                     let mut order = self.base.clone();
-                    patch::merge(&mut order, variant);
+                    merge_patch::merge(&mut order, variant);
                     let mut names: Vec<String> = Vec::new();
                     if !self.variants.is_empty() {
                         let named = variant.get("name").and_then(Value::as_str);
                         names.push(named.map_or_else(|| format!("variant {}", at + 1), str::to_owned));
                     }
                     if let Some(cell) = cell {
-                        patch::merge(&mut order, &json!({"model": {"cell": cell}}));
+                        merge_patch::merge(&mut order, &json!({"model": {"cell": cell}}));
                         names.push(cell.name().to_owned());
                     }
                     if let Some(norm) = norm {
-                        patch::merge(&mut order, &json!({"model": {"layer_norm": norm}}));
+                        merge_patch::merge(&mut order, &json!({"model": {"layer_norm": norm}}));
                         names.push(if norm { "layer norm" } else { "plain" }.to_owned());
                     }
                     let variant = if names.is_empty() { "base".to_owned() } else { names.join(", ") };
@@ -104,7 +104,7 @@ impl CompareOrder {
                     for seed in options(&self.seeds) {
                         let mut order = order.clone();
                         if let Some(seed) = seed {
-                            patch::merge(&mut order, &json!({"training": {"seed": seed}}));
+                            merge_patch::merge(&mut order, &json!({"training": {"seed": seed}}));
                         }
                         contenders.push(Contender { variant: variant.clone(), seed, pointer: pointer.clone(), order });
                     }
@@ -126,7 +126,7 @@ mod tests {
 
     fn order(rest: Value) -> CompareOrder {
         let mut order = json!({"base": {"dataset": "d", "model": {"layers": [4]}}});
-        patch::merge(&mut order, &rest);
+        merge_patch::merge(&mut order, &rest);
         serde_json::from_value(order).unwrap()
     }
 

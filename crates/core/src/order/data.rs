@@ -186,11 +186,11 @@ impl<'de> Deserialize<'de> for Part {
 #[serde(deny_unknown_fields)]
 pub struct TimeRange {
     /// Left out: from the series' first point.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::from")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time_bound::from")]
     #[schema(value_type = Option<String>, example = "2019-01-01")]
     pub from: Option<jiff::Timestamp>,
     /// Left out: to the series' last point.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::to")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time_bound::to")]
     #[schema(value_type = Option<String>, example = "2019-05-31")]
     pub to: Option<jiff::Timestamp>,
 }

@@ -101,7 +101,10 @@ impl Head {
 
 /// Reads a word (`"normal"`) or an object.
 pub(super) fn read<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Head, D::Error> {
-    super::word::word_or_object(from, "a head such as {\"type\": \"quantile\", \"levels\": [0.1, 0.5, 0.9]}")
+    super::string_or_struct::string_or_struct(
+        from,
+        "a head such as {\"type\": \"quantile\", \"levels\": [0.1, 0.5, 0.9]}",
+    )
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl From<Loss> for LossForm {
 impl<'de> Deserialize<'de> for Loss {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let expected = "a loss such as \"mse\", or {\"type\": \"huber\", \"delta\": 1.0}";
-        Ok(match super::word::word_or_object(from, expected)? {
+        Ok(match super::string_or_struct::string_or_struct(from, expected)? {
             LossObject::Mse {} => Self::Mse,
             LossObject::Mae {} => Self::Mae,
             LossObject::Huber { delta } => Self::Huber { delta },

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::TrainOrder;
 use crate::alias::AliasName;
-use crate::metric::MetricName;
+use crate::metric_name::MetricName;
 
 /// Train with values drawn from ranges and keep the best.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
@@ -211,7 +211,7 @@ mod tests {
     fn a_range_is_of_one_sound_kind() {
         let range = |rest: Value| -> Range {
             let mut range = json!({"path": "/x"});
-            super::super::patch::merge(&mut range, &rest);
+            super::super::merge_patch::merge(&mut range, &rest);
             serde_json::from_value(range).unwrap()
         };
         assert_eq!(range(json!({"integer": [3, 3]})).draw(), Ok(Draw::Integer(3, 3)));

@@ -6,7 +6,7 @@
 //! - *long*: everything else. The series id is the column called like one, or the text column that
 //!   keeps apart the rows that share a time; without either there is one series.
 
-use super::sample::{Line, Shape, repeats};
+use super::sample::{ColumnStats, Line, repeats};
 use crate::error::IngestError;
 use crate::options::{Decimal, TimeFormat, UploadOptions};
 use gatecast_core::dataset::{ColumnKind, Layout, Warning};
@@ -58,7 +58,7 @@ const VALUE: &str = "value";
 
 /// How to read every row.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct ColumnPlan {
     pub(super) layout: Layout,
     pub(super) reason: String,
     pub(super) time: Option<usize>,
@@ -83,13 +83,17 @@ pub(super) struct PlannedColumn {
 struct Sample<'a> {
     names: &'a [String],
     rows: &'a [Line],
-    shapes: Vec<Shape>,
+    shapes: Vec<ColumnStats>,
     options: &'a UploadOptions,
 }
 
-pub(super) fn recognise(names: &[String], rows: &[Line], options: &UploadOptions) -> Result<Plan, IngestError> {
+pub(super) fn infer_schema(
+    names: &[String],
+    rows: &[Line],
+    options: &UploadOptions,
+) -> Result<ColumnPlan, IngestError> {
     let comma = options.decimal == Decimal::Comma;
-    let shapes = (0..names.len()).map(|column| Shape::of(rows, column, comma)).collect();
+    let shapes = (0..names.len()).map(|column| ColumnStats::of(rows, column, comma)).collect();
     let sample = Sample { names, rows, shapes, options };
     sample.check_header()?;
     let time = sample.time_column()?;
@@ -127,7 +131,7 @@ impl Sample<'_> {
         self.names.get(column).map_or("", String::as_str)
     }
 
-    fn shape(&self, column: usize) -> Option<&Shape> {
+    fn shape(&self, column: usize) -> Option<&ColumnStats> {
         self.shapes.get(column)
     }
 
@@ -212,14 +216,15 @@ impl Sample<'_> {
     fn looks_wide(&self, time: usize) -> bool {
         let mut others = (0..self.names.len()).filter(|&column| column != time);
         self.names.len() > WIDE_COLUMNS
-            && others
-                .all(|column| self.shape(column).is_some_and(Shape::all_numbers) && !is_series_name(self.name(column)))
+            && others.all(|column| {
+                self.shape(column).is_some_and(ColumnStats::all_numbers) && !is_series_name(self.name(column))
+            })
             && !repeats(self.rows, &[time])
     }
 
-    fn rows_plan(&self, reason: String) -> Plan {
+    fn rows_plan(&self, reason: String) -> ColumnPlan {
         let column = PlannedColumn { at: 1, name: VALUE.to_owned(), kind: ColumnKind::Number };
-        Plan {
+        ColumnPlan {
             layout: Layout::Rows,
             reason,
             time: None,
@@ -231,9 +236,9 @@ impl Sample<'_> {
         }
     }
 
-    fn wide_plan(&self, (time, time_format): (usize, TimeFormat), reason: String) -> Plan {
+    fn wide_plan(&self, (time, time_format): (usize, TimeFormat), reason: String) -> ColumnPlan {
         let column = PlannedColumn { at: 0, name: VALUE.to_owned(), kind: ColumnKind::Number };
-        Plan {
+        ColumnPlan {
             layout: Layout::Wide,
             reason,
             time: Some(time),
@@ -250,7 +255,7 @@ impl Sample<'_> {
         time: Option<(usize, TimeFormat)>,
         series: Option<usize>,
         said: &str,
-    ) -> Result<Plan, IngestError> {
+    ) -> Result<ColumnPlan, IngestError> {
         let (series, found) = match series {
             Some(series) => (Some(series), "the upload's options name it".to_owned()),
             None => self.series_column(time.map(|(column, _)| column)),
@@ -285,7 +290,7 @@ impl Sample<'_> {
             return Err(IngestError::too_large("too_many_columns", detail));
         }
         let (time, time_format) = time.map_or((None, TimeFormat::Calendar), |(at, format)| (Some(at), format));
-        Ok(Plan { layout: Layout::Long, reason, time, time_format, series, columns, wide: Vec::new(), warnings })
+        Ok(ColumnPlan { layout: Layout::Long, reason, time, time_format, series, columns, wide: Vec::new(), warnings })
     }
 
     /// The column of series ids, if there is one, and why.

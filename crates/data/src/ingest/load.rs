@@ -8,10 +8,10 @@ use std::sync::mpsc::SyncSender;
 use csv::ByteRecord;
 
 use super::cells::{CellFault, is_missing, number, quoted};
-use super::keys::Keys;
-use super::layout::Plan;
+use super::interner::Interner;
+use super::layout::ColumnPlan;
 use super::rows::{Cells, NO_CATEGORY, Rows};
-use super::runs::Run;
+use super::sorted_runs::Run;
 use super::times::{Times, order_question, swap_day_and_month};
 use crate::error::{IngestError, RowError};
 use crate::options::{DateOrder, Decimal, UploadLimits, UploadOptions};
@@ -22,9 +22,9 @@ const NAMED: usize = 20;
 
 /// All that is known once the last row is in.
 pub(super) struct Loaded {
-    pub(super) plan: Plan,
+    pub(super) plan: ColumnPlan,
     pub(super) names: Vec<String>,
-    pub(super) keys: Keys,
+    pub(super) keys: Interner,
     /// Beside each value column: the texts of a category column, or none.
     pub(super) categories: Vec<Option<Categories>>,
     pub(super) rows: u64,
@@ -37,19 +37,19 @@ pub(super) struct Loaded {
 /// The texts of one category column.
 #[derive(Debug, Default)]
 pub(super) struct Categories {
-    pub(super) texts: Keys,
+    pub(super) texts: Interner,
     /// There were too many: the column is to be left out.
     pub(super) overflowed: bool,
 }
 
 pub(super) struct Loader<'a> {
-    plan: Plan,
+    plan: ColumnPlan,
     names: Vec<String>,
     limits: &'a UploadLimits,
     decimal_comma: bool,
     give: SyncSender<Run>,
     times: Times,
-    keys: Keys,
+    keys: Interner,
     last_key: u32,
     /// Points of each series so far, where there are no times.
     places: Vec<i64>,
@@ -63,7 +63,7 @@ pub(super) struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     pub(super) fn new(
-        plan: Plan,
+        plan: ColumnPlan,
         names: Vec<String>,
         options: &'a UploadOptions,
         give: SyncSender<Run>,
@@ -81,7 +81,7 @@ impl<'a> Loader<'a> {
             plan,
             names,
             give,
-            keys: Keys::default(),
+            keys: Interner::default(),
             last_key: 0,
             places: Vec::new(),
             rows: 0,

@@ -8,7 +8,7 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::rows::{Key, Rows};
-use super::runs::Source;
+use super::sorted_runs::Source;
 use crate::error::IngestError;
 
 /// One run, and how far it has been taken.

@@ -21,22 +21,22 @@ use uuid::Uuid;
 use super::error::IngestError;
 use super::options::{Encoding, UploadOptions};
 use gatecast_core::dataset::{Format, Profile};
-use intake::Intake;
 use load::Loaded;
-use runs::{Run, Runs};
+use row_sink::RowSink;
+use sorted_runs::{Run, Runs};
 
 mod cells;
-mod combine;
 mod decode;
-mod intake;
-mod keys;
+mod dedup;
+mod interner;
 mod layout;
 mod load;
 mod merge;
 mod profile;
+mod row_sink;
 mod rows;
-mod runs;
 mod sample;
+mod sorted_runs;
 mod source;
 mod steps;
 mod store;
@@ -93,7 +93,7 @@ fn load(
         // No run waits between the threads: each is a good part of the memory we may use.
         let (give, take) = sync_channel(0);
         let sorter = scope.spawn(move || sort(&take, folder));
-        let mut intake = Intake::new(options, give);
+        let mut intake = RowSink::new(options, give);
         let read = source::read(upload, encoding, options, folder, &mut intake);
         let loaded = read.and_then(|format| Ok((format, intake.finish()?)));
         let runs = sorter.join().unwrap_or_else(|_| Err(IngestError::machine("the sorter broke off")));

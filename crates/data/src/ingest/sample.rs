@@ -13,7 +13,7 @@ pub(super) type Line = (u64, ByteRecord);
 
 /// One column over the sample.
 #[derive(Debug, Default)]
-pub(super) struct Shape {
+pub(super) struct ColumnStats {
     /// Cells with a value.
     pub(super) filled: usize,
     /// Of them: numbers, also ones that are refused for their size.
@@ -31,7 +31,7 @@ pub(super) struct Shape {
     pub(super) longest: usize,
 }
 
-impl Shape {
+impl ColumnStats {
     pub(super) fn of(rows: &[Line], column: usize, decimal_comma: bool) -> Self {
         let mut shape = Self::default();
         let mut seen = HashSet::new();

@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use super::decode;
-use super::intake::Intake;
+use super::row_sink::RowSink;
 use crate::error::IngestError;
 use crate::options::{Encoding, UploadOptions};
 use gatecast_core::dataset::Format;
@@ -23,7 +23,7 @@ pub(super) fn read(
     encoding: Encoding,
     options: &UploadOptions,
     spool: &Path,
-    intake: &mut Intake<'_>,
+    intake: &mut RowSink<'_>,
 ) -> Result<Format, IngestError> {
     let mut content = decode::open(upload, encoding, &options.limits)?;
     let mut head = Vec::new();

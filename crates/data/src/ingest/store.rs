@@ -6,11 +6,11 @@ use std::thread;
 
 use jiff::Timestamp;
 
-use super::combine::Combiner;
+use super::dedup::Combiner;
 use super::load::Loaded;
 use super::merge::merge;
 use super::rows::{Key, Rows};
-use super::runs::Runs;
+use super::sorted_runs::Runs;
 use super::summary::{Summary, Totals, name_categories};
 use super::write::{IndexWriter, PointsWriter, StoredColumn};
 use crate::error::IngestError;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::keys::Keys;
+use super::interner::Interner;
 use super::rows::{Cells, NO_CATEGORY, Rows};
 use super::steps::Steps;
 use super::write::{IndexWriter, StoredColumn};
@@ -20,7 +20,7 @@ pub(super) const SHORT: u64 = 20;
 
 /// Gathers everything; writes each series to the index as it ends.
 pub(super) struct Summary<'a> {
-    keys: &'a Keys,
+    keys: &'a Interner,
     names: Vec<&'a str>,
     has_times: bool,
     index: IndexWriter,
@@ -89,7 +89,7 @@ impl Moments {
 }
 
 impl<'a> Summary<'a> {
-    pub(super) fn new(keys: &'a Keys, columns: &[StoredColumn<'a>], has_times: bool, index: IndexWriter) -> Self {
+    pub(super) fn new(keys: &'a Interner, columns: &[StoredColumn<'a>], has_times: bool, index: IndexWriter) -> Self {
         let summary = |column: &StoredColumn<'_>| match column.categories {
             None => ColumnSummary::Numbers { missing: 0, moments: Moments::default() },
             Some(texts) => ColumnSummary::Categories { missing: 0, counts: vec![0; texts.len()] },
@@ -260,7 +260,7 @@ impl ColumnSummary {
 }
 
 /// Puts the texts to the counts of a category column, the most frequent first.
-pub(super) fn name_categories(column: &mut Column, texts: &Keys) {
+pub(super) fn name_categories(column: &mut Column, texts: &Interner) {
     for (count, text) in column.categories.iter_mut().zip(texts.texts()) {
         text.clone_into(&mut count.value);
     }

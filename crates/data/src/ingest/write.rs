@@ -19,7 +19,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-use super::keys::Keys;
+use super::interner::Interner;
 use super::rows::{Cells, NO_CATEGORY, Rows};
 use crate::error::IngestError;
 use crate::stored::{INDEX_COLUMNS, SERIES, TIME};
@@ -35,14 +35,14 @@ const PAGE_ROWS: usize = 20_000;
 pub(super) struct StoredColumn<'a> {
     pub(super) name: &'a str,
     /// The texts of a category column.
-    pub(super) categories: Option<&'a Keys>,
+    pub(super) categories: Option<&'a Interner>,
 }
 
 /// Writes blocks of sorted rows.
 pub(super) struct PointsWriter<'a> {
     writer: ArrowWriter<Hashing>,
     schema: Arc<Schema>,
-    keys: &'a Keys,
+    keys: &'a Interner,
     has_times: bool,
     dictionaries: Vec<Option<ArrayRef>>,
 }
@@ -50,7 +50,7 @@ pub(super) struct PointsWriter<'a> {
 impl<'a> PointsWriter<'a> {
     pub(super) fn create(
         path: &Path,
-        keys: &'a Keys,
+        keys: &'a Interner,
         columns: &[StoredColumn<'_>],
         has_times: bool,
     ) -> Result<Self, IngestError> {
@@ -76,7 +76,7 @@ impl<'a> PointsWriter<'a> {
         let schema = Arc::new(Schema::new(fields));
         let file = create(path).map_err(IngestError::machine)?;
         let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties.build()));
-        let texts = |keys: &Keys| -> ArrayRef { Arc::new(StringArray::from_iter_values(keys.texts())) };
+        let texts = |keys: &Interner| -> ArrayRef { Arc::new(StringArray::from_iter_values(keys.texts())) };
         Ok(Self {
             writer: writer.map_err(IngestError::machine)?,
             schema,

@@ -2,7 +2,7 @@
 
 use gatecast_core::backtest::PointErrors;
 use gatecast_core::forecast::Forecast;
-use gatecast_core::metrics::Coverage;
+use gatecast_core::metric_values::Coverage;
 use gatecast_model::pinball;
 
 /// Sums over points whose value is known.

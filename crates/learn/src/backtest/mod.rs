@@ -31,7 +31,7 @@ const BATCH: usize = 128;
 const LISTED: usize = 1_000;
 
 /// Hears events; breaks where nobody waits for the rest.
-type Emit<'e> = dyn FnMut(TrainerEvent) -> ControlFlow<()> + 'e;
+type EventSink<'e> = dyn FnMut(TrainerEvent) -> ControlFlow<()> + 'e;
 
 /// Why a backtest ended without a result.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +50,15 @@ enum Halt {
     Nothing(String),
 }
 
-/// Runs one assignment. The last event is `backtested` or `failed`, unless `emit` breaks.
-pub fn run(assignment: &Assignment, task: &Backtest, emit: &mut Emit<'_>) {
-    let last = match judge(assignment, task, emit) {
+/// Runs one assignment. The last event is `backtested` or `failed`, unless `sink` breaks.
+pub fn run(assignment: &Assignment, task: &Backtest, sink: &mut EventSink<'_>) {
+    let last = match judge(assignment, task, sink) {
         Ok(finished) => finished,
         Err(Halt::Stopped) => return,
         Err(halt) => failure(&halt),
     };
     // The last event: whether anyone still listens changes nothing.
-    let _ = emit(last);
+    let _ = sink(last);
 }
 
 fn failure(halt: &Halt) -> TrainerEvent {
@@ -95,7 +95,7 @@ struct Judge {
     series: Vec<Sums>,
 }
 
-fn judge(assignment: &Assignment, task: &Backtest, emit: &mut Emit<'_>) -> Result<TrainerEvent, Halt> {
+fn judge(assignment: &Assignment, task: &Backtest, sink: &mut EventSink<'_>) -> Result<TrainerEvent, Halt> {
     let model = LocalModel::read(&task.model).map_err(|error| Halt::Model(error.to_string()))?;
     let manifest = model.manifest();
     let horizon = task.horizon.unwrap_or(manifest.horizon).max(1);
@@ -135,7 +135,7 @@ fn judge(assignment: &Assignment, task: &Backtest, emit: &mut Emit<'_>) -> Resul
             }
         }
         let fraction = (fold + 1) as f64 / task.folds as f64;
-        if emit(TrainerEvent::Progress { fraction, eta_seconds: None }).is_break() {
+        if sink(TrainerEvent::Progress { fraction, eta_seconds: None }).is_break() {
             return Err(Halt::Stopped);
         }
     }

@@ -4,8 +4,8 @@
 //! transformers effective for time series forecasting?").
 
 use crate::prepare::Prepared;
-use crate::windows::{View, Windows};
-use gatecast_model::scaling::OwnScale;
+use crate::windows::{WindowView, Windows};
+use gatecast_model::scaling::WindowScale;
 
 use super::known;
 
@@ -60,12 +60,12 @@ fn fit(prepared: &Prepared, training: &Windows, target: usize, points: usize) ->
     let (width, horizon) = (points + 1, prepared.shape.horizon);
     let mut square = vec![0.0; width * width];
     let mut right = vec![0.0; width * horizon];
-    let mut own = OwnScale::default();
+    let mut own = WindowScale::default();
     let mut context = Vec::new();
     let every = training.len().div_ceil(MOST_WINDOWS).max(1);
     let mut windows = 0.0;
     for window in (0..training.len()).step_by(usize::try_from(every).unwrap_or(1)).filter_map(|at| training.get(at)) {
-        let view = View::of(prepared, window, &mut own);
+        let view = WindowView::of(prepared, window, &mut own);
         let future = view.future(target);
         if future.iter().any(|value| value.is_nan()) {
             continue;

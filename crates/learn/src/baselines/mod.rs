@@ -5,11 +5,11 @@ mod theta;
 
 pub use linear::Linear;
 
-use super::metrics::Errors;
+use super::metrics::MetricAccumulator;
 use super::prepare::Prepared;
-use super::windows::{View, Windows};
-use gatecast_core::metrics::{Baselines, HeldOut, Metrics};
-use gatecast_model::scaling::OwnScale;
+use super::windows::{WindowView, Windows};
+use gatecast_core::metric_values::{Baselines, HoldoutMetrics, Metrics};
+use gatecast_model::scaling::WindowScale;
 
 /// A method by which one series' context gives its forecast.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,11 +29,11 @@ pub enum Baseline {
 impl Baseline {
     /// Its errors on some windows; `None` where there are none.
     pub fn judge(&self, prepared: &Prepared, windows: &Windows) -> Option<Metrics> {
-        let mut errors = Errors::default();
-        let mut own = OwnScale::default();
+        let mut errors = MetricAccumulator::default();
+        let mut own = WindowScale::default();
         let (mut context, mut forecast) = (Vec::new(), Vec::new());
         for window in (0..windows.len()).filter_map(|number| windows.get(number)) {
-            let view = View::of(prepared, window, &mut own);
+            let view = WindowView::of(prepared, window, &mut own);
             for target in 0..prepared.targets {
                 known(view.context(target), &mut context);
                 self.forecast(&context, prepared.shape.season, prepared.shape.horizon, target, &mut forecast);
@@ -77,7 +77,7 @@ pub struct Judged<'w> {
 
 /// All baselines, or the quick ones alone.
 pub fn judge_all(prepared: &Prepared, windows: Judged<'_>, all: bool) -> Baselines {
-    let judge = |baseline: Baseline| HeldOut {
+    let judge = |baseline: Baseline| HoldoutMetrics {
         validation: baseline.judge(prepared, windows.validation),
         test: baseline.judge(prepared, windows.test),
     };

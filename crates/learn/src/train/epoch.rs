@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use super::Trainer;
-use crate::progress::{Emit, Halt};
-use crate::state::State;
+use crate::progress::{EventSink, Interrupted};
+use crate::training_state::TrainingState;
 use crate::windows::PartName;
-use gatecast_core::metrics::{EpochReport, Metrics, TrainingMetrics};
+use gatecast_core::metric_values::{EpochReport, Metrics, TrainingMetrics};
 use gatecast_model::error::LearnError;
 use gatecast_nn::clip::{clip, norm};
-use gatecast_nn::engine::{Batch, Draw, Inputs};
+use gatecast_nn::engine::{Batch, DropoutKey, Inputs};
 use gatecast_nn::random::{Purpose, Random};
 
 /// What an epoch's steps came to.
@@ -22,11 +22,15 @@ struct Learnt {
 
 impl Trainer<'_> {
     /// Runs the epoch after the last one of `state`, and judges it.
-    pub(super) fn epoch(&mut self, state: &mut State, emit: &mut Emit<'_>) -> Result<EpochReport, Halt> {
+    pub(super) fn epoch(
+        &mut self,
+        state: &mut TrainingState,
+        sink: &mut EventSink<'_>,
+    ) -> Result<EpochReport, Interrupted> {
         let began = Instant::now();
         let epoch = state.epochs() + 1;
-        let learnt = self.learn(state, epoch, began, emit)?;
-        let validation = self.judge(&state.parameters, PartName::Validation, emit)?;
+        let learnt = self.learn(state, epoch, began, sink)?;
+        let validation = self.judge(&state.parameters, PartName::Validation, sink)?;
         let all_finite = |metrics: &Metrics| metrics.loss.unwrap_or_default().is_finite() && metrics.rmse.is_finite();
         if !validation.as_ref().is_none_or(all_finite) {
             return Err(diverged("the validation loss", epoch, learnt.learning_rate).into());
@@ -44,10 +48,16 @@ impl Trainer<'_> {
 
     /// Takes every training window once, in an order drawn for this epoch, or as many as the order's
     /// limits on steps and time allow.
-    fn learn(&mut self, state: &mut State, epoch: u32, began: Instant, emit: &mut Emit<'_>) -> Result<Learnt, Halt> {
+    fn learn(
+        &mut self,
+        state: &mut TrainingState,
+        epoch: u32,
+        began: Instant,
+        sink: &mut EventSink<'_>,
+    ) -> Result<Learnt, Interrupted> {
         let training = &self.assignment.order.training;
         let order_rate = state.learning_rate(training).ok_or(LearnError::Unresolved("training.optimizer"))?;
-        let base = self.rates.base(order_rate, state.history.iter().map(EpochReport::judged));
+        let base = self.rates.base(order_rate, state.history.iter().map(EpochReport::monitored_loss));
         let seconds_before = state.seconds();
         let mut order = std::mem::take(&mut self.order);
         // From the same beginning every time, so that the order depends on the epoch alone.
@@ -66,7 +76,7 @@ impl Trainer<'_> {
             self.move_weights(state, learning_rate);
             total += loss * numbers.len() as f64;
             seen += numbers.len();
-            self.progress.trained(numbers.len(), emit)?;
+            self.progress.trained(numbers.len(), sink)?;
             let out_of_time = |limit: f64| seconds_before + began.elapsed().as_secs_f64() >= limit;
             if training.max_steps.is_some_and(|most| state.optimizer.steps() >= most)
                 || training.time_limit_seconds.is_some_and(out_of_time)
@@ -87,7 +97,7 @@ impl Trainer<'_> {
         let windows = numbers.iter().filter_map(|&number| self.training.get(u64::from(number)));
         self.batcher.gather(&self.prepared, self.network.output, windows);
         let inputs = Inputs { batch: numbers.len(), steps: self.prepared.shape.context, values: &self.batcher.inputs };
-        let draw = Some(Draw { seed: self.assignment.order.training.seed, step });
+        let draw = Some(DropoutKey { seed: self.assignment.order.training.seed, step });
         let (weights, units) = (&self.batcher.weights, &self.batcher.units);
         let batch = Batch { draw, weights, units, ..Batch::new(inputs, &self.batcher.targets) };
         let loss = self.engine.loss_and_gradient(parameters, batch, &mut self.gradient)?;
@@ -98,7 +108,7 @@ impl Trainer<'_> {
     }
 
     /// One step along `gradient`.
-    pub(super) fn move_weights(&mut self, state: &mut State, learning_rate: f64) {
+    pub(super) fn move_weights(&mut self, state: &mut TrainingState, learning_rate: f64) {
         if let Some(bound) = self.assignment.order.training.clip {
             clip(bound, &self.network, &mut self.gradient);
         }
@@ -115,12 +125,12 @@ impl Trainer<'_> {
         &mut self,
         parameters: &[f32],
         part: PartName,
-        emit: &mut Emit<'_>,
-    ) -> Result<Option<Metrics>, Halt> {
+        sink: &mut EventSink<'_>,
+    ) -> Result<Option<Metrics>, Interrupted> {
         let windows = if part == PartName::Test { &self.test } else { &self.validation };
         let progress = &mut self.progress;
         let aims = (self.network.output, &self.objective.criterion);
-        let mut judged = |windows| progress.judged(windows, emit);
+        let mut judged = |windows| progress.judged(windows, sink);
         self.judge.judge(self.engine.as_mut(), parameters, &self.prepared, windows, aims, &mut judged)
     }
 }

@@ -3,7 +3,7 @@
 use super::build;
 use gatecast_core::order::{Activation, Cell, Device, EngineChoice, Loss, Output};
 use gatecast_nn::engine::fused::Fused;
-use gatecast_nn::engine::{Batch, Draw, Engine, Inputs, Objective, Steps};
+use gatecast_nn::engine::{Batch, DropoutKey, Engine, Inputs, Objective, Steps};
 use gatecast_nn::initialise;
 use gatecast_nn::network::{Layer, Network};
 use gatecast_nn::random::{Purpose, Random};
@@ -87,7 +87,7 @@ proptest! {
                 Network::stack(cell, layer_norm, inputs, &units, outputs, output)
             }
         };
-        let draw = dropping.then_some(Draw { seed, step: 11 });
+        let draw = dropping.then_some(DropoutKey { seed, step: 11 });
         let objective = Objective::of(if mae { Loss::Mae } else { Loss::Mse });
         let parameters = initialise(&network, seed);
         let values = numbers(seed, 1, batch * steps * inputs);

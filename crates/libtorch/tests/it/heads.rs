@@ -3,7 +3,7 @@
 use gatecast_core::order::{Cell, Device, EngineChoice, Head, Loss, Output};
 use gatecast_nn::engine::fused::Fused;
 use gatecast_nn::engine::{Batch, Engine, Inputs, Objective, Steps};
-use gatecast_nn::loss::{Criterion, Layout, Truth};
+use gatecast_nn::loss::{Criterion, Layout, Targets};
 use gatecast_nn::network::Network;
 use gatecast_nn::random::{Purpose, Random};
 
@@ -56,8 +56,8 @@ fn both_engines_take_every_loss_with_its_weights_units_and_unknown_values() {
             let (loss, gradient, said) = run(libtorch(), batch);
             let layout =
                 Layout { series, steps: output_steps, strides: [output_steps * network.outputs, network.outputs, 1] };
-            let truth = Truth { targets: &targets, weights: &weights, units: &units };
-            let (total, weight) = criterion.measure(&said, layout, truth);
+            let truth = Targets { targets: &targets, weights: &weights, units: &units };
+            let (total, weight) = criterion.loss_sum(&said, layout, truth);
             let near = |got: f32, expected: f32, what: &str| {
                 let error = (got - expected).abs();
                 assert!(error < 2e-4 * (1.0 + expected.abs()), "{criterion:?} {output:?} {what}: {got}, {expected}");
@@ -68,7 +68,7 @@ fn both_engines_take_every_loss_with_its_weights_units_and_unknown_values() {
             gradient.iter().zip(&fused_gradient).for_each(|(&a, &b)| near(b, a, "gradient"));
             // The head's bias moves its output everywhere alike.
             let mut slopes = said;
-            criterion.descend(&mut slopes, layout, truth, 1.0 / weight);
+            criterion.backward(&mut slopes, layout, truth, 1.0 / weight);
             let bias = network.parameters().pop().unwrap();
             for place in 0..network.outputs {
                 let expected: f32 = slopes.iter().skip(place).step_by(network.outputs).sum();

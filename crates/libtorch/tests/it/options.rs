@@ -3,7 +3,7 @@
 
 use gatecast_core::order::{Activation, Cell, Device, EngineChoice, Loss, Output};
 use gatecast_nn::engine::fused::Fused;
-use gatecast_nn::engine::{Batch, Draw, Engine, Inputs, Objective, Steps};
+use gatecast_nn::engine::{Batch, DropoutKey, Engine, Inputs, Objective, Steps};
 use gatecast_nn::network::{Layer, Network};
 use gatecast_nn::random::{Purpose, Random};
 
@@ -15,7 +15,7 @@ const STEPS: usize = 7;
 /// a layer add up, so sums are a few times larger here.
 const TOLERANCE: f64 = 5e-5;
 const OBJECTIVE: Objective = Objective::of(Loss::Mse);
-const DRAW: Draw = Draw { seed: 3, step: 17 };
+const DRAW: DropoutKey = DropoutKey { seed: 3, step: 17 };
 
 /// Two layers that `change` may alter, given their place.
 fn network(cell: Cell, layer_norm: bool, output: Output, change: &dyn Fn(usize, &mut Layer)) -> Network {
@@ -111,11 +111,11 @@ impl Case {
         }
     }
 
-    fn batch(&self, draw: Option<Draw>) -> Batch<'_> {
+    fn batch(&self, draw: Option<DropoutKey>) -> Batch<'_> {
         Batch { draw, ..Batch::new(Inputs { batch: BATCH, steps: STEPS, values: &self.inputs }, &self.targets) }
     }
 
-    fn learn(&self, engine: &mut dyn Engine, draw: Option<Draw>) -> (f32, Vec<f32>) {
+    fn learn(&self, engine: &mut dyn Engine, draw: Option<DropoutKey>) -> (f32, Vec<f32>) {
         let mut gradient = vec![f32::NAN; self.parameters.len()];
         let loss = engine.loss_and_gradient(&self.parameters, self.batch(draw), &mut gradient).unwrap();
         (loss, gradient)
@@ -194,9 +194,9 @@ fn a_draw_names_its_masks_and_none_drops_nothing() {
         for (mut engine, mut without) in engines(&network).into_iter().zip(engines(&plain)) {
             let first = case.learn(engine.as_mut(), Some(DRAW));
             assert_eq!(first, case.learn(engine.as_mut(), Some(DRAW)), "the same draw, the same bytes");
-            let next = Draw { step: DRAW.step + 1, ..DRAW };
+            let next = DropoutKey { step: DRAW.step + 1, ..DRAW };
             assert_ne!(first.0, case.learn(engine.as_mut(), Some(next)).0);
-            let seeded = Draw { seed: DRAW.seed + 1, ..DRAW };
+            let seeded = DropoutKey { seed: DRAW.seed + 1, ..DRAW };
             assert_ne!(first.0, case.learn(engine.as_mut(), Some(seeded)).0);
             let (all, kept) = (case.learn(engine.as_mut(), None).0, case.learn(without.as_mut(), Some(DRAW)).0);
             // LibTorch's own layers and our loops may round apart.

@@ -144,7 +144,7 @@ fn check_manifest(manifest: &Manifest) -> Result<(), String> {
         let field = report.iter().next().map(|(path, _)| path.to_string()).unwrap_or_default();
         return Err(format!("`order.{}` is out of its range", shorten(&field)));
     }
-    if let Some(error) = manifest.order.model.contradictions().first() {
+    if let Some(error) = manifest.order.model.validate_layers().first() {
         return Err(format!("`order{}` contradicts the rest of the model", error.pointer.replace('/', ".")));
     }
     let data = &manifest.order.data;

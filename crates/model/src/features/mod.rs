@@ -16,7 +16,7 @@ mod build;
 mod calendar;
 mod encode;
 
-use crate::values;
+use crate::target_transform;
 use gatecast_core::model::Encodings;
 use gatecast_core::order::{CalendarFeature, DataSpec};
 use gatecast_nn::network::Embedding;
@@ -111,7 +111,7 @@ impl Layout {
     /// Of a resolved order and what training found in its columns.
     pub fn of(data: &DataSpec, encodings: &Encodings) -> Self {
         let columns = number_columns(data, encodings);
-        let masked = values::masked(data, &columns);
+        let masked = target_transform::masked(data, &columns);
         let mut build = Builder::new(columns.len() + masked);
         let targets = data.targets.len();
         let mut number = 0;

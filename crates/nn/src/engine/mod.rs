@@ -3,7 +3,7 @@
 pub mod fused;
 
 use super::embedding::Embedded;
-use super::loss::{Criterion, Truth, UNITS};
+use super::loss::{Criterion, SCALE_FIELDS, Targets};
 use super::network::Network;
 use gatecast_core::order::{Device, EngineChoice, Loss, TrainOrder};
 
@@ -24,11 +24,11 @@ pub struct Batch<'a> {
     pub targets: &'a [f32],
     /// What each series' loss counts for, `[batch]`; empty where all count 1.
     pub weights: &'a [f32],
-    /// What brings a prediction to the data's units, `[batch, target, UNITS]`
-    /// ([`crate::loss::UNITS`]). Left empty, the network's scale is the data's.
+    /// What brings a prediction to the data's units, `[batch, target, SCALE_FIELDS]`
+    /// ([`crate::loss::SCALE_FIELDS`]). Left empty, the network's scale is the data's.
     pub units: &'a [f32],
     /// What dropout draws from; `None`: nothing is dropped.
-    pub draw: Option<Draw>,
+    pub draw: Option<DropoutKey>,
 }
 
 impl<'a> Batch<'a> {
@@ -38,14 +38,14 @@ impl<'a> Batch<'a> {
     }
 
     /// What the predictions are held against.
-    pub fn truth(&self) -> Truth<'a> {
-        Truth { targets: self.targets, weights: self.weights, units: self.units }
+    pub fn truth(&self) -> Targets<'a> {
+        Targets { targets: self.targets, weights: self.weights, units: self.units }
     }
 }
 
 /// Names the random numbers of one training step, so that every engine draws the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Draw {
+pub struct DropoutKey {
     pub seed: u64,
     /// Training steps before this one, over all epochs.
     pub step: u64,
@@ -136,10 +136,10 @@ impl Objective {
         if !batch.weights.is_empty() {
             shape("weights", series, batch.weights.len())?;
         }
-        let targets = batch.units.len() / (series * UNITS).max(1);
+        let targets = batch.units.len() / (series * SCALE_FIELDS).max(1);
         match batch.units.is_empty() || (targets > 0 && points.is_multiple_of(targets)) {
-            true => shape("units", series * targets * UNITS, batch.units.len()),
-            false => shape("units", series * UNITS, batch.units.len()),
+            true => shape("units", series * targets * SCALE_FIELDS, batch.units.len()),
+            false => shape("units", series * SCALE_FIELDS, batch.units.len()),
         }
     }
 }

@@ -8,35 +8,35 @@
 //! An unknown value (NaN) costs nothing and pulls at nothing; an output that is not finite comes
 //! through to the loss. Each loss is a mean over known points, weighted by series.
 
+mod distribution;
 mod negative_binomial;
 mod normal;
-mod outlook;
 mod point;
 mod special;
 mod student_t;
 #[cfg(test)]
 mod tests;
 
-pub use outlook::{Amount, Outlook, same_level};
+pub use distribution::{PredictiveDistribution, ScaledOrRaw, same_level};
 pub use point::pinball;
 
 use gatecast_core::order::{Head, Loss};
 
-/// Numbers a series and target have in [`Truth::units`]: the factor and the term that bring a
+/// Numbers a series and target have in [`Targets::units`]: the factor and the term that bring a
 /// scaled number to the data's units, and the seasonal naive error in the data's units (NaN where
 /// there is none).
-pub const UNITS: usize = 3;
+pub const SCALE_FIELDS: usize = 3;
 
 /// One series' and target's way to the data's units: value = scaled × factor + term.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Unit {
+pub struct TargetScale {
     pub factor: f64,
     pub term: f64,
     /// The mean absolute error of the seasonal naive forecast, in the data's units.
     pub seasonal: f64,
 }
 
-impl Unit {
+impl TargetScale {
     /// The network's scale is the data's.
     pub const ONE: Self = Self { factor: 1.0, term: 0.0, seasonal: 1.0 };
 
@@ -55,15 +55,15 @@ pub struct Layout {
 }
 
 /// What should have been said: targets `[series, step, point]`, weights `[series]` (empty: all 1)
-/// and units `[series, target, UNITS]` (empty: [`Unit::ONE`]).
+/// and units `[series, target, SCALE_FIELDS]` (empty: [`TargetScale::ONE`]).
 #[derive(Debug, Clone, Copy)]
-pub struct Truth<'a> {
+pub struct Targets<'a> {
     pub targets: &'a [f32],
     pub weights: &'a [f32],
     pub units: &'a [f32],
 }
 
-impl Truth<'_> {
+impl Targets<'_> {
     /// Σ w over known points, by which the loss is a mean, and whether all points are known.
     pub fn weight(&self, series: usize) -> (f64, bool) {
         let of_series = self.targets.len() / series.max(1);
@@ -77,13 +77,13 @@ impl Truth<'_> {
         (total, count == self.targets.len())
     }
 
-    fn unit(&self, series: usize, of_series: usize, target: usize) -> Unit {
-        let at = (series * of_series + target) * UNITS;
-        match self.units.get(at..at + UNITS) {
+    fn unit(&self, series: usize, of_series: usize, target: usize) -> TargetScale {
+        let at = (series * of_series + target) * SCALE_FIELDS;
+        match self.units.get(at..at + SCALE_FIELDS) {
             Some(&[factor, term, seasonal]) => {
-                Unit { factor: factor.into(), term: term.into(), seasonal: seasonal.into() }
+                TargetScale { factor: factor.into(), term: term.into(), seasonal: seasonal.into() }
             }
-            _ => Unit::ONE,
+            _ => TargetScale::ONE,
         }
     }
 }
@@ -125,7 +125,7 @@ impl Criterion {
     }
 
     /// The loss of one point, and its slopes by the raw outputs into `slopes`.
-    fn point(&self, raw: &[f64], value: f64, unit: Unit, slopes: &mut [f64]) -> f64 {
+    fn point(&self, raw: &[f64], value: f64, unit: TargetScale, slopes: &mut [f64]) -> f64 {
         let (loss, slope) = match (&self.head, self.loss, raw) {
             (Head::Quantile { levels }, _, raw) => {
                 let share = 1.0 / levels.len() as f64;
@@ -162,7 +162,7 @@ impl Criterion {
     }
 
     /// Σ w · loss over known points, and Σ w.
-    pub fn measure(&self, outputs: &[f32], layout: Layout, truth: Truth<'_>) -> (f64, f64) {
+    pub fn loss_sum(&self, outputs: &[f32], layout: Layout, truth: Targets<'_>) -> (f64, f64) {
         let (mut total, mut weights) = (0.0, 0.0);
         if layout.strides[2] == 1
             && layout.series * layout.steps == 1
@@ -188,7 +188,7 @@ impl Criterion {
     }
 
     /// Puts `share` × w × the slopes in the place of the outputs; Σ w · loss over known points.
-    pub fn descend(&self, outputs: &mut [f32], layout: Layout, truth: Truth<'_>, share: f64) -> f64 {
+    pub fn backward(&self, outputs: &mut [f32], layout: Layout, truth: Targets<'_>, share: f64) -> f64 {
         let mut total = 0.0;
         let (mut raw, mut slopes) = ([0.0; WIDEST], [0.0; WIDEST]);
         self.each(layout, truth, |places, value, weight, unit| {
@@ -207,13 +207,13 @@ impl Criterion {
     fn each(
         &self,
         layout: Layout,
-        truth: Truth<'_>,
-        mut visit: impl FnMut(std::iter::StepBy<std::ops::Range<usize>>, f64, f64, Unit),
+        truth: Targets<'_>,
+        mut visit: impl FnMut(std::iter::StepBy<std::ops::Range<usize>>, f64, f64, TargetScale),
     ) {
         let Layout { series, steps, strides: [by_series, by_step, by_output] } = layout;
         let width = self.width();
         let points = truth.targets.len() / (series * steps).max(1);
-        let targets = (truth.units.len() / (series * UNITS).max(1)).max(1);
+        let targets = (truth.units.len() / (series * SCALE_FIELDS).max(1)).max(1);
         for (at, row) in truth.targets.chunks(points.max(1)).enumerate() {
             let (series, step) = (at / steps, at % steps);
             let weight = truth.weights.get(series).map_or(1.0, |&weight| f64::from(weight));

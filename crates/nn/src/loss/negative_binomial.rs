@@ -4,27 +4,27 @@
 //! mean is the unit's factor times a softplus, the dispersion a softplus over the factor's root; the
 //! unit's term moves the mean's raw output, so that 0 stands about where a standardised series does.
 
-use super::Unit;
+use super::TargetScale;
 use super::special::{beta_share, digamma, ln_gamma, softplus};
 
 /// The least dispersion: a variance a millionth of the mean's square above Poisson's.
 const FLOOR: f64 = 1e-6;
 
 /// The mean and its slope by the raw output.
-pub(super) fn mean(raw: f64, unit: Unit) -> (f64, f64) {
+pub(super) fn mean(raw: f64, unit: TargetScale) -> (f64, f64) {
     let (value, slope) = softplus(raw + unit.term / unit.factor);
     (unit.factor * value, unit.factor * slope)
 }
 
 /// The dispersion and its slope by the raw output.
-pub(super) fn dispersion(raw: f64, unit: Unit) -> (f64, f64) {
+pub(super) fn dispersion(raw: f64, unit: TargetScale) -> (f64, f64) {
     let (value, slope) = softplus(raw);
     let root = unit.factor.sqrt();
     (value / root + FLOOR, slope / root)
 }
 
 /// With r = 1 / α: ln Γ(r) + ln Γ(y + 1) − ln Γ(y + r) + (r + y) ln(1 + αμ) − y ln(αμ).
-pub(super) fn nll([raw_mean, raw_dispersion]: [f64; 2], value: f64, unit: Unit) -> (f64, [f64; 2]) {
+pub(super) fn nll([raw_mean, raw_dispersion]: [f64; 2], value: f64, unit: TargetScale) -> (f64, [f64; 2]) {
     let ((mean, by_mean), (dispersion, by_dispersion)) = (mean(raw_mean, unit), dispersion(raw_dispersion, unit));
     // Scaling there and back leaves a count next to itself.
     let count = unit.of(value).round().max(0.0);

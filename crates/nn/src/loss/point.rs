@@ -1,6 +1,6 @@
 //! The losses of one forecast number a point. Each gives its value and its slope by the forecast.
 
-use super::Unit;
+use super::TargetScale;
 
 /// The denominator of SMAPE is taken to be at least this share of the unit's factor: where value
 /// and forecast are both near zero the loss would be steeper than any step can follow.
@@ -27,7 +27,7 @@ pub(super) fn huber(delta: f64, forecast: f64, value: f64) -> (f64, f64) {
 }
 
 /// Makridakis 1993: 200 |y − ŷ| / (|y| + |ŷ|), in the data's units.
-pub(super) fn smape(forecast: f64, value: f64, unit: Unit) -> (f64, f64) {
+pub(super) fn smape(forecast: f64, value: f64, unit: TargetScale) -> (f64, f64) {
     let (value, forecast) = (unit.of(value), unit.of(forecast));
     let error = forecast - value;
     let size = forecast.abs() + value.abs();
@@ -39,7 +39,7 @@ pub(super) fn smape(forecast: f64, value: f64, unit: Unit) -> (f64, f64) {
 
 /// Hyndman and Koehler 2006: |y − ŷ| over the seasonal naive error, in the data's units. A series
 /// whose seasonal naive error is 0 or unknown counts in the network's scale.
-pub(super) fn mase(forecast: f64, value: f64, unit: Unit) -> (f64, f64) {
+pub(super) fn mase(forecast: f64, value: f64, unit: TargetScale) -> (f64, f64) {
     let scale = if unit.seasonal > 0.0 { unit.factor / unit.seasonal } else { 1.0 };
     let (error, slope) = absolute(forecast, value);
     (scale * error, scale * slope)

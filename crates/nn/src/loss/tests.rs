@@ -21,8 +21,10 @@ fn numbers(count: usize, seed: u64) -> Vec<f64> {
 }
 
 /// Two targets: one of some thousands, one of counts, its seasonal error unknown.
-const UNIT: [Unit; TARGETS] =
-    [Unit { factor: 120.0, term: 2000.0, seasonal: 60.0 }, Unit { factor: 3.0, term: 2.5, seasonal: f64::NAN }];
+const UNIT: [TargetScale; TARGETS] = [
+    TargetScale { factor: 120.0, term: 2000.0, seasonal: 60.0 },
+    TargetScale { factor: 3.0, term: 2.5, seasonal: f64::NAN },
+];
 
 #[test]
 fn slopes_equal_central_differences() {
@@ -65,13 +67,13 @@ fn likelihoods_are_those_of_scipy() {
     let none = &mut [0.0; 0];
     let of = |head: Head| Criterion::new(head, None);
     // -norm.logpdf(1.3, loc=0.4, scale=0.7)
-    let normal = of(Head::Normal {}).point(&[0.4, raw(0.699)], 1.3, Unit::ONE, none);
+    let normal = of(Head::Normal {}).point(&[0.4, raw(0.699)], 1.3, TargetScale::ONE, none);
     near(normal, NORMAL);
     // -t.logpdf(1.3, df=3.5, loc=0.4, scale=0.7)
-    let student = of(Head::StudentT {}).point(&[0.4, raw(0.699), raw(1.5)], 1.3, Unit::ONE, none);
+    let student = of(Head::StudentT {}).point(&[0.4, raw(0.699), raw(1.5)], 1.3, TargetScale::ONE, none);
     near(student, STUDENT);
     // -nbinom.logpmf(7, n=1/0.3, p=1/(1+0.3*4.5))
-    let unit = Unit { factor: 4.0, term: 2.0, seasonal: 1.0 };
+    let unit = TargetScale { factor: 4.0, term: 2.0, seasonal: 1.0 };
     let outputs = [raw(4.5 / 4.0) - 0.5, raw(2.0 * (0.3 - 1e-6))];
     let counts = of(Head::NegativeBinomial {}).point(&outputs, (7.0 - 2.0) / 4.0, unit, none);
     near(counts, NEGATIVE_BINOMIAL);
@@ -83,7 +85,7 @@ const NEGATIVE_BINOMIAL: f64 = 2.716_988_685_272_322;
 
 #[test]
 fn the_losses_of_points_are_those_worked_out_by_hand() {
-    let unit = Unit { factor: 10.0, term: 100.0, seasonal: 4.0 };
+    let unit = TargetScale { factor: 10.0, term: 100.0, seasonal: 4.0 };
     let of =
         |loss: Loss, forecast: f64, value: f64| Criterion::of_points(loss).point(&[forecast], value, unit, &mut [0.0]);
     near(of(Loss::Mse, 1.0, 4.0), 9.0);
@@ -106,7 +108,7 @@ fn far_raw_outputs_give_finite_losses_and_slopes() {
                     let mut raw = vec![0.0; criterion.width()];
                     raw[place] = far;
                     let mut slopes = vec![0.0; criterion.width()];
-                    let unit = Unit { factor: 1.0, term: 0.0, seasonal: 1.0 };
+                    let unit = TargetScale { factor: 1.0, term: 0.0, seasonal: 1.0 };
                     let loss = criterion.point(&raw, value, unit, &mut slopes);
                     let finite = loss.is_finite() && slopes.iter().all(|slope| (*slope as f32).is_finite());
                     assert!(finite, "{criterion:?} {raw:?}: {loss}, {slopes:?}");
@@ -130,7 +132,7 @@ fn unknown_values_and_weights_count_as_they_should_wherever_the_numbers_lie() {
         let units: Vec<f32> = (0..series)
             .flat_map(|_| UNIT.iter().flat_map(|unit| [unit.factor, unit.term, unit.seasonal].map(|x| x as f32)))
             .collect();
-        let truth = Truth { targets: &targets, weights: &weights, units: &units };
+        let truth = Targets { targets: &targets, weights: &weights, units: &units };
         let rows = Layout { series, steps, strides: [steps * width, width, 1] };
         let blocks = Layout { series, steps, strides: [1, width * lanes, lanes] };
 
@@ -143,19 +145,19 @@ fn unknown_values_and_weights_count_as_they_should_wherever_the_numbers_lie() {
             total += w * criterion.point(&outputs, target.into(), UNIT[at % TARGETS], slopes);
             weight += w;
         }
-        let (got, got_weight) = criterion.measure(&raw, rows, truth);
+        let (got, got_weight) = criterion.loss_sum(&raw, rows, truth);
         near(got, total);
         near(got_weight, weight);
         near(truth.weight(series).0, weight);
         assert!(!truth.weight(series).1);
 
         let mut by_rows = raw.clone();
-        near(criterion.descend(&mut by_rows, rows, truth, 1.0 / weight), total);
+        near(criterion.backward(&mut by_rows, rows, truth, 1.0 / weight), total);
         let mut by_blocks = vec![9.0; steps * width * lanes];
         for (at, &x) in raw.iter().enumerate() {
             by_blocks[(at % (steps * width)) * lanes + at / (steps * width)] = x;
         }
-        criterion.descend(&mut by_blocks, blocks, truth, 1.0 / weight);
+        criterion.backward(&mut by_blocks, blocks, truth, 1.0 / weight);
         for (at, &slope) in by_rows.iter().enumerate() {
             assert_eq!(slope, by_blocks[(at % (steps * width)) * lanes + at / (steps * width)]);
             let unknown = targets[at / criterion.width()].is_nan();
@@ -167,11 +169,11 @@ fn unknown_values_and_weights_count_as_they_should_wherever_the_numbers_lie() {
 
 #[test]
 fn quantiles_are_those_of_scipy_and_never_cross() {
-    let quantile = |head: Head, raw: &[f32], unit: Unit, level: f64| {
+    let quantile = |head: Head, raw: &[f32], unit: TargetScale, level: f64| {
         let criterion = Criterion::new(head, None);
-        let outlook = criterion.outlook(raw, unit);
-        match criterion.quantile(&outlook, level) {
-            Some(Amount::Scaled(value) | Amount::Count(value)) => value,
+        let distribution = criterion.distribution(raw, unit);
+        match criterion.quantile(&distribution, level) {
+            Some(ScaledOrRaw::Scaled(value) | ScaledOrRaw::Count(value)) => value,
             None => f64::NAN,
         }
     };
@@ -179,17 +181,17 @@ fn quantiles_are_those_of_scipy_and_never_cross() {
         |got: f64, expected: f64| assert!((got - expected).abs() < 1e-6 * (1.0 + expected.abs()), "{got}, {expected}");
     let scale = raw(0.699) as f32;
     // norm.ppf(0.9, 0.4, 0.7), t.ppf([0.025, 0.9], 3.5, 0.4, 0.7)
-    close(quantile(Head::Normal {}, &[0.4, scale], Unit::ONE, 0.9), 0.4 + 0.7 * 1.281_551_565_544_600_4);
-    close(quantile(Head::StudentT {}, &[0.4, scale, raw(1.5) as f32], Unit::ONE, 0.025), STUDENT_LOW);
-    close(quantile(Head::StudentT {}, &[0.4, scale, raw(1.5) as f32], Unit::ONE, 0.9), STUDENT_HIGH);
+    close(quantile(Head::Normal {}, &[0.4, scale], TargetScale::ONE, 0.9), 0.4 + 0.7 * 1.281_551_565_544_600_4);
+    close(quantile(Head::StudentT {}, &[0.4, scale, raw(1.5) as f32], TargetScale::ONE, 0.025), STUDENT_LOW);
+    close(quantile(Head::StudentT {}, &[0.4, scale, raw(1.5) as f32], TargetScale::ONE, 0.9), STUDENT_HIGH);
     for (mean, dispersion, level, count) in COUNTS {
         assert_eq!(negative_binomial::quantile(mean, dispersion, level), count, "{mean} {dispersion} {level}");
     }
     let criterion = Criterion::new(head(&[0.1, 0.5, 0.9]), None);
-    let outlook = criterion.outlook(&[3.0, 1.0, 2.0], Unit::ONE);
-    assert_eq!(outlook, Outlook::Quantiles(vec![1.0, 2.0, 3.0]));
-    assert_eq!(criterion.middle(&outlook), Amount::Scaled(2.0));
-    assert_eq!(criterion.quantile(&outlook, 0.8), None);
+    let distribution = criterion.distribution(&[3.0, 1.0, 2.0], TargetScale::ONE);
+    assert_eq!(distribution, PredictiveDistribution::Quantiles(vec![1.0, 2.0, 3.0]));
+    assert_eq!(criterion.middle(&distribution), ScaledOrRaw::Scaled(2.0));
+    assert_eq!(criterion.quantile(&distribution, 0.8), None);
     for head in [Head::Normal {}, Head::StudentT {}, Head::NegativeBinomial {}] {
         let ascending: Vec<f64> = (1..1000)
             .map(|level| quantile(head.clone(), &[0.3, 0.2, -0.5], UNIT[1], f64::from(level) / 1000.0))

@@ -4,15 +4,15 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use super::Terms;
+use super::LeasePolicy;
 
 /// The delay after the `faults`-th fault in a row: doubled with each, up to the longest, and then
 /// between half and all of that, so that jobs which failed together do not come back together.
-pub(super) fn delay(terms: &Terms, faults: u32) -> Duration {
+pub(super) fn delay(terms: &LeasePolicy, faults: u32) -> Duration {
     spread(terms, faults, random_share())
 }
 
-fn spread(terms: &Terms, faults: u32, share: f64) -> Duration {
+fn spread(terms: &LeasePolicy, faults: u32, share: f64) -> Duration {
     let doublings = faults.saturating_sub(1).min(31);
     let full = terms.first_delay.saturating_mul(1 << doublings).min(terms.longest_delay);
     full.mul_f64(0.5 + 0.5 * share)
@@ -30,8 +30,11 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_longest_and_keep_half_at_least() {
-        let terms =
-            Terms { first_delay: Duration::from_secs(2), longest_delay: Duration::from_secs(60), ..Terms::default() };
+        let terms = LeasePolicy {
+            first_delay: Duration::from_secs(2),
+            longest_delay: Duration::from_secs(60),
+            ..LeasePolicy::default()
+        };
         let longest = [1, 2, 3, 5, 6, 100, u32::MAX].map(|faults| spread(&terms, faults, 1.0).as_secs());
         assert_eq!(longest, [2, 4, 8, 32, 60, 60, 60]);
         assert_eq!(spread(&terms, 3, 0.0), Duration::from_secs(4));

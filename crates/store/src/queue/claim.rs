@@ -7,7 +7,7 @@ use gatecast_core::job::{Job, JobError, JobEventKind, JobStatus};
 use super::super::db::{Sql, Tx, sql};
 use super::super::events;
 use super::super::job_row::{self, job_columns};
-use super::{Claim, End, Lease, Terms, end, micros};
+use super::{Claim, End, Lease, LeasePolicy, end, micros};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -15,7 +15,7 @@ impl Store {
     ///
     /// Jobs that have died too often, or whose cancel came while their worker died, are ended in
     /// passing.
-    pub async fn claim(&self, owner: Uuid, terms: &Terms) -> Result<Option<Claim>, StoreError> {
+    pub async fn claim(&self, owner: Uuid, terms: &LeasePolicy) -> Result<Option<Claim>, StoreError> {
         loop {
             let mut tx = self.db().begin().await?;
             let now = tx.now().await?;
@@ -54,7 +54,7 @@ fn take_oldest(tx: &Tx, owner: Uuid, now: i64, until: i64) -> Sql {
 }
 
 /// Ends a job that was taken up but shall not run again.
-async fn end_instead(tx: &mut Tx, job: &Job, faults: u32, terms: &Terms, now: i64) -> Result<bool, StoreError> {
+async fn end_instead(tx: &mut Tx, job: &Job, faults: u32, terms: &LeasePolicy, now: i64) -> Result<bool, StoreError> {
     if job.cancel_requested {
         end(tx, job.id, now, End::Cancelled).await?;
     } else if faults >= terms.max_faults {

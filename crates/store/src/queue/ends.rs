@@ -2,14 +2,14 @@
 
 use gatecast_core::ids::{JobId, ModelId};
 use gatecast_core::job::{JobError, JobEventKind, JobStatus};
-use gatecast_core::metrics::FinalMetrics;
+use gatecast_core::metric_values::FinalMetrics;
 use gatecast_core::result::JobResult;
 
 use super::super::db::{Tx, sql};
 use super::super::models::{self, NewModel};
 use super::super::row::to_json;
 use super::super::{events, queue};
-use super::{Fenced, HandBack, Lease, Terms, held, micros};
+use super::{Lease, LeasePolicy, ReleaseReason, WriteOutcome, held, micros};
 use crate::{Store, StoreError};
 
 /// A job's end.
@@ -29,24 +29,29 @@ pub(crate) enum End<'a> {
 
 impl Store {
     /// The job has left a model: its row, the job's end and the event become visible together.
-    pub async fn succeed(&self, lease: Lease, metrics: &FinalMetrics, model: &NewModel) -> Result<Fenced, StoreError> {
+    pub async fn succeed(
+        &self,
+        lease: Lease,
+        metrics: &FinalMetrics,
+        model: &NewModel,
+    ) -> Result<WriteOutcome, StoreError> {
         let mut tx = self.db().begin().await?;
         if held(&mut tx, lease).await?.is_none() {
-            return Ok(Fenced::Lost);
+            return Ok(WriteOutcome::Lost);
         }
         let now = tx.now().await?;
         models::insert(&mut tx, model, Some(lease.job), now).await?;
         end(&mut tx, lease.job, now, End::Succeeded { metrics, model: model.id }).await?;
         tx.commit().await?;
         self.ended(lease.job);
-        Ok(Fenced::Done)
+        Ok(WriteOutcome::Done)
     }
 
     /// The job has found something out and leaves no model.
-    pub async fn conclude(&self, lease: Lease, result: &JobResult) -> Result<Fenced, StoreError> {
+    pub async fn conclude(&self, lease: Lease, result: &JobResult) -> Result<WriteOutcome, StoreError> {
         let mut tx = self.db().begin().await?;
         if held(&mut tx, lease).await?.is_none() {
-            return Ok(Fenced::Lost);
+            return Ok(WriteOutcome::Lost);
         }
         let now = tx.now().await?;
         let keep = sql("UPDATE jobs SET result = $2 WHERE id = $1");
@@ -54,48 +59,53 @@ impl Store {
         end(&mut tx, lease.job, now, End::Concluded { model: None }).await?;
         tx.commit().await?;
         self.ended(lease.job);
-        Ok(Fenced::Done)
+        Ok(WriteOutcome::Done)
     }
 
     /// The order or its data is at fault: no further attempt.
-    pub async fn fail(&self, lease: Lease, error: &JobError) -> Result<Fenced, StoreError> {
+    pub async fn fail(&self, lease: Lease, error: &JobError) -> Result<WriteOutcome, StoreError> {
         self.end_held(lease, End::Failed(error)).await
     }
 
     /// The worker has stopped because a cancel was asked for.
-    pub async fn cancelled(&self, lease: Lease) -> Result<Fenced, StoreError> {
+    pub async fn cancelled(&self, lease: Lease) -> Result<WriteOutcome, StoreError> {
         self.end_held(lease, End::Cancelled).await
     }
 
-    async fn end_held(&self, lease: Lease, how: End<'_>) -> Result<Fenced, StoreError> {
+    async fn end_held(&self, lease: Lease, how: End<'_>) -> Result<WriteOutcome, StoreError> {
         let mut tx = self.db().begin().await?;
         if held(&mut tx, lease).await?.is_none() {
-            return Ok(Fenced::Lost);
+            return Ok(WriteOutcome::Lost);
         }
         let now = tx.now().await?;
         end(&mut tx, lease.job, now, how).await?;
         tx.commit().await?;
         self.ended(lease.job);
-        Ok(Fenced::Done)
+        Ok(WriteOutcome::Done)
     }
 
     /// Gives the job back for another attempt: at once after a shutdown, after a while when the
     /// machine failed. A job whose cancel was asked for, or that has failed too often, ends.
-    pub async fn hand_back(&self, lease: Lease, terms: &Terms, why: &HandBack) -> Result<Fenced, StoreError> {
+    pub async fn release(
+        &self,
+        lease: Lease,
+        terms: &LeasePolicy,
+        why: &ReleaseReason,
+    ) -> Result<WriteOutcome, StoreError> {
         let mut tx = self.db().begin().await?;
-        let Some(row) = held(&mut tx, lease).await? else { return Ok(Fenced::Lost) };
+        let Some(row) = held(&mut tx, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
-        let faults = row.number::<u32>("faults")?.saturating_add(u32::from(matches!(why, HandBack::Fault(_))));
+        let faults = row.number::<u32>("faults")?.saturating_add(u32::from(matches!(why, ReleaseReason::Fault(_))));
         if row.get::<Option<i64>>("cancel_requested_at")?.is_some() {
             end(&mut tx, lease.job, now, End::Cancelled).await?;
         } else {
             match why {
-                HandBack::Shutdown => requeue(&mut tx, lease, now, now, faults, None).await?,
-                HandBack::Fault(error) if faults >= terms.max_faults => {
+                ReleaseReason::Shutdown => requeue(&mut tx, lease, now, now, faults, None).await?,
+                ReleaseReason::Fault(error) if faults >= terms.max_faults => {
                     let error = queue::claim::exhausted(faults, Some(error));
                     end(&mut tx, lease.job, now, End::Failed(&error)).await?;
                 }
-                HandBack::Fault(error) => {
+                ReleaseReason::Fault(error) => {
                     let due = now.saturating_add(micros(queue::backoff::delay(terms, faults)));
                     requeue(&mut tx, lease, now, due, faults, Some(error)).await?;
                 }
@@ -104,7 +114,7 @@ impl Store {
         tx.commit().await?;
         self.ended(lease.job);
         self.work().notify_one();
-        Ok(Fenced::Done)
+        Ok(WriteOutcome::Done)
     }
 }
 

@@ -3,7 +3,7 @@
 //! A worker **claims** the oldest job that is due: a queued one whose back-off is over, or a
 //! running one whose lease ran out because its worker died. The claim raises the job's attempt
 //! number and gives a lease, which a **heartbeat** renews. Every later write names the attempt it
-//! belongs to and is refused ([`Fenced::Lost`]) once the job has another, or has ended: a worker
+//! belongs to and is refused ([`WriteOutcome::Lost`]) once the job has another, or has ended: a worker
 //! that was thought dead and wakes up late changes nothing. No transaction is open while a job
 //! runs.
 //!
@@ -40,7 +40,7 @@ use super::{Store, StoreError};
 
 /// The terms on which workers hold jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct LeasePolicy {
     /// How long a worker may be silent.
     pub lease: Duration,
     /// Faults without a new epoch between them that end a job.
@@ -50,7 +50,7 @@ pub struct Terms {
     pub longest_delay: Duration,
 }
 
-impl Default for Terms {
+impl Default for LeasePolicy {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(30),
@@ -78,7 +78,7 @@ pub struct Claim {
 /// What the world wants of the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Beat {
+pub enum HeartbeatResponse {
     Continue,
     /// Somebody asked for the job's cancel.
     Cancel,
@@ -89,7 +89,7 @@ pub enum Beat {
 /// What became of a worker's write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Fenced {
+pub enum WriteOutcome {
     Done,
     /// The attempt is no longer this worker's; nothing was changed.
     Lost,
@@ -97,7 +97,7 @@ pub enum Fenced {
 
 /// Why a worker gives a job back unfinished.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HandBack {
+pub enum ReleaseReason {
     /// The server ends; another may go on at once.
     Shutdown,
     /// The machine failed: tried again after a while, so many times.
@@ -124,7 +124,7 @@ impl Store {
     ///
     /// Only for an owner that is known to be dead: the server calls it at its start, for its own
     /// name, under the lock of its data folder.
-    pub async fn take_back(&self, owner: uuid::Uuid) -> Result<u64, StoreError> {
+    pub async fn reclaim_leases(&self, owner: uuid::Uuid) -> Result<u64, StoreError> {
         let mut tx = self.db().begin().await?;
         let now = tx.now().await?;
         let end = sql("UPDATE jobs SET claimable_at = $2 \

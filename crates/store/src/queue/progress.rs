@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use gatecast_core::job::{JobEventKind, StartFacts};
-use gatecast_core::metrics::EpochReport;
+use gatecast_core::metric_values::EpochReport;
 
 use super::super::db::{Tx, sql};
 use super::super::events;
 use super::super::row::to_json;
-use super::{Beat, Fenced, Lease, Terms, held, micros};
+use super::{HeartbeatResponse, Lease, LeasePolicy, WriteOutcome, held, micros};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -17,10 +17,10 @@ impl Store {
     pub async fn heartbeat(
         &self,
         lease: Lease,
-        terms: &Terms,
+        terms: &LeasePolicy,
         progress: f64,
         eta_seconds: Option<f64>,
-    ) -> Result<Beat, StoreError> {
+    ) -> Result<HeartbeatResponse, StoreError> {
         let mut tx = self.db().begin().await?;
         let until = tx.now().await?.saturating_add(micros(terms.lease));
         let beat = sql("UPDATE jobs SET claimable_at = $3, progress = $4, eta_seconds = $5, \
@@ -32,11 +32,11 @@ impl Store {
         .bind(until)
         .bind(progress)
         .bind(eta_seconds);
-        let Some(row) = tx.fetch_optional(beat).await? else { return Ok(Beat::Lost) };
+        let Some(row) = tx.fetch_optional(beat).await? else { return Ok(HeartbeatResponse::Lost) };
         let cancel = row.get::<Option<i64>>("cancel_requested_at")?.is_some();
         tx.commit().await?;
         self.changed(lease.job);
-        Ok(if cancel { Beat::Cancel } else { Beat::Continue })
+        Ok(if cancel { HeartbeatResponse::Cancel } else { HeartbeatResponse::Continue })
     }
 
     /// The trainer stands; `history` has the epochs before this attempt, for a store that missed
@@ -46,10 +46,10 @@ impl Store {
         lease: Lease,
         facts: &StartFacts,
         history: &[EpochReport],
-    ) -> Result<Fenced, StoreError> {
+    ) -> Result<WriteOutcome, StoreError> {
         let mut tx = self.db().begin().await?;
         if held(&mut tx, lease).await?.is_none() {
-            return Ok(Fenced::Lost);
+            return Ok(WriteOutcome::Lost);
         }
         let now = tx.now().await?;
         let set = sql("UPDATE jobs SET engine = $2, engine_reason = $3 WHERE id = $1")
@@ -65,14 +65,14 @@ impl Store {
         }
         tx.commit().await?;
         self.changed(lease.job);
-        Ok(Fenced::Done)
+        Ok(WriteOutcome::Done)
     }
 
     /// An epoch has ended. One that is known already, from an earlier attempt, adds nothing.
-    pub async fn epoch(&self, lease: Lease, report: &EpochReport) -> Result<Fenced, StoreError> {
+    pub async fn epoch(&self, lease: Lease, report: &EpochReport) -> Result<WriteOutcome, StoreError> {
         let mut tx = self.db().begin().await?;
         if held(&mut tx, lease).await?.is_none() {
-            return Ok(Fenced::Lost);
+            return Ok(WriteOutcome::Lost);
         }
         let now = tx.now().await?;
         let new = add_epoch(&mut tx, lease, now, report).await?;
@@ -80,30 +80,36 @@ impl Store {
         if new {
             self.changed(lease.job);
         }
-        Ok(Fenced::Done)
+        Ok(WriteOutcome::Done)
     }
 
     /// Something a person should look at; the job goes on.
-    pub async fn warning(&self, lease: Lease, code: &str, detail: &str) -> Result<Fenced, StoreError> {
+    pub async fn warning(&self, lease: Lease, code: &str, detail: &str) -> Result<WriteOutcome, StoreError> {
         self.note(lease, JobEventKind::Warning, code, detail).await
     }
 
     /// Something a person may want to know.
-    pub async fn info(&self, lease: Lease, code: &str, detail: &str) -> Result<Fenced, StoreError> {
+    pub async fn info(&self, lease: Lease, code: &str, detail: &str) -> Result<WriteOutcome, StoreError> {
         self.note(lease, JobEventKind::Info, code, detail).await
     }
 
-    async fn note(&self, lease: Lease, kind: JobEventKind, code: &str, detail: &str) -> Result<Fenced, StoreError> {
+    async fn note(
+        &self,
+        lease: Lease,
+        kind: JobEventKind,
+        code: &str,
+        detail: &str,
+    ) -> Result<WriteOutcome, StoreError> {
         let mut tx = self.db().begin().await?;
         if held(&mut tx, lease).await?.is_none() {
-            return Ok(Fenced::Lost);
+            return Ok(WriteOutcome::Lost);
         }
         let now = tx.now().await?;
         let data = json!({ "code": code, "detail": detail });
         events::append(&mut tx, lease.job, now, kind, &data).await?;
         tx.commit().await?;
         self.changed(lease.job);
-        Ok(Fenced::Done)
+        Ok(WriteOutcome::Done)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 
 use super::super::decode;
-use super::super::intake::Intake;
+use super::super::row_sink::RowSink;
 use crate::error::IngestError;
 use crate::options::{Delimiter, UploadOptions};
 
@@ -17,7 +17,7 @@ pub(super) fn read(
     head: &[u8],
     rest: impl Read,
     options: &UploadOptions,
-    intake: &mut Intake<'_>,
+    intake: &mut RowSink<'_>,
 ) -> Result<(), IngestError> {
     let delimiter = options.delimiter.unwrap_or_else(|| recognise(head));
     let content = Cursor::new(head).chain(rest).chain(END);

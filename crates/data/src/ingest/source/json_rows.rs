@@ -11,13 +11,13 @@ use csv::ByteRecord;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::super::decode;
-use super::super::intake::Intake;
+use super::super::row_sink::RowSink;
 use crate::error::IngestError;
 use crate::options::UploadOptions;
 
 const SAMPLE: usize = 1_000;
 
-pub(super) fn read_array(content: impl Read, intake: &mut Intake<'_>) -> Result<(), IngestError> {
+pub(super) fn read_array(content: impl Read, intake: &mut RowSink<'_>) -> Result<(), IngestError> {
     let mut table = Table::new(intake);
     let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(128 << 10, content));
     let read = Rows(&mut table).deserialize(&mut json).and_then(|()| json.end());
@@ -28,7 +28,7 @@ pub(super) fn read_array(content: impl Read, intake: &mut Intake<'_>) -> Result<
 pub(super) fn read_lines(
     content: impl Read,
     options: &UploadOptions,
-    intake: &mut Intake<'_>,
+    intake: &mut RowSink<'_>,
 ) -> Result<(), IngestError> {
     let mut table = Table::new(intake);
     let mut content = BufReader::with_capacity(128 << 10, content);
@@ -55,7 +55,7 @@ pub(super) fn read_lines(
 
 /// Objects into rows of one header.
 struct Table<'a, 'b> {
-    intake: &'a mut Intake<'b>,
+    intake: &'a mut RowSink<'b>,
     places: HashMap<String, usize>,
     names: Vec<String>,
     sample: Vec<(u64, Vec<String>)>,
@@ -68,7 +68,7 @@ struct Table<'a, 'b> {
 }
 
 impl<'a, 'b> Table<'a, 'b> {
-    fn new(intake: &'a mut Intake<'b>) -> Self {
+    fn new(intake: &'a mut RowSink<'b>) -> Self {
         Self {
             intake,
             places: HashMap::new(),

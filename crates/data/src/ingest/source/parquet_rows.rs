@@ -14,7 +14,7 @@ use csv::ByteRecord;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::super::decode;
-use super::super::intake::Intake;
+use super::super::row_sink::RowSink;
 use crate::error::IngestError;
 use crate::guard::{Batches, guarded};
 use crate::options::UploadOptions;
@@ -26,7 +26,7 @@ pub(super) fn read(
     mut content: impl Read,
     options: &UploadOptions,
     spool: &Path,
-    intake: &mut Intake<'_>,
+    intake: &mut RowSink<'_>,
 ) -> Result<(), IngestError> {
     let path = spool.join("upload.parquet");
     let mut file = BufWriter::with_capacity(256 << 10, File::create(&path).map_err(IngestError::machine)?);

@@ -8,7 +8,7 @@
 use std::array::from_fn;
 
 use crate::dropout::{Dropped, Place, kept, key, threshold};
-use crate::engine::Draw;
+use crate::engine::DropoutKey;
 
 use super::layer::Layer;
 use super::simd::{Kernel, Simd};
@@ -17,7 +17,7 @@ use super::trace::Trace;
 /// Whose masks a layer draws.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Masks {
-    pub draw: Draw,
+    pub draw: DropoutKey,
     /// Place in the batch of the series in the first lane.
     pub series: usize,
 }
@@ -67,7 +67,7 @@ impl Layer<'_> {
 
 /// Multiplies rows `[row, lane]` by their series' masks.
 struct Mask<'a> {
-    draw: Draw,
+    draw: DropoutKey,
     place: Place,
     /// Of the first lane.
     series: usize,
@@ -214,7 +214,7 @@ mod tests {
         #[test]
         fn masks_are_those_that_every_engine_draws(rows in 1_usize..150, blocks in 1_usize..4, series in 0_usize..1000,
             rate in 0.001_f32..0.999, layer in 0_usize..9, backwards: bool, state: bool, seed: u64, step: u64) {
-            let (lanes, draw) = (blocks * BLOCK, Draw { seed, step });
+            let (lanes, draw) = (blocks * BLOCK, DropoutKey { seed, step });
             let dropped = if state { Dropped::State } else { Dropped::Inputs };
             let place = Place { layer, backwards, dropped };
             for level in Level::available() {

@@ -7,15 +7,15 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::engine::{Batch, Engine, EngineError, Inputs, Objective, Steps};
-use crate::loss::Truth;
+use crate::loss::Targets;
 use crate::network::Network;
 use gatecast_core::order::Output;
 
 use super::layout::{Shard, shards};
-use super::pass::{Lesson, Pass, Scratch, predicted_steps};
+use super::pass::{Pass, Scratch, ShardBatch, predicted_steps};
 use super::plan::Plan;
 use super::simd::Level;
-use super::single::Single;
+use super::single_series::Single;
 use super::weights::Weights;
 
 /// Up to this many series are forecast one by one, units across the lanes, rather than with
@@ -125,8 +125,9 @@ impl Engine for Fused {
         let (row, units) = (batch.targets.len() / series, batch.units.len() / series);
         gradient.fill(0.0);
         self.weights.pack(self.level, &self.plan, parameters, true);
-        let ends = self.network.output == Output::LastStep;
-        let pass = Pass { level: self.level, plan: &self.plan, weights: &self.weights, parameters, steps, ends };
+        let last_step_only = self.network.output == Output::LastStep;
+        let pass =
+            Pass { level: self.level, plan: &self.plan, weights: &self.weights, parameters, steps, last_step_only };
         let (weight, all_known) = batch.truth().weight(series);
         let (output, criterion, input_row) =
             (self.network.output, &self.objective.criterion, steps * self.network.inputs);
@@ -143,14 +144,14 @@ impl Engine for Fused {
         let work = |task: &mut Task| {
             let rows = task.shard.series.clone();
             let inputs = &values[rows.start * input_row..rows.end * input_row];
-            let truth = Truth {
+            let truth = Targets {
                 targets: &batch.targets[rows.start * row..rows.end * row],
                 weights: batch.weights.get(rows.clone()).unwrap_or_default(),
                 units: &batch.units[rows.start * units..rows.end * units],
             };
-            let lesson = Lesson { inputs, truth, all_known, output, criterion, weight, draw: batch.draw };
+            let shard_batch = ShardBatch { inputs, truth, all_known, output, criterion, weight, draw: batch.draw };
             let mut scratch = take(&self.scratch);
-            task.loss = pass.train(&task.shard, lesson, &mut scratch, &mut task.gradient);
+            task.loss = pass.train(&task.shard, shard_batch, &mut scratch, &mut task.gradient);
             give(&self.scratch, scratch);
         };
         match &self.pool {
@@ -189,9 +190,10 @@ impl Engine for Fused {
             return Ok(());
         }
         self.weights.pack(self.level, &self.plan, parameters, false);
-        let ends = steps == Steps::Last || self.network.output == Output::LastStep;
+        let last_step_only = steps == Steps::Last || self.network.output == Output::LastStep;
         let steps = inputs.steps;
-        let pass = Pass { level: self.level, plan: &self.plan, weights: &self.weights, parameters, steps, ends };
+        let pass =
+            Pass { level: self.level, plan: &self.plan, weights: &self.weights, parameters, steps, last_step_only };
         let shards: Vec<Shard> = shards(inputs.batch).collect();
         // Every shard but the last is full, so chunks of the first's length are the shards.
         let full = shards.first().map_or(1, |shard| shard.series.len()) * row;

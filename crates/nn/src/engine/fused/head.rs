@@ -26,7 +26,7 @@ impl Head<'_> {
     /// From the gradient by the outputs to the head's part of `gradient` and the one by the states.
     pub(super) fn backward(
         &self,
-        turned: &Packed,
+        transposed: &Packed,
         states: &[f32],
         d_out: &[f32],
         d_states: &mut [f32],
@@ -38,7 +38,7 @@ impl Head<'_> {
         level.run(Correlate { a, b, steps, lanes, out: &mut gradient[plan.kernel.clone()] });
         level.run(RowSums { a, steps, lanes, out: &mut gradient[plan.bias.clone()] });
         level.run(Product {
-            weights: turned,
+            weights: transposed,
             start: Start::Zero,
             steps,
             lanes,

@@ -116,12 +116,12 @@ mod tests {
     fn turning_there_and_back_changes_nothing_and_pads_with_zeros() {
         let (series, elements, lanes) = (19, 7, 32);
         let rows: Vec<f32> = (0..series * elements).map(|i| i as f32 + 1.0).collect();
-        let mut turned = vec![-1.0; elements * lanes];
-        to_lanes(&rows, elements, lanes, &mut turned);
-        assert_eq!(turned[3 * lanes + 18], rows[18 * elements + 3]);
-        assert!(turned.chunks(lanes).all(|row| row[series..].iter().all(|&x| x == 0.0)));
+        let mut transposed = vec![-1.0; elements * lanes];
+        to_lanes(&rows, elements, lanes, &mut transposed);
+        assert_eq!(transposed[3 * lanes + 18], rows[18 * elements + 3]);
+        assert!(transposed.chunks(lanes).all(|row| row[series..].iter().all(|&x| x == 0.0)));
         let mut back = vec![0.0; rows.len()];
-        from_lanes(&turned, elements, lanes, &mut back);
+        from_lanes(&transposed, elements, lanes, &mut back);
         assert_eq!(back, rows);
     }
 

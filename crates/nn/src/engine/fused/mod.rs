@@ -61,8 +61,8 @@ mod reference;
 mod residuals;
 mod simd;
 mod simple_rnn;
-mod single;
-mod stage;
+mod single_series;
+mod stacked_layer;
 #[cfg(test)]
 mod tests;
 mod trace;

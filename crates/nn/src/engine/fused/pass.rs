@@ -1,16 +1,16 @@
 //! A shard through the whole network: turned into lanes, forward, loss, back.
 
-use crate::engine::{Draw, Steps};
-use crate::loss::{Criterion, Truth};
+use crate::engine::{DropoutKey, Steps};
+use crate::loss::{Criterion, Targets};
 use gatecast_core::order::Output;
 
 use super::dropout::Masks;
 use super::head::Head;
 use super::layout::{Buffer, Shard, from_lanes, to_lanes};
 use super::plan::Plan;
-use super::residuals::Verdict;
+use super::residuals::LossOutput;
 use super::simd::Level;
-use super::stage::{Stage, StageTrace};
+use super::stacked_layer::{StackedLayer, StackedLayerTrace};
 use super::weights::Weights;
 
 /// Memory one thread works in, kept between calls.
@@ -20,7 +20,7 @@ pub(super) struct Scratch {
     targets: Buffer,
     outputs: Buffer,
     mask: Buffer,
-    traces: Vec<StageTrace>,
+    traces: Vec<StackedLayerTrace>,
 }
 
 /// A network ready to run: what all shards share.
@@ -32,31 +32,37 @@ pub(super) struct Pass<'a> {
     pub parameters: &'a [f32],
     pub steps: usize,
     /// Predictions are wanted at the end alone.
-    pub ends: bool,
+    pub last_step_only: bool,
 }
 
 /// A shard's share of a training step.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lesson<'a> {
+pub(super) struct ShardBatch<'a> {
     /// The shard's rows of the batch's inputs, and of what is known of them.
     pub inputs: &'a [f32],
-    pub truth: Truth<'a>,
+    pub truth: Targets<'a>,
     /// No target of the whole batch is NaN.
     pub all_known: bool,
     pub output: Output,
     pub criterion: &'a Criterion,
     /// Of all known points of the whole batch, by which the loss is a mean.
     pub weight: f64,
-    pub draw: Option<Draw>,
+    pub draw: Option<DropoutKey>,
 }
 
 impl Pass<'_> {
     /// The shard's loss, summed over elements, and its part of the gradient.
-    pub(super) fn train(&self, shard: &Shard, lesson: Lesson<'_>, scratch: &mut Scratch, gradient: &mut [f32]) -> f64 {
+    pub(super) fn train(
+        &self,
+        shard: &Shard,
+        batch: ShardBatch<'_>,
+        scratch: &mut Scratch,
+        gradient: &mut [f32],
+    ) -> f64 {
         let lanes = shard.lanes;
-        let head = self.head(self.output_steps(lesson.output), lanes);
-        let masks = lesson.draw.map(|draw| Masks { draw, series: shard.series.start });
-        self.forward(shard, lesson.inputs, masks, scratch);
+        let head = self.head(self.output_steps(batch.output), lanes);
+        let masks = batch.draw.map(|draw| Masks { draw, series: shard.series.start });
+        self.forward(shard, batch.inputs, masks, scratch);
         let Scratch { inputs, targets, outputs, mask, traces } = scratch;
         let Some(top) = traces.last_mut() else { return 0.0 };
         outputs.resize(head.steps * self.plan.head.outputs * lanes);
@@ -65,8 +71,8 @@ impl Pass<'_> {
         let (states, d_states) = self.layer(self.plan.layers.len() - 1, lanes, masks).outputs_and_gradient(top);
         let states = &states[first..];
         head.forward(&self.weights.head, self.parameters, states, outputs);
-        let total = Verdict { level: self.level, lesson, lanes, steps: head.steps, targets, weights: mask }
-            .descend(outputs, shard.series.len());
+        let total = LossOutput { level: self.level, batch, lanes, steps: head.steps, targets, weights: mask }
+            .backward(outputs, shard.series.len());
         d_states[..first].fill(0.0);
         head.backward(&self.weights.head_turned, states, outputs, &mut d_states[first..], gradient);
         self.backward(lanes, inputs, masks, traces, gradient);
@@ -98,8 +104,8 @@ impl Pass<'_> {
         Head { level: self.level, plan: &self.plan.head, steps, lanes }
     }
 
-    fn layer(&self, layer: usize, lanes: usize, masks: Option<Masks>) -> Stage<'_> {
-        Stage {
+    fn layer(&self, layer: usize, lanes: usize, masks: Option<Masks>) -> StackedLayer<'_> {
+        StackedLayer {
             level: self.level,
             plan: &self.plan.layers[layer],
             weights: &self.weights.layers[layer],
@@ -107,7 +113,7 @@ impl Pass<'_> {
             steps: self.steps,
             lanes,
             masks,
-            ends: self.ends && layer + 1 == self.plan.layers.len(),
+            last_step_only: self.last_step_only && layer + 1 == self.plan.layers.len(),
         }
     }
 
@@ -116,7 +122,7 @@ impl Pass<'_> {
         let elements = inputs.len() / shard.series.len();
         scratch.inputs.resize(elements * lanes);
         to_lanes(inputs, elements, lanes, &mut scratch.inputs);
-        scratch.traces.resize_with(self.plan.layers.len(), StageTrace::default);
+        scratch.traces.resize_with(self.plan.layers.len(), StackedLayerTrace::default);
         for layer in 0..self.plan.layers.len() {
             let (below, traces) = scratch.traces.split_at_mut(layer);
             let x = match below.last() {
@@ -134,7 +140,7 @@ impl Pass<'_> {
         lanes: usize,
         inputs: &[f32],
         masks: Option<Masks>,
-        traces: &mut [StageTrace],
+        traces: &mut [StackedLayerTrace],
         gradient: &mut [f32],
     ) {
         for layer in (0..self.plan.layers.len()).rev() {

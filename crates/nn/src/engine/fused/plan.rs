@@ -150,19 +150,19 @@ pub(super) struct Group {
 
 /// One layer of the stack.
 #[derive(Debug, Clone)]
-pub(super) struct StagePlan {
+pub(super) struct StackedLayerPlan {
     /// The half that reads from the beginning, then, if there is one, the half from the end.
-    pub halves: Vec<LayerPlan>,
+    pub directions: Vec<LayerPlan>,
     pub inputs: usize,
     pub outputs: usize,
     /// What it reads is added to what it gives.
     pub residual: bool,
 }
 
-impl StagePlan {
+impl StackedLayerPlan {
     /// What it gives is its one half's state and no more.
     pub(super) fn is_bare(&self) -> bool {
-        self.halves.len() == 1 && !self.residual
+        self.directions.len() == 1 && !self.residual
     }
 }
 
@@ -178,7 +178,7 @@ pub(super) struct HeadPlan {
 /// The whole network.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
-    pub layers: Vec<StagePlan>,
+    pub layers: Vec<StackedLayerPlan>,
     pub head: HeadPlan,
     pub parameters: usize,
 }
@@ -190,8 +190,8 @@ impl Plan {
         let mut layers = Vec::with_capacity(network.layers.len());
         for (place, layer) in network.layers.iter().enumerate() {
             let half = |backwards| LayerPlan::new(&parameters, place, layer, inputs, backwards);
-            let halves = [false, true].into_iter().take(layer.directions()).map(half).collect();
-            layers.push(StagePlan { halves, inputs, outputs: layer.outputs(), residual: layer.residual });
+            let directions = [false, true].into_iter().take(layer.directions()).map(half).collect();
+            layers.push(StackedLayerPlan { directions, inputs, outputs: layer.outputs(), residual: layer.residual });
             inputs = layer.outputs();
         }
         let head = HeadPlan {
@@ -205,7 +205,7 @@ impl Plan {
 
     /// Whether no layer reads from the end, so that a series can be read step by step.
     pub(super) fn goes_forward(&self) -> bool {
-        self.layers.iter().all(|layer| layer.halves.len() == 1)
+        self.layers.iter().all(|layer| layer.directions.len() == 1)
     }
 }
 

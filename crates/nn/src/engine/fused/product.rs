@@ -261,19 +261,19 @@ mod tests {
     proptest! {
         #[test]
         fn equals_a_plain_loop(rows in 1_usize..40, depth in prop_oneof![1_usize..30, 80..400_usize], steps in 0_usize..11, blocks in 1_usize..4,
-            rotate in 0_usize..40, turned: bool, start in 0_usize..3, seed: u64) {
+            rotate in 0_usize..40, transposed: bool, start in 0_usize..3, seed: u64) {
             let lanes = blocks * BLOCK;
-            let rotate = rotate % if turned { depth } else { rows };
+            let rotate = rotate % if transposed { depth } else { rows };
             let (data, x) = (numbers(seed, rows * depth), numbers(seed + 1, steps * depth * lanes));
             let (bias, before) = (numbers(seed + 2, rows), numbers(seed + 3, steps * rows * lanes));
-            let at = |row: usize, k: usize| match turned {
+            let at = |row: usize, k: usize| match transposed {
                 false => data[(row + rotate) % rows * depth + k],
                 true => data[(k + rotate) % depth * rows + row],
             };
             let start = [Start::Zero, Start::Out, Start::Bias(&bias)][start];
             for level in Level::available() {
                 let mut weights = Packed::default();
-                match turned {
+                match transposed {
                     false => weights.pack(level, Matrix { data: &data, rows, columns: depth, rotate }),
                     true => weights.pack_turned(level, Matrix { data: &data, rows: depth, columns: rows, rotate }),
                 }

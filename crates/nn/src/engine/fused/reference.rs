@@ -1,7 +1,7 @@
 //! The same networks as plain loops over `f64`, and what tests share.
 
 use crate::dropout::{self, Dropped, Place};
-use crate::engine::Draw;
+use crate::engine::DropoutKey;
 use crate::network::{LAYER_NORM_EPSILON, Layer, Network};
 use gatecast_core::order::{Activation, Cell, Loss, Output};
 
@@ -50,7 +50,7 @@ fn scaled(gain: &[f64], x: &[f64]) -> Vec<f64> {
 }
 
 /// What a series drops: the draw, and its place in the batch.
-pub(super) type Dropping = Option<(Draw, usize)>;
+pub(super) type Dropping = Option<(DropoutKey, usize)>;
 
 /// Rows of a series' mask, `[row, width]`.
 fn mask(dropping: Dropping, place: Place, rate: f32, rows: usize, width: usize) -> Vec<Vec<f64>> {
@@ -183,7 +183,7 @@ pub(super) fn loss(
     inputs: &[f64],
     targets: &[f64],
     batch: usize,
-    draw: Option<Draw>,
+    draw: Option<DropoutKey>,
 ) -> f64 {
     let total: f64 = inputs
         .chunks(inputs.len() / batch)
@@ -209,7 +209,7 @@ pub(super) fn gradient(
     inputs: &[f64],
     targets: &[f64],
     batch: usize,
-    draw: Option<Draw>,
+    draw: Option<DropoutKey>,
 ) -> Vec<f64> {
     let step = 1e-7;
     let mut moved = parameters.to_vec();

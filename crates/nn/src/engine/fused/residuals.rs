@@ -7,13 +7,13 @@ use crate::loss::Layout;
 use gatecast_core::order::{Head, Loss};
 
 use super::layout::{Buffer, to_lanes};
-use super::pass::Lesson;
+use super::pass::ShardBatch;
 use super::simd::{Kernel, Level, Simd};
 
 /// A shard's predictions `[step, output, lane]` against what is known.
-pub(super) struct Verdict<'a> {
+pub(super) struct LossOutput<'a> {
     pub level: Level,
-    pub lesson: Lesson<'a>,
+    pub batch: ShardBatch<'a>,
     pub lanes: usize,
     pub steps: usize,
     /// Room for the targets and the weights of the lanes.
@@ -21,11 +21,11 @@ pub(super) struct Verdict<'a> {
     pub weights: &'a mut Buffer,
 }
 
-impl Verdict<'_> {
+impl LossOutput<'_> {
     /// Puts the loss's gradient in the place of the predictions and answers the loss, summed over
     /// the known points of `series` lanes.
-    pub(super) fn descend(self, outputs: &mut [f32], series: usize) -> f64 {
-        let Self { level, lesson: Lesson { truth, all_known, criterion, weight, .. }, lanes, steps, .. } = self;
+    pub(super) fn backward(self, outputs: &mut [f32], series: usize) -> f64 {
+        let Self { level, batch: ShardBatch { truth, all_known, criterion, weight, .. }, lanes, steps, .. } = self;
         let share = if weight > 0.0 { 1.0 / weight } else { 0.0 };
         let absolute = match (criterion.head(), criterion.loss()) {
             (Head::Point {}, Loss::Mse) => false,
@@ -33,7 +33,7 @@ impl Verdict<'_> {
             _ => {
                 let width = outputs.len() / steps;
                 let layout = Layout { series, steps, strides: [1, width, lanes] };
-                let total = criterion.descend(outputs, layout, truth, share);
+                let total = criterion.backward(outputs, layout, truth, share);
                 outputs.chunks_exact_mut(lanes).for_each(|row| row[series..].fill(0.0));
                 return total;
             }

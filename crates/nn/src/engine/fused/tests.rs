@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::engine::Fused;
 use super::reference::{close, gradient, loss, network, numbers, predict};
 use super::simd::Level;
-use crate::engine::{Batch, Draw, Engine, EngineError, Inputs, Objective, Steps};
+use crate::engine::{Batch, DropoutKey, Engine, EngineError, Inputs, Objective, Steps};
 use crate::network::{Layer, Network, Role};
 use gatecast_core::order::{Activation, Cell, Loss, Output};
 
@@ -82,7 +82,7 @@ proptest! {
         let network = network_of(inputs, layers, outputs, output);
         let layer_norm = network.layers.iter().any(|layer| layer.layer_norm);
         let kind = if mae { Loss::Mae } else { Loss::Mse };
-        let draw = dropping.then_some(Draw { seed, step: 3 });
+        let draw = dropping.then_some(DropoutKey { seed, step: 3 });
         let parameters = parameters(&network, seed);
         let values = numbers(seed + 1, batch * steps * inputs);
         // Far from the predictions for MAE, whose slope jumps where they meet.
@@ -186,7 +186,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
         for batch in [1, 16, 17, 32, 40, 130] {
             let values = numbers(5, batch * 12);
             let targets = numbers(6, batch * 120);
-            let draw = Some(Draw { seed: 7, step: 8 });
+            let draw = Some(DropoutKey { seed: 7, step: 8 });
             let batch = Batch { draw, ..Batch::new(Inputs { batch, steps: 12, values: &values }, &targets) };
             let runs = [1, 2, 3].map(|threads| {
                 let mut engine = Fused::new(&network, Objective::of(Loss::Mse), threads).unwrap();

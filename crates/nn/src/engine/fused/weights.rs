@@ -66,21 +66,21 @@ pub(super) struct Weights {
     pub head: Packed,
     pub head_turned: Packed,
     packed: Kept,
-    turned: bool,
+    transposed: bool,
 }
 
 impl Weights {
     /// Takes up parameters, if they are new; the turned ones only for training.
     pub(super) fn pack(&mut self, level: Level, plan: &Plan, parameters: &[f32], training: bool) {
-        if self.packed.holds(parameters) && (self.turned || !training) {
+        if self.packed.holds(parameters) && (self.transposed || !training) {
             return;
         }
         self.packed.keep(parameters);
-        self.turned = training;
+        self.transposed = training;
         self.layers.resize_with(plan.layers.len(), Vec::new);
-        for (halves, plan) in self.layers.iter_mut().zip(&plan.layers) {
-            halves.resize_with(plan.halves.len(), LayerWeights::default);
-            for (weights, plan) in halves.iter_mut().zip(&plan.halves) {
+        for (directions, plan) in self.layers.iter_mut().zip(&plan.layers) {
+            directions.resize_with(plan.directions.len(), LayerWeights::default);
+            for (weights, plan) in directions.iter_mut().zip(&plan.directions) {
                 weights.pack(level, plan, parameters, training);
             }
         }

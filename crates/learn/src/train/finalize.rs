@@ -2,11 +2,11 @@
 
 use super::Trainer;
 use crate::baselines::{Judged, judge_all};
-use crate::progress::{Emit, Halt, tell};
+use crate::progress::{EventSink, Interrupted, emit};
 use crate::source;
-use crate::state::State;
+use crate::training_state::TrainingState;
 use crate::windows::PartName;
-use gatecast_core::metrics::{FinalMetrics, HeldOut};
+use gatecast_core::metric_values::{FinalMetrics, HoldoutMetrics};
 use gatecast_core::model::{BUNDLE_FORMAT, Manifest, StoppedBy, TrainedOn};
 use gatecast_core::trainer::TrainerEvent;
 use gatecast_model::bundle::Bundle;
@@ -16,16 +16,16 @@ impl Trainer<'_> {
     /// Judges the best weights and writes the model.
     pub(super) fn finish(
         mut self,
-        state: &State,
+        state: &TrainingState,
         stopped_by: StoppedBy,
-        emit: &mut Emit<'_>,
-    ) -> Result<TrainerEvent, Halt> {
+        sink: &mut EventSink<'_>,
+    ) -> Result<TrainerEvent, Interrupted> {
         if let Some((code, detail)) = early_end(stopped_by, state) {
-            tell(emit, TrainerEvent::Info { code: code.to_owned(), detail })?;
+            emit(sink, TrainerEvent::Info { code: code.to_owned(), detail })?;
         }
-        let model = HeldOut {
-            validation: self.judge(&state.best, PartName::Validation, emit)?,
-            test: self.judge(&state.best, PartName::Test, emit)?,
+        let model = HoldoutMetrics {
+            validation: self.judge(&state.best, PartName::Validation, sink)?,
+            test: self.judge(&state.best, PartName::Test, sink)?,
         };
         let judged = Judged { training: &self.training, validation: &self.validation, test: &self.test };
         let baselines = judge_all(&self.prepared, judged, self.assignment.all_baselines);
@@ -44,7 +44,7 @@ impl Trainer<'_> {
         })
     }
 
-    fn manifest(&self, state: &State, stopped_by: StoppedBy, metrics: FinalMetrics) -> Manifest {
+    fn manifest(&self, state: &TrainingState, stopped_by: StoppedBy, metrics: FinalMetrics) -> Manifest {
         let (order, dataset) = (&self.assignment.order, &self.assignment.dataset);
         let mut frequencies = self.prepared.frame.series.iter().map(|series| series.frequency);
         let frequency = frequencies.next().flatten();
@@ -81,7 +81,7 @@ impl Trainer<'_> {
 }
 
 /// What to say of a training that did not run all its epochs.
-fn early_end(stopped_by: StoppedBy, state: &State) -> Option<(&'static str, String)> {
+fn early_end(stopped_by: StoppedBy, state: &TrainingState) -> Option<(&'static str, String)> {
     let kept =
         format!("training ended in epoch {}; the weights of epoch {} are kept", state.epochs(), state.best_epoch());
     match stopped_by {

@@ -4,10 +4,10 @@ use std::sync::mpsc::SyncSender;
 
 use csv::ByteRecord;
 
-use super::layout::{Plan, recognise};
+use super::layout::{ColumnPlan, infer_schema};
 use super::load::{Loaded, Loader};
-use super::runs::Run;
 use super::sample::Line;
+use super::sorted_runs::Run;
 use crate::error::IngestError;
 use crate::options::UploadOptions;
 
@@ -15,7 +15,7 @@ const SAMPLE_ROWS: usize = 5_000;
 const SAMPLE_BYTES: usize = 4 << 20;
 
 /// Where every format puts its rows.
-pub(super) struct Intake<'a> {
+pub(super) struct RowSink<'a> {
     options: &'a UploadOptions,
     /// Where runs of points go; taken by the loader once the layout is known.
     give: Option<SyncSender<Run>>,
@@ -25,7 +25,7 @@ pub(super) struct Intake<'a> {
     loader: Option<Loader<'a>>,
 }
 
-impl<'a> Intake<'a> {
+impl<'a> RowSink<'a> {
     pub(super) fn new(options: &'a UploadOptions, give: SyncSender<Run>) -> Self {
         Self { options, give: Some(give), names: Vec::new(), sample: Vec::new(), sample_bytes: 0, loader: None }
     }
@@ -85,7 +85,7 @@ impl<'a> Intake<'a> {
 
     /// Settles the layout and loads the sample.
     fn start(&mut self) -> Result<(), IngestError> {
-        let plan: Plan = recognise(&self.names, &self.sample, self.options)?;
+        let plan: ColumnPlan = infer_schema(&self.names, &self.sample, self.options)?;
         let give = self.give.take().ok_or_else(|| IngestError::machine("the loader was started twice"))?;
         let loader = self.loader.insert(Loader::new(plan, std::mem::take(&mut self.names), self.options, give)?);
         for (line, cells) in std::mem::take(&mut self.sample) {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::columns::{OUT_OF_RANGE, Values, covariate, place, take};
+use super::covariates::{OUT_OF_RANGE, Values, covariate, place, take};
 use super::error::ForecastError;
-use super::reads::{CodeColumn, Reads};
+use super::input_spec::{CodeColumn, InputSpec};
 use gatecast_core::forecast::{CovariateValue, History as Given, SeriesRequest, TargetValue};
 use gatecast_core::frequency::Frequency;
 use gatecast_core::model::Manifest;
@@ -27,7 +27,7 @@ pub(super) struct History {
 }
 
 /// Histories whose values stand in the request.
-pub(super) fn from_request(reads: &Reads<'_>, series: Vec<SeriesRequest>) -> Result<Vec<History>, ForecastError> {
+pub(super) fn from_request(spec: &InputSpec<'_>, series: Vec<SeriesRequest>) -> Result<Vec<History>, ForecastError> {
     let mut errors = Vec::new();
     let mut ids = BTreeSet::new();
     let mut histories = Vec::with_capacity(series.len());
@@ -42,15 +42,15 @@ pub(super) fn from_request(reads: &Reads<'_>, series: Vec<SeriesRequest>) -> Res
                 if given.id.as_ref().is_some_and(|id| !ids.insert(id.clone())) {
                     errors.push(FieldError::new(format!("{pointer}/id"), "stands twice"));
                 }
-                histories.extend(checked(reads, given, &pointer, &mut errors));
+                histories.extend(checked(spec, given, &pointer, &mut errors));
             }
         }
     }
     if errors.is_empty() { Ok(histories) } else { Err(ForecastError::Invalid(errors)) }
 }
 
-fn checked(reads: &Reads<'_>, mut given: Given, pointer: &str, errors: &mut Vec<FieldError>) -> Option<History> {
-    let (before, manifest) = (errors.len(), reads.manifest);
+fn checked(spec: &InputSpec<'_>, mut given: Given, pointer: &str, errors: &mut Vec<FieldError>) -> Option<History> {
+    let (before, manifest) = (errors.len(), spec.manifest);
     let covariates = &manifest.order.data.covariates;
     let mut columns = targets(manifest, &mut given, pointer, errors);
     let past = take((pointer, "past"), &covariates.past, std::mem::take(&mut given.past), errors);
@@ -67,9 +67,9 @@ fn checked(reads: &Reads<'_>, mut given: Given, pointer: &str, errors: &mut Vec<
         return None;
     }
     let length = columns.first().map_or(0, |column| column.values.len());
-    columns.iter_mut().for_each(|column| check(reads, column, length, errors));
+    columns.iter_mut().for_each(|column| check(spec, column, length, errors));
     let last = last_point(manifest, &given, length, pointer, errors);
-    if reads.layout.coded().iter().any(|coded| matches!(coded, Coded::Calendar(_))) && last.is_none() {
+    if spec.layout.coded().iter().any(|coded| matches!(coded, Coded::Calendar(_))) && last.is_none() {
         let missing = if given.start.is_none() { "start" } else { "frequency" };
         let detail = "is missing: the model reads the calendar, and so the time of every point";
         errors.push(FieldError::new(format!("{pointer}/{missing}"), detail));
@@ -77,8 +77,8 @@ fn checked(reads: &Reads<'_>, mut given: Given, pointer: &str, errors: &mut Vec<
     if errors.len() > before {
         return None;
     }
-    let columns = columns.into_iter().map(|column| (column.name, column.values.from(length - reads.history)));
-    let history = assemble(reads, (given.id, last), columns.collect(), fixed);
+    let columns = columns.into_iter().map(|column| (column.name, column.values.from(length - spec.history)));
+    let history = assemble(spec, (given.id, last), columns.collect(), fixed);
     history.map_err(|error| errors.extend(fields(error, pointer))).ok()
 }
 
@@ -135,12 +135,12 @@ fn fixed(
 
 /// A history of checked columns, each beginning at the first point that the model reads.
 pub(super) fn assemble(
-    reads: &Reads<'_>,
+    spec: &InputSpec<'_>,
     (id, last): (Option<String>, Option<(i64, Frequency)>),
     mut columns: BTreeMap<String, Values>,
     mut fixed: BTreeMap<String, Values>,
 ) -> Result<History, ForecastError> {
-    let manifest = reads.manifest;
+    let manifest = spec.manifest;
     let lacking = |name: &str| ForecastError::machine(format!("no values of `{name}`"));
     let mut numbers = Vec::with_capacity(manifest.inputs.len());
     for name in &manifest.inputs {
@@ -149,8 +149,8 @@ pub(super) fn assemble(
             _ => return Err(lacking(name)),
         }
     }
-    let mut codes = Vec::with_capacity(reads.layout.coded().len());
-    for coded in reads.layout.coded() {
+    let mut codes = Vec::with_capacity(spec.layout.coded().len());
+    for coded in spec.layout.coded() {
         codes.push(match coded {
             Coded::Past(name) | Coded::Future(name) => match columns.remove(name) {
                 Some(Values::Codes(codes)) => CodeColumn::Each(codes),
@@ -161,7 +161,7 @@ pub(super) fn assemble(
                 _ => return Err(lacking(name)),
             },
             Coded::Series => CodeColumn::All(series_code(manifest, id.as_deref())),
-            Coded::Calendar(_) => reads.calendar(coded, last)?,
+            Coded::Calendar(_) => spec.calendar(coded, last)?,
         });
     }
     let mut constants = Vec::new();
@@ -189,16 +189,16 @@ fn fields(error: ForecastError, pointer: &str) -> Vec<FieldError> {
 }
 
 /// `length` is that of the first column.
-fn check(reads: &Reads<'_>, column: &mut Column, length: usize, errors: &mut Vec<FieldError>) {
-    let (found, needed) = (column.values.len(), length + reads.ahead);
+fn check(spec: &InputSpec<'_>, column: &mut Column, length: usize, errors: &mut Vec<FieldError>) {
+    let (found, needed) = (column.values.len(), length + spec.ahead);
     let detail = match column.ahead {
         true if found < needed => Some(format!(
             "has {found} values; {needed} are needed: those of the {length} points given, and of {} ahead",
-            reads.ahead
+            spec.ahead
         )),
         false if found != length => Some(format!("has {found} values where the first column has {length}")),
-        false if length < reads.history => {
-            Some(format!("has {length} values; the model reads the last {}", reads.history))
+        false if length < spec.history => {
+            Some(format!("has {length} values; the model reads the last {}", spec.history))
         }
         _ => None,
     };
@@ -209,7 +209,7 @@ fn check(reads: &Reads<'_>, column: &mut Column, length: usize, errors: &mut Vec
         let wrong = |at: usize, detail: &str| FieldError::new(format!("{place}/{at}"), detail);
         if let Some(at) = values.iter().position(|value| value.abs() > f64::from(f32::MAX)) {
             errors.push(wrong(at, OUT_OF_RANGE));
-        } else if let Some((at, detail)) = reads.prepare(&column.name, values) {
+        } else if let Some((at, detail)) = spec.prepare(&column.name, values) {
             errors.push(wrong(at, &detail));
         }
     }
@@ -267,8 +267,8 @@ mod tests {
     }
 
     fn far(manifest: &Manifest, horizon: usize, series: Value) -> Result<Vec<History>, Vec<(String, String)>> {
-        let reads = Reads::of(manifest, horizon);
-        from_request(&reads, serde_json::from_value(series).unwrap()).map_err(|error| match error {
+        let spec = InputSpec::of(manifest, horizon);
+        from_request(&spec, serde_json::from_value(series).unwrap()).map_err(|error| match error {
             ForecastError::Invalid(errors) => errors.into_iter().map(|e| (e.pointer, e.detail)).collect(),
             other => panic!("{other}"),
         })

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use gatecast_store::queue::{Beat, Fenced, Lease, Terms};
+use gatecast_store::queue::{HeartbeatResponse, Lease, LeasePolicy, WriteOutcome};
 use gatecast_store::{Store, StoreError};
 
 /// How long one statement may take before it is tried again.
@@ -16,22 +16,22 @@ const STATEMENT_WAIT: Duration = Duration::from_secs(10);
 const BEFORE_RETRY: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
-pub(super) struct Keeper<'a> {
+pub(super) struct LeaseKeeper<'a> {
     store: &'a Store,
     pub(super) lease: Lease,
-    terms: Terms,
+    terms: LeasePolicy,
     held_until: Instant,
 }
 
-impl<'a> Keeper<'a> {
+impl<'a> LeaseKeeper<'a> {
     /// For a lease that was given just now.
-    pub(super) fn new(store: &'a Store, lease: Lease, terms: Terms) -> Self {
+    pub(super) fn new(store: &'a Store, lease: Lease, terms: LeasePolicy) -> Self {
         Self { store, lease, terms, held_until: Instant::now() + terms.lease }
     }
 
     /// Renews the lease and writes the progress. While the database does not answer, the lease
     /// holds for as long as it was given.
-    pub(super) async fn beat(&mut self, progress: f64, eta_seconds: Option<f64>) -> Beat {
+    pub(super) async fn beat(&mut self, progress: f64, eta_seconds: Option<f64>) -> HeartbeatResponse {
         let asked = Instant::now();
         let beat = self.store.heartbeat(self.lease, &self.terms, progress, eta_seconds);
         match timeout(STATEMENT_WAIT.min(self.terms.lease / 2), beat).await {
@@ -42,14 +42,14 @@ impl<'a> Keeper<'a> {
             Ok(Err(error)) => self.report(&error),
             Err(_) => tracing::warn!(job = %self.lease.job, "the database did not answer a heartbeat in time"),
         }
-        if Instant::now() < self.held_until { Beat::Continue } else { Beat::Lost }
+        if Instant::now() < self.held_until { HeartbeatResponse::Continue } else { HeartbeatResponse::Lost }
     }
 
     /// Writes, and tries again while the lease holds. A write that failed in an unknown state is
     /// safe to repeat: all are fenced, and none does a second time what it has done.
-    pub(super) async fn write<F>(&self, mut write: impl FnMut(Store, Lease) -> F) -> Fenced
+    pub(super) async fn write<F>(&self, mut write: impl FnMut(Store, Lease) -> F) -> WriteOutcome
     where
-        F: Future<Output = Result<Fenced, StoreError>>,
+        F: Future<Output = Result<WriteOutcome, StoreError>>,
     {
         loop {
             match timeout(STATEMENT_WAIT, write(self.store.clone(), self.lease)).await {
@@ -58,7 +58,7 @@ impl<'a> Keeper<'a> {
                 Err(_) => tracing::warn!(job = %self.lease.job, "the database did not answer a write in time"),
             }
             if Instant::now() + BEFORE_RETRY >= self.held_until {
-                return Fenced::Lost;
+                return WriteOutcome::Lost;
             }
             tokio::time::sleep(BEFORE_RETRY).await;
         }

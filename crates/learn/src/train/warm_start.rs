@@ -15,7 +15,7 @@ use gatecast_nn::network::Network;
 
 /// The model that a training goes on from.
 #[derive(Debug)]
-pub(super) struct Base {
+pub(super) struct PretrainedModel {
     pub(super) bundle: Bundle,
     /// For the new model's manifest.
     pub(super) from: FinetunedFrom,
@@ -23,7 +23,7 @@ pub(super) struct Base {
     pub(super) frozen: Vec<Range<usize>>,
 }
 
-impl Base {
+impl PretrainedModel {
     /// Reads the model and holds it against the order: the same columns, windows ahead and scaling.
     pub(super) fn read(tuning: &FineTuning, order: &TrainOrder) -> Result<Self, LearnError> {
         let bundle = bundle::read(&tuning.model).map_err(unreadable)?;

@@ -9,8 +9,8 @@
 
 use super::Trainer;
 use crate::checkpoint;
-use crate::progress::{Emit, Halt, tell};
-use crate::state::State;
+use crate::progress::{EventSink, Interrupted, emit};
+use crate::training_state::TrainingState;
 use gatecast_core::model::FoundRate;
 use gatecast_core::order::Rate;
 use gatecast_core::trainer::TrainerEvent;
@@ -30,23 +30,23 @@ const BELOW_LOWEST: f64 = 0.1;
 
 impl Trainer<'_> {
     /// Finds the learning rate where the order leaves it to be found and it was not yet.
-    pub(super) fn find_rate(&mut self, state: &mut State, emit: &mut Emit<'_>) -> Result<(), Halt> {
+    pub(super) fn find_rate(&mut self, state: &mut TrainingState, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
         let training = &self.assignment.order.training;
         if training.optimizer.learning_rate() != Rate::Find || state.found.is_some() {
             return Ok(());
         }
-        let found = self.range_test(State::new(state.parameters.clone(), training))?;
+        let found = self.range_test(TrainingState::new(state.parameters.clone(), training))?;
         state.found = Some(found);
         checkpoint::write(&self.assignment.checkpoint, &self.identity, state)?;
         let detail = format!(
             "learning rate {:.3e}: in {} steps from {:.0e} to {:.1e} the loss was lowest at {:.3e}, and a tenth of that is taken",
             found.learning_rate, found.steps, found.tried_from, found.tried_to, found.lowest_loss_at
         );
-        tell(emit, TrainerEvent::Info { code: "learning_rate_found".to_owned(), detail })
+        emit(sink, TrainerEvent::Info { code: "learning_rate_found".to_owned(), detail })
     }
 
     /// `state` is a copy that nobody needs afterwards.
-    fn range_test(&mut self, mut state: State) -> Result<FoundRate, LearnError> {
+    fn range_test(&mut self, mut state: TrainingState) -> Result<FoundRate, LearnError> {
         let training = &self.assignment.order.training;
         let (seed, batch_size) = (training.seed, training.batch_size.max(1));
         let growth = (HIGHEST / LOWEST).powf(1.0 / f64::from(STEPS - 1));

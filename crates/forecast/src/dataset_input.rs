@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::columns::{Values, covariate, place};
+use super::covariates::{Values, covariate, place};
 use super::error::ForecastError;
-use super::history::{History, assemble};
-use super::reads::Reads;
+use super::input_spec::InputSpec;
+use super::request_input::{History, assemble};
 use gatecast_core::forecast::{CovariateValue, History as Given, SeriesRequest};
 use gatecast_core::order::Resample;
 use gatecast_core::resolve::FieldError;
@@ -36,11 +36,11 @@ pub struct DatasetFiles {
 
 /// One history a series, in the order asked.
 pub(super) fn read(
-    reads: &Reads<'_>,
+    spec: &InputSpec<'_>,
     series: Vec<SeriesRequest>,
     files: &DatasetFiles,
 ) -> Result<Vec<History>, ForecastError> {
-    histories(reads, &asked(series)?, &files.points, &files.index)
+    histories(spec, &asked(series)?, &files.points, &files.index)
 }
 
 fn asked(series: Vec<SeriesRequest>) -> Result<Vec<Asked>, ForecastError> {
@@ -69,7 +69,12 @@ fn asked(series: Vec<SeriesRequest>) -> Result<Vec<Asked>, ForecastError> {
     if errors.is_empty() { Ok(asked) } else { Err(ForecastError::Invalid(errors)) }
 }
 
-fn histories(reads: &Reads<'_>, asked: &[Asked], points: &Path, index: &Path) -> Result<Vec<History>, ForecastError> {
+fn histories(
+    spec: &InputSpec<'_>,
+    asked: &[Asked],
+    points: &Path,
+    index: &Path,
+) -> Result<Vec<History>, ForecastError> {
     let wanted: Vec<&str> = asked.iter().map(|series| series.key.as_str()).collect();
     let located = find_series(index, &wanted).map_err(unreadable)?;
     let mut errors = Vec::new();
@@ -77,7 +82,7 @@ fn histories(reads: &Reads<'_>, asked: &[Asked], points: &Path, index: &Path) ->
     for (asked, located) in asked.iter().zip(located) {
         let found = match located {
             None => Err(vec![FieldError::new(&asked.pointer, format!("the dataset has no series `{}`", asked.key))]),
-            Some(located) => latest(reads, asked, located, points)?,
+            Some(located) => latest(spec, asked, located, points)?,
         };
         match found {
             Ok(history) => histories.push(history),
@@ -89,18 +94,18 @@ fn histories(reads: &Reads<'_>, asked: &[Asked], points: &Path, index: &Path) ->
 
 /// The latest points of a series, gaps filled as the model's order says; or why it has none.
 fn latest(
-    reads: &Reads<'_>,
+    spec: &InputSpec<'_>,
     asked: &Asked,
     located: Located,
     points: &Path,
 ) -> Result<Result<History, Vec<FieldError>>, ForecastError> {
     let refuse = |detail: String| Ok(Err(vec![FieldError::new(&asked.pointer, detail)]));
-    let data = &reads.manifest.order.data;
+    let data = &spec.manifest.order.data;
     let names = input_columns(data);
     let total = located.summary.points;
     // Gaps only lengthen the run, so these rows cover the history wherever the last has a target.
     // Of a step, nobody knows how many points it takes.
-    let mut rows = if data.resample.is_some() { total } else { reads.history as u64 };
+    let mut rows = if data.resample.is_some() { total } else { spec.history as u64 };
     loop {
         let query = ValuesQuery { key: &asked.key, columns: &names, window: PointWindow::Last(rows), thin: None };
         let values = match values_of(points, located.clone(), &query) {
@@ -112,14 +117,14 @@ fn latest(
             Some(step) => resampled(values, step),
             None => Ok(values),
         };
-        let laid = match values.and_then(|values| Laid::of(reads, values)) {
-            Ok(laid) => laid,
+        let grid = match values.and_then(|values| GridSeries::of(spec, values)) {
+            Ok(grid) => grid,
             Err(detail) => return refuse(detail),
         };
-        if laid.end >= reads.history || rows >= total {
-            return laid.history(reads, asked);
+        if grid.end >= spec.history || rows >= total {
+            return grid.history(spec, asked);
         }
-        rows = rows.saturating_mul(2).max(rows + reads.ahead as u64);
+        rows = rows.saturating_mul(2).max(rows + spec.ahead as u64);
     }
 }
 
@@ -147,7 +152,7 @@ fn resampled(values: SeriesValues, step: Resample) -> Result<SeriesValues, Strin
 }
 
 /// Points of a series on their even grid.
-struct Laid {
+struct GridSeries {
     key: String,
     columns: BTreeMap<String, Cells>,
     /// Behind the last point that belongs to the history.
@@ -162,9 +167,9 @@ enum Cells {
     Categories(Vec<Option<String>>),
 }
 
-impl Laid {
-    fn of(reads: &Reads<'_>, values: SeriesValues) -> Result<Self, String> {
-        let (manifest, frequency) = (reads.manifest, values.series.summary.frequency);
+impl GridSeries {
+    fn of(spec: &InputSpec<'_>, values: SeriesValues) -> Result<Self, String> {
+        let (manifest, frequency) = (spec.manifest, values.series.summary.frequency);
         let key = values.series.summary.key;
         let times = values.times.unwrap_or_default();
         let places = match frequency {
@@ -191,7 +196,7 @@ impl Laid {
             }
             columns.insert(name, cells);
         }
-        let end = match reads.ahead {
+        let end = match spec.ahead {
             0 => steps,
             _ => manifest.targets.iter().filter_map(|name| columns.get(name)).map(Cells::known).max().unwrap_or(0),
         };
@@ -200,13 +205,13 @@ impl Laid {
         Ok(Self { key, columns, end, last })
     }
 
-    fn history(self, reads: &Reads<'_>, asked: &Asked) -> Result<Result<History, Vec<FieldError>>, ForecastError> {
+    fn history(self, spec: &InputSpec<'_>, asked: &Asked) -> Result<Result<History, Vec<FieldError>>, ForecastError> {
         let refuse = |detail: String| Ok(Err(vec![FieldError::new(&asked.pointer, detail)]));
-        let (manifest, key, end) = (reads.manifest, self.key, self.end);
-        if end < reads.history {
-            return refuse(format!("series `{key}` has {end} points; the model reads the last {}", reads.history));
+        let (manifest, key, end) = (spec.manifest, self.key, self.end);
+        if end < spec.history {
+            return refuse(format!("series `{key}` has {end} points; the model reads the last {}", spec.history));
         }
-        let calendar = reads.layout.coded().iter().any(|coded| matches!(coded, Coded::Calendar(_)));
+        let calendar = spec.layout.coded().iter().any(|coded| matches!(coded, Coded::Calendar(_)));
         if calendar && self.last.is_none() {
             return refuse(format!("series `{key}` has no times to read the calendar off"));
         }
@@ -214,7 +219,7 @@ impl Laid {
         let (mut columns, mut fixed, mut errors) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (name, mut cells) in self.columns {
             if data.covariates.fixed.contains(&name) {
-                match cells.into_one(reads, &name) {
+                match cells.into_one(spec, &name) {
                     Some(value) => fixed.insert(name, value),
                     None => return refuse(format!("series `{key}` has no value of `{name}`")),
                 };
@@ -222,19 +227,19 @@ impl Laid {
             }
             let ahead = data.covariates.future.contains(&name);
             let given = asked.future.get(&name).filter(|_| ahead);
-            let length = if ahead && given.is_none() { end + reads.ahead } else { end };
-            if let Err(detail) = known_ahead(reads, &cells, (&name, end), given.map(Vec::len)) {
+            let length = if ahead && given.is_none() { end + spec.ahead } else { end };
+            if let Err(detail) = known_ahead(spec, &cells, (&name, end), given.map(Vec::len)) {
                 errors.push(FieldError::new(place(&asked.pointer, "future", &name), detail));
                 continue;
             }
             cells.truncate(length);
-            let mut values = cells.into_values(reads, &name);
+            let mut values = cells.into_values(spec, &name);
             if let Values::Numbers(numbers) = &mut values
-                && let Some((_, detail)) = reads.prepare(&name, numbers)
+                && let Some((_, detail)) = spec.prepare(&name, numbers)
             {
                 return refuse(format!("`{name}` of series `{key}` {detail}"));
             }
-            let mut values = values.from(end - reads.history);
+            let mut values = values.from(end - spec.history);
             if let Some(given) = given {
                 let pointer = place(&asked.pointer, "future", &name);
                 let given = covariate(&manifest.encodings, (&name, &pointer), (given, false), &mut errors);
@@ -249,24 +254,24 @@ impl Laid {
         if !errors.is_empty() {
             return Ok(Err(errors));
         }
-        assemble(reads, (Some(key), self.last), columns, fixed).map(Ok)
+        assemble(spec, (Some(key), self.last), columns, fixed).map(Ok)
     }
 }
 
 /// Whether the request or else the dataset says what is to come of a column.
 fn known_ahead(
-    reads: &Reads<'_>,
+    spec: &InputSpec<'_>,
     cells: &Cells,
     (name, end): (&str, usize),
     given: Option<usize>,
 ) -> Result<(), String> {
-    let needed = reads.ahead;
+    let needed = spec.ahead;
     match given {
         Some(found) if found < needed => {
             Err(format!("has {found} values; {needed} are needed, from the point after the last"))
         }
         Some(_) => Ok(()),
-        None if !reads.manifest.order.data.covariates.future.iter().any(|other| other == name) => Ok(()),
+        None if !spec.manifest.order.data.covariates.future.iter().any(|other| other == name) => Ok(()),
         None => match cells.known().saturating_sub(end) {
             found if found < needed => Err(format!(
                 "is missing: {needed} values ahead are needed, and the dataset holds {found} behind the last point with a target"
@@ -277,13 +282,13 @@ fn known_ahead(
 }
 
 fn spread<T: Clone>(steps: usize, nothing: T, places: &[usize], values: Vec<T>) -> Vec<T> {
-    let mut laid = vec![nothing; steps];
+    let mut grid = vec![nothing; steps];
     for (place, value) in places.iter().zip(values) {
-        if let Some(slot) = laid.get_mut(*place) {
+        if let Some(slot) = grid.get_mut(*place) {
             *slot = value;
         }
     }
-    laid
+    grid
 }
 
 impl Cells {
@@ -304,20 +309,20 @@ impl Cells {
         }
     }
 
-    fn into_values(self, reads: &Reads<'_>, name: &str) -> Values {
+    fn into_values(self, spec: &InputSpec<'_>, name: &str) -> Values {
         match self {
             Self::Numbers(values) => Values::Numbers(values),
             Self::Categories(values) => {
-                let encodings = &reads.manifest.encodings;
+                let encodings = &spec.manifest.encodings;
                 Values::Codes(values.iter().map(|text| encodings.code(name, text.as_deref())).collect())
             }
         }
     }
 
     /// The value of a whole series; `None` where a number is not there.
-    fn into_one(self, reads: &Reads<'_>, name: &str) -> Option<Values> {
+    fn into_one(self, spec: &InputSpec<'_>, name: &str) -> Option<Values> {
         let last = self.known().saturating_sub(1);
-        match self.into_values(reads, name).from(last) {
+        match self.into_values(spec, name).from(last) {
             Values::Numbers(values) => {
                 values.first().filter(|value| !value.is_nan()).map(|&value| Values::Numbers(vec![value]))
             }

@@ -17,11 +17,11 @@ use super::scaling::Scale;
 use super::transform::{self, Fitted};
 use gatecast_core::order::{DataSpec, Missing, TransformKind};
 use gatecast_data::frame::{Frame, FrameColumn};
-use gatecast_nn::loss::Unit;
+use gatecast_nn::loss::TargetScale;
 
 /// What a model does to its number columns: targets, then past, then future covariates.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Values {
+pub struct TargetTransform {
     /// A column each.
     transforms: Vec<Fitted>,
     /// Of the targets.
@@ -31,7 +31,7 @@ pub struct Values {
     masked: usize,
 }
 
-impl Values {
+impl TargetTransform {
     /// Of a resolved order, its number columns and the λ that were estimated, by column.
     pub fn new(data: &DataSpec, columns: &[String], lambdas: &BTreeMap<String, f64>) -> Self {
         let transformed = |at: usize, name: &String| {
@@ -102,7 +102,7 @@ impl Values {
 
     /// What the network reads of a column of one series, before scaling. The first points of a
     /// differenced one are NaN.
-    pub fn stream<'v>(&self, column: usize, levels: &'v [f64]) -> Cow<'v, [f64]> {
+    pub fn model_input<'v>(&self, column: usize, levels: &'v [f64]) -> Cow<'v, [f64]> {
         match &self.differences {
             Some(differences) if self.is_differenced(column) => Cow::Owned(differences.of(levels)),
             _ => Cow::Borrowed(levels),
@@ -128,7 +128,7 @@ impl Values {
             streams.streams.push(self.is_differenced(at).then(|| {
                 let mut stream = vec![f64::NAN; values.len()];
                 for series in &frame.series {
-                    stream[series.rows.clone()].copy_from_slice(&self.stream(at, &levels[series.rows.clone()]));
+                    stream[series.rows.clone()].copy_from_slice(&self.model_input(at, &levels[series.rows.clone()]));
                 }
                 stream
             }));
@@ -184,16 +184,16 @@ impl Values {
         target: usize,
         scale: &Scale<'_>,
         (levels, horizon): (&[f64], usize),
-        room: &'r mut Room,
+        scratch: &'r mut Scratch,
     ) -> Origin<'r> {
-        room.bases.clear();
+        scratch.bases.clear();
         if let Some(differences) = &self.differences {
-            room.levels.clear();
-            room.levels.extend_from_slice(levels);
-            self.fill(&mut room.levels);
-            differences.bases(&room.levels, horizon, &mut room.bases);
+            scratch.levels.clear();
+            scratch.levels.extend_from_slice(levels);
+            self.fill(&mut scratch.levels);
+            differences.bases(&scratch.levels, horizon, &mut scratch.bases);
         }
-        self.origin_of(target, scale, &room.bases)
+        self.origin_of(target, scale, &scratch.bases)
     }
 
     /// The same from bases that are worked out already.
@@ -228,20 +228,20 @@ pub struct Streams {
 }
 
 impl Streams {
-    pub fn level<'f>(&'f self, frame: &'f Frame, column: usize) -> &'f [f64] {
+    pub fn transformed<'f>(&'f self, frame: &'f Frame, column: usize) -> &'f [f64] {
         let own = self.levels.get(column).and_then(Option::as_deref);
         own.or_else(|| frame.columns.get(column).map(|column| column.values.as_slice())).unwrap_or_default()
     }
 
-    pub fn stream<'f>(&'f self, frame: &'f Frame, column: usize) -> &'f [f64] {
+    pub fn model_input<'f>(&'f self, frame: &'f Frame, column: usize) -> &'f [f64] {
         let own = self.streams.get(column).and_then(Option::as_deref);
-        own.unwrap_or_else(|| self.level(frame, column))
+        own.unwrap_or_else(|| self.transformed(frame, column))
     }
 }
 
 /// Memory for one origin after another.
 #[derive(Debug, Default)]
-pub struct Room {
+pub struct Scratch {
     levels: Vec<f64>,
     bases: Vec<f64>,
 }
@@ -258,13 +258,13 @@ pub struct Origin<'b> {
 
 impl Origin<'_> {
     /// Of a number in the network's scale, so many points ahead (from 0).
-    pub fn level(&self, ahead: usize, scaled: f64) -> f64 {
+    pub fn transformed(&self, ahead: usize, scaled: f64) -> f64 {
         scaled * self.factor + self.term + self.bases.get(ahead).copied().unwrap_or(0.0)
     }
 
     /// The same in the data's units. It grows with the number, so a quantile's is the quantile's.
     pub fn value(&self, ahead: usize, scaled: f64) -> f64 {
-        self.transform.undo(self.level(ahead, scaled))
+        self.transform.undo(self.transformed(ahead, scaled))
     }
 
     /// The number in the network's scale of a level.
@@ -273,8 +273,8 @@ impl Origin<'_> {
     }
 
     /// The way to the data's units, bases and transform left out, for losses that are taken there.
-    pub fn unit(&self) -> Unit {
-        Unit { factor: self.factor, term: self.term, seasonal: f64::NAN }
+    pub fn unit(&self) -> TargetScale {
+        TargetScale { factor: self.factor, term: self.term, seasonal: f64::NAN }
     }
 
     /// The level of a value.
@@ -302,14 +302,14 @@ mod tests {
     use super::*;
     use crate::scaling::Scale;
 
-    fn values(fields: serde_json::Value) -> Values {
+    fn values(fields: serde_json::Value) -> TargetTransform {
         let mut data = json!({"targets": ["x"], "covariates": {"past": ["y"], "future": ["z"]}});
         fields.as_object().unwrap().iter().for_each(|(key, value)| data[key] = value.clone());
         let data = serde_json::from_value(data).unwrap();
-        Values::new(&data, &["x".to_owned(), "y".to_owned(), "z".to_owned()], &BTreeMap::new())
+        TargetTransform::new(&data, &["x".to_owned(), "y".to_owned(), "z".to_owned()], &BTreeMap::new())
     }
 
-    fn orders() -> impl Strategy<Value = Values> {
+    fn orders() -> impl Strategy<Value = TargetTransform> {
         let transforms =
             prop::sample::select(vec![json!("none"), json!("log"), json!({"type": "box_cox", "lambda": 0.3})]);
         let differencing = prop::sample::select(vec![
@@ -333,15 +333,15 @@ mod tests {
         ) {
             let scale = Scale { terms: &[term], factors: &[factor] };
             let levels = values.levels(0, &points).unwrap();
-            let mut room = Room::default();
-            let origin = values.origin(0, &scale, (&levels[..8], 6), &mut room);
+            let mut scratch = Scratch::default();
+            let origin = values.origin(0, &scale, (&levels[..8], 6), &mut scratch);
             for ahead in 0..6 {
                 let back = origin.value(ahead, origin.scaled(ahead, levels[8 + ahead]));
                 prop_assert!((back - points[8 + ahead]).abs() < 1e-9 * points[8 + ahead].max(1.0));
             }
             // The next point's target is what the network will read of it, where it reads differences.
             if values.differences().is_none_or(|differences| !differences.reads_levels()) {
-                let stream = values.stream(0, &levels)[8];
+                let stream = values.model_input(0, &levels)[8];
                 prop_assert!((origin.scaled(0, levels[8]) - scale.apply(0, stream)).abs() < 1e-9);
             }
         }

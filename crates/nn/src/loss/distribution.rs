@@ -1,12 +1,12 @@
 //! What a head's raw outputs say of one point.
 
 use super::special::normal_quantile;
-use super::{Criterion, Unit, negative_binomial, normal, student_t};
+use super::{Criterion, TargetScale, negative_binomial, normal, student_t};
 use gatecast_core::order::Head;
 
 /// A number of the answer, in the scale in which the head gives it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Amount {
+pub enum ScaledOrRaw {
     /// In the network's scale: to be brought to the data's units as its series is.
     Scaled(f64),
     /// In the data's units already.
@@ -15,7 +15,7 @@ pub enum Amount {
 
 /// The forecast of one point.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outlook {
+pub enum PredictiveDistribution {
     Point(f64),
     /// Ascending, whatever the network gave: levels that cross are put in order, which never
     /// raises the pinball loss (Chernozhukov, Fernández-Val and Galichon 2010).
@@ -37,20 +37,22 @@ pub enum Outlook {
 
 impl Criterion {
     /// Reads one point's raw outputs, as many as [`Criterion::width`].
-    pub fn outlook(&self, raw: &[f32], unit: Unit) -> Outlook {
+    pub fn distribution(&self, raw: &[f32], unit: TargetScale) -> PredictiveDistribution {
         let at = |place: usize| raw.get(place).copied().map_or(f64::NAN, f64::from);
         match &self.head {
-            Head::Point {} => Outlook::Point(at(0)),
+            Head::Point {} => PredictiveDistribution::Point(at(0)),
             Head::Quantile { levels } => {
                 let mut values: Vec<f64> = (0..levels.len()).map(at).collect();
                 values.sort_by(f64::total_cmp);
-                Outlook::Quantiles(values)
+                PredictiveDistribution::Quantiles(values)
             }
-            Head::Normal {} => Outlook::Normal { mean: at(0), scale: normal::scale(at(1)).0 },
-            Head::StudentT {} => {
-                Outlook::StudentT { mean: at(0), scale: normal::scale(at(1)).0, freedom: student_t::freedom(at(2)).0 }
-            }
-            Head::NegativeBinomial {} => Outlook::NegativeBinomial {
+            Head::Normal {} => PredictiveDistribution::Normal { mean: at(0), scale: normal::scale(at(1)).0 },
+            Head::StudentT {} => PredictiveDistribution::StudentT {
+                mean: at(0),
+                scale: normal::scale(at(1)).0,
+                freedom: student_t::freedom(at(2)).0,
+            },
+            Head::NegativeBinomial {} => PredictiveDistribution::NegativeBinomial {
                 mean: negative_binomial::mean(at(0), unit).0,
                 dispersion: negative_binomial::dispersion(at(1), unit).0,
             },
@@ -58,37 +60,41 @@ impl Criterion {
     }
 
     /// The forecast as one number: the mean of a distribution, the quantile nearest to the median.
-    pub fn middle(&self, outlook: &Outlook) -> Amount {
-        match outlook {
-            Outlook::Point(value) => Amount::Scaled(*value),
-            Outlook::Quantiles(values) => {
+    pub fn middle(&self, distribution: &PredictiveDistribution) -> ScaledOrRaw {
+        match distribution {
+            PredictiveDistribution::Point(value) => ScaledOrRaw::Scaled(*value),
+            PredictiveDistribution::Quantiles(values) => {
                 let middle = self
                     .levels()
                     .iter()
                     .zip(values)
                     .min_by(|(a, _), (b, _)| (**a - 0.5).abs().total_cmp(&(**b - 0.5).abs()));
-                Amount::Scaled(middle.map_or(f64::NAN, |(_, value)| *value))
+                ScaledOrRaw::Scaled(middle.map_or(f64::NAN, |(_, value)| *value))
             }
-            Outlook::Normal { mean, .. } | Outlook::StudentT { mean, .. } => Amount::Scaled(*mean),
-            Outlook::NegativeBinomial { mean, .. } => Amount::Count(*mean),
+            PredictiveDistribution::Normal { mean, .. } | PredictiveDistribution::StudentT { mean, .. } => {
+                ScaledOrRaw::Scaled(*mean)
+            }
+            PredictiveDistribution::NegativeBinomial { mean, .. } => ScaledOrRaw::Count(*mean),
         }
     }
 
     /// The value below which it falls with probability `level`; none of a point, nor of a quantile
     /// head that was not trained at this level.
-    pub fn quantile(&self, outlook: &Outlook, level: f64) -> Option<Amount> {
-        match outlook {
-            Outlook::Point(_) => None,
-            Outlook::Quantiles(values) => {
+    pub fn quantile(&self, distribution: &PredictiveDistribution, level: f64) -> Option<ScaledOrRaw> {
+        match distribution {
+            PredictiveDistribution::Point(_) => None,
+            PredictiveDistribution::Quantiles(values) => {
                 let place = self.levels().iter().position(|trained| same_level(*trained, level))?;
-                values.get(place).copied().map(Amount::Scaled)
+                values.get(place).copied().map(ScaledOrRaw::Scaled)
             }
-            Outlook::Normal { mean, scale } => Some(Amount::Scaled(mean + scale * normal_quantile(level))),
-            Outlook::StudentT { mean, scale, freedom } => {
-                Some(Amount::Scaled(mean + scale * student_t::quantile(*freedom, level)))
+            PredictiveDistribution::Normal { mean, scale } => {
+                Some(ScaledOrRaw::Scaled(mean + scale * normal_quantile(level)))
             }
-            Outlook::NegativeBinomial { mean, dispersion } => {
-                Some(Amount::Count(negative_binomial::quantile(*mean, *dispersion, level)))
+            PredictiveDistribution::StudentT { mean, scale, freedom } => {
+                Some(ScaledOrRaw::Scaled(mean + scale * student_t::quantile(*freedom, level)))
+            }
+            PredictiveDistribution::NegativeBinomial { mean, dispersion } => {
+                Some(ScaledOrRaw::Count(negative_binomial::quantile(*mean, *dispersion, level)))
             }
         }
     }

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use super::AppState;
 use super::problem::Problem;
 
-pub(super) async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn origin_check(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let host = host(&request);
     if !app.settings.trust_network && !host.as_ref().is_some_and(|host| is_ours(host, &app.settings.hosts)) {
         return Problem::new(

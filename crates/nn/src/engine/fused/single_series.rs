@@ -11,7 +11,7 @@
 
 use super::columns::{Begin, Columns, Combine, Normalise, Scale, spread};
 use super::layout::{BLOCK, Buffer};
-use super::plan::{LayerPlan, Plan, StagePlan};
+use super::plan::{LayerPlan, Plan, StackedLayerPlan};
 use super::simd::Level;
 use super::weights::{Kept, gate_starts, input_gains};
 use super::{gru, lstm, simple_rnn};
@@ -144,8 +144,8 @@ struct SingleLayer {
 
 impl SingleLayer {
     /// Of the half that reads from the beginning.
-    fn new(stage: &StagePlan) -> Option<Self> {
-        let plan = stage.halves.first()?;
+    fn new(stage: &StackedLayerPlan) -> Option<Self> {
+        let plan = stage.directions.first()?;
         let width = plan.units.next_multiple_of(BLOCK);
         let zeros = |len: usize| {
             let mut buffer = Buffer::default();

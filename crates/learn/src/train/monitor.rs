@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use gatecast_core::dataset::Warning;
-use gatecast_core::metrics::EpochReport;
+use gatecast_core::metric_values::EpochReport;
 
 /// Epochs without a fall of the loss by at least [`FALL`] of itself that make a plateau.
 const PLATEAU: u32 = 10;
@@ -20,7 +20,7 @@ const EXPLODED: f64 = 100.0;
 const VANISHED: f64 = 1e-4;
 
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct TrainingMonitor {
     told: Vec<&'static str>,
     first_norms: BTreeMap<String, f64>,
     /// The loss that a plateau is measured from, and the epochs since.
@@ -30,14 +30,14 @@ pub(super) struct Watch {
     best: Option<(u32, f64, f64)>,
 }
 
-impl Watch {
+impl TrainingMonitor {
     /// After epochs whose warnings have been told.
     pub(super) fn after(history: &[EpochReport]) -> Self {
-        let mut watch = Self::default();
+        let mut monitor = Self::default();
         for report in history {
-            watch.see(report);
+            monitor.see(report);
         }
-        watch
+        monitor
     }
 
     /// What is new to say of the next epoch.
@@ -61,7 +61,7 @@ impl Watch {
     }
 
     fn plateau(&mut self, report: &EpochReport) -> Option<String> {
-        let loss = report.judged();
+        let loss = report.monitored_loss();
         if self.reference.is_none_or(|reference| loss < reference - FALL * reference.abs()) {
             (self.reference, self.waited) = (Some(loss), 0);
             return None;
@@ -119,7 +119,7 @@ fn vanishing(report: &EpochReport) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatecast_core::metrics::{Metrics, TrainingMetrics};
+    use gatecast_core::metric_values::{Metrics, TrainingMetrics};
 
     fn report(epoch: u32, training: f64, validation: Option<f64>, norms: &[(&str, f64)]) -> EpochReport {
         EpochReport {
@@ -133,9 +133,9 @@ mod tests {
 
     /// At which epoch each warning came.
     fn told(reports: &[EpochReport]) -> Vec<(u32, String)> {
-        let mut watch = Watch::default();
+        let mut monitor = TrainingMonitor::default();
         let told = reports.iter().flat_map(|report| {
-            watch.see(report).into_iter().map(|warning| (report.epoch, warning.code)).collect::<Vec<_>>()
+            monitor.see(report).into_iter().map(|warning| (report.epoch, warning.code)).collect::<Vec<_>>()
         });
         told.collect()
     }
@@ -147,9 +147,9 @@ mod tests {
         assert!(told(&falling).is_empty());
         let flat: Vec<EpochReport> = (1..=30).map(|epoch| report(epoch, -2.0, None, &[])).collect();
         assert_eq!(told(&flat), [(11, "plateau".to_owned())]);
-        let mut resumed = Watch::after(&flat[..15]);
+        let mut resumed = TrainingMonitor::after(&flat[..15]);
         assert!(resumed.see(&flat[15]).is_empty());
-        let mut before = Watch::after(&flat[..10]);
+        let mut before = TrainingMonitor::after(&flat[..10]);
         assert_eq!(before.see(&flat[10]).len(), 1);
     }
 

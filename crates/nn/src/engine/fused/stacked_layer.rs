@@ -7,16 +7,16 @@
 use super::dropout::Masks;
 use super::layer::Layer;
 use super::layout::Buffer;
-use super::plan::StagePlan;
+use super::plan::StackedLayerPlan;
 use super::simd::{Kernel, Level, Simd};
 use super::trace::Trace;
 use super::weights::LayerWeights;
 
 /// A layer with its weights and the size of the work.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stage<'a> {
+pub(super) struct StackedLayer<'a> {
     pub level: Level,
-    pub plan: &'a StagePlan,
+    pub plan: &'a StackedLayerPlan,
     /// By half.
     pub weights: &'a [LayerWeights],
     pub parameters: &'a [f32],
@@ -25,36 +25,36 @@ pub(super) struct Stage<'a> {
     pub masks: Option<Masks>,
     /// Only what each half gives at the end of its reading is asked for, as the last outputs: for
     /// the half that reads from the end, what it gives at the first step.
-    pub ends: bool,
+    pub last_step_only: bool,
 }
 
 /// What a layer leaves behind for the way back.
 #[derive(Debug, Default)]
-pub(super) struct StageTrace {
-    halves: Vec<HalfTrace>,
+pub(super) struct StackedLayerTrace {
+    directions: Vec<DirectionTrace>,
     outputs: Buffer,
     d_outputs: Buffer,
     d_read: Buffer,
 }
 
 #[derive(Debug, Default)]
-struct HalfTrace {
+struct DirectionTrace {
     trace: Trace,
     /// What the half reads, where it is not the layer's input as it stands.
     read: Buffer,
 }
 
-impl Stage<'_> {
+impl StackedLayer<'_> {
     fn half(&self, half: usize) -> Layer<'_> {
-        let Stage { level, plan, weights, parameters, steps, lanes, masks, .. } = *self;
-        Layer { level, plan: &plan.halves[half], weights: &weights[half], parameters, steps, lanes, masks }
+        let StackedLayer { level, plan, weights, parameters, steps, lanes, masks, .. } = *self;
+        Layer { level, plan: &plan.directions[half], weights: &weights[half], parameters, steps, lanes, masks }
     }
 
     /// Reads `x`, `[step, input, lane]`, from the zero state.
-    pub(super) fn forward(&self, x: &[f32], trace: &mut StageTrace) {
-        let StageTrace { halves, outputs, d_outputs, .. } = trace;
-        halves.resize_with(self.plan.halves.len(), HalfTrace::default);
-        for (half, HalfTrace { trace, read }) in halves.iter_mut().enumerate() {
+    pub(super) fn forward(&self, x: &[f32], trace: &mut StackedLayerTrace) {
+        let StackedLayerTrace { directions, outputs, d_outputs, .. } = trace;
+        directions.resize_with(self.plan.directions.len(), DirectionTrace::default);
+        for (half, DirectionTrace { trace, read }) in directions.iter_mut().enumerate() {
             self.read(half, x, read);
             let layer = self.half(half);
             layer.forward(if self.reads_itself(half) { read } else { x }, trace);
@@ -65,7 +65,7 @@ impl Stage<'_> {
         let wide = self.plan.outputs * self.lanes;
         outputs.resize(self.steps * wide);
         d_outputs.resize(self.steps * wide);
-        for (half, HalfTrace { trace, .. }) in halves.iter().enumerate() {
+        for (half, DirectionTrace { trace, .. }) in directions.iter().enumerate() {
             let layer = self.half(half);
             let (states, block) = (layer.states(trace), layer.block());
             for (step, out) in outputs.chunks_exact_mut(wide).enumerate() {
@@ -80,18 +80,18 @@ impl Stage<'_> {
     }
 
     /// `[step, output, lane]`: what the layer above reads.
-    pub(super) fn outputs<'t>(&self, trace: &'t StageTrace) -> &'t [f32] {
-        match trace.halves.first() {
+    pub(super) fn outputs<'t>(&self, trace: &'t StackedLayerTrace) -> &'t [f32] {
+        match trace.directions.first() {
             Some(half) if self.plan.is_bare() => self.half(0).states(&half.trace),
             _ => &trace.outputs,
         }
     }
 
-    /// As [`Stage::outputs`], and where the gradient by them goes.
-    pub(super) fn outputs_and_gradient<'t>(&self, trace: &'t mut StageTrace) -> (&'t [f32], &'t mut [f32]) {
-        match trace.halves.first_mut() {
-            Some(HalfTrace { trace, .. }) if self.plan.is_bare() => {
-                let first = self.plan.halves[0].dilation * self.half(0).block();
+    /// As [`StackedLayer::outputs`], and where the gradient by them goes.
+    pub(super) fn outputs_and_gradient<'t>(&self, trace: &'t mut StackedLayerTrace) -> (&'t [f32], &'t mut [f32]) {
+        match trace.directions.first_mut() {
+            Some(DirectionTrace { trace, .. }) if self.plan.is_bare() => {
+                let first = self.plan.directions[0].dilation * self.half(0).block();
                 (&trace.states[first..], &mut trace.d_states)
             }
             _ => (&trace.outputs, &mut trace.d_outputs),
@@ -102,13 +102,13 @@ impl Stage<'_> {
     pub(super) fn backward(
         &self,
         x: &[f32],
-        trace: &mut StageTrace,
+        trace: &mut StackedLayerTrace,
         mut d_x: Option<&mut [f32]>,
         gradient: &mut [f32],
     ) {
-        let StageTrace { halves, d_outputs, d_read, .. } = trace;
+        let StackedLayerTrace { directions, d_outputs, d_read, .. } = trace;
         let (width, wide) = (self.plan.inputs * self.lanes, self.plan.outputs * self.lanes);
-        for (half, HalfTrace { trace, read }) in halves.iter_mut().enumerate() {
+        for (half, DirectionTrace { trace, read }) in directions.iter_mut().enumerate() {
             let layer = self.half(half);
             let block = layer.block();
             if !self.plan.is_bare() {
@@ -135,7 +135,7 @@ impl Stage<'_> {
             self.level.run(Add { values: d_read, onto: d_x });
         }
         let Some(d_x) = d_x.filter(|_| self.plan.residual) else { return };
-        for half in 0..halves.len() {
+        for half in 0..directions.len() {
             let block = self.half(half).block();
             for (step, d_out) in d_outputs.chunks_exact(wide).enumerate() {
                 let onto = &mut d_x[self.read_step(half, step) * wide + half * block..][..block];
@@ -146,7 +146,7 @@ impl Stage<'_> {
 
     /// Whether a half reads something else than the layer's input as it stands.
     fn reads_itself(&self, half: usize) -> bool {
-        self.plan.halves[half].backwards || self.half(half).drops_inputs()
+        self.plan.directions[half].backwards || self.half(half).drops_inputs()
     }
 
     /// Puts there what a half reads: the input, masked, in the half's order.
@@ -156,7 +156,7 @@ impl Stage<'_> {
             read.resize(self.steps * width);
             read.copy_from_slice(&x[..self.steps * width]);
             self.half(half).mask_inputs(read);
-            if self.plan.halves[half].backwards {
+            if self.plan.directions[half].backwards {
                 turn(read, width);
             }
         }
@@ -164,12 +164,12 @@ impl Stage<'_> {
 
     /// At which step of its own a half gives its part of a step's outputs.
     fn own_step(&self, half: usize, step: usize) -> usize {
-        if self.plan.halves[half].backwards && !self.ends { self.steps - 1 - step } else { step }
+        if self.plan.directions[half].backwards && !self.last_step_only { self.steps - 1 - step } else { step }
     }
 
     /// Which step of the input it has read by then, which a residual link adds.
     fn read_step(&self, half: usize, step: usize) -> usize {
-        if self.plan.halves[half].backwards && self.ends { self.steps - 1 - step } else { step }
+        if self.plan.directions[half].backwards && self.last_step_only { self.steps - 1 - step } else { step }
     }
 }
 

@@ -5,12 +5,12 @@ use utoipa::ToSchema;
 
 use super::ids::{JobId, ModelId};
 use super::job::{JobError, JobStatus};
-use super::metric::MetricName;
-use super::metrics::{Baselines, HeldOut};
+use super::metric_name::MetricName;
+use super::metric_values::{Baselines, HoldoutMetrics};
 
 /// Variants from best to worst, beside the forecasts that learn nothing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct LeaderBoard {
+pub struct Leaderboard {
     /// What the rows are ranked by; lower is better.
     pub metric: MetricName,
     /// The variant of rank 1; null where none succeeded.
@@ -60,7 +60,7 @@ pub struct BoardChild {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<HeldOut>,
+    pub metrics: Option<HoldoutMetrics>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<JobError>,
 }
@@ -72,7 +72,7 @@ pub struct BaselineRow {
     pub name: String,
     /// The ranking metric; null where it is in a scale that baselines do not have.
     pub value: Option<f64>,
-    pub metrics: HeldOut,
+    pub metrics: HoldoutMetrics,
 }
 
 /// Trials from best to worst.
@@ -150,14 +150,17 @@ impl SearchBoard {
 
 fn baseline_rows(metric: &MetricName, baselines: Option<Baselines>) -> Vec<BaselineRow> {
     let named = baselines.map(|baselines| baselines.named()).unwrap_or_default().into_iter();
-    let row =
-        |(name, metrics): (&str, HeldOut)| BaselineRow { name: name.to_owned(), value: metric.of(&metrics), metrics };
+    let row = |(name, metrics): (&str, HoldoutMetrics)| BaselineRow {
+        name: name.to_owned(),
+        value: metric.of(&metrics),
+        metrics,
+    };
     let mut rows: Vec<BaselineRow> = named.map(row).collect();
     rows.sort_by(|a, b| or_last(a.value).total_cmp(&or_last(b.value)));
     rows
 }
 
-impl LeaderBoard {
+impl Leaderboard {
     /// Ranks variants, given as their trainings in the order's order. Ties go to the earlier one,
     /// so the board depends on the results alone, not on which came first.
     pub fn new(metric: MetricName, variants: Vec<(String, Vec<BoardChild>)>, baselines: Option<Baselines>) -> Self {
@@ -240,7 +243,7 @@ mod tests {
             ("broken".to_owned(), vec![child(1, None)]),
         ];
         let model = variants[2].1[1].model;
-        let board = LeaderBoard::new(MetricName::default(), variants, None);
+        let board = Leaderboard::new(MetricName::default(), variants, None);
         assert_eq!((board.winner.as_deref(), board.model), (Some("best"), model));
         let ranks: Vec<_> = board.rows.iter().map(|row| (row.rank, row.variant.as_str(), row.mean)).collect();
         let expected = [
@@ -259,7 +262,7 @@ mod tests {
     fn equal_variants_keep_the_orders_order() {
         let variants =
             ["a", "b", "c"].map(|name| (name.to_owned(), vec![child(1, Some(1.0))])).into_iter().collect::<Vec<_>>();
-        let board = LeaderBoard::new(MetricName::default(), variants, None);
+        let board = Leaderboard::new(MetricName::default(), variants, None);
         assert_eq!(board.rows.iter().map(|row| row.variant.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 }

@@ -6,10 +6,10 @@ use axum::routing::get;
 use super::AppState;
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/", get(home))
+    Router::new().route("/", get(index))
 }
 
-async fn home() -> &'static str {
+async fn index() -> &'static str {
     concat!(
         "Gatecast ",
         env!("CARGO_PKG_VERSION"),

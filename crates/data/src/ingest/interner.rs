@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 
 /// An interner. A million keys of ten bytes take about 25 MB.
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+pub(super) struct Interner {
     bytes: Vec<u8>,
     /// Where each text ends.
     ends: Vec<usize>,
@@ -15,7 +15,7 @@ pub(super) struct Keys {
     hasher: RandomState,
 }
 
-impl Keys {
+impl Interner {
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn keys_are_numbered_by_first_appearance() {
-        let mut keys = Keys::default();
+        let mut keys = Interner::default();
         for number in 0..10_000_u32 {
             let key = format!("key {number}");
             assert_eq!(keys.find(key.as_bytes()), None);

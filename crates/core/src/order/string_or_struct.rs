@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 /// Reads either form into a type that is tagged by `type`, so that a mistake within is named for
 /// what it is. `expected` says what is looked for.
-pub(super) fn word_or_object<'de, T, D>(from: D, expected: &'static str) -> Result<T, D::Error>
+pub(super) fn string_or_struct<'de, T, D>(from: D, expected: &'static str) -> Result<T, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,

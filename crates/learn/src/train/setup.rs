@@ -2,8 +2,8 @@
 
 use super::{Trainer, extent};
 use crate::checkpoint;
-use crate::progress::{Emit, Halt, Progress, tell, warn};
-use crate::state::State;
+use crate::progress::{EventSink, Interrupted, Progress, emit, warn};
+use crate::training_state::TrainingState;
 use gatecast_core::order::{Part, Split};
 use gatecast_core::trainer::{TrainerEvent, WindowCounts};
 use gatecast_nn::initialise;
@@ -13,7 +13,7 @@ const FEW_WINDOWS: u64 = 100;
 
 impl Trainer<'_> {
     /// The state to go on from, told to whoever listens.
-    pub(super) fn begin(&mut self, emit: &mut Emit<'_>) -> Result<State, Halt> {
+    pub(super) fn begin(&mut self, sink: &mut EventSink<'_>) -> Result<TrainingState, Interrupted> {
         let training = &self.assignment.order.training;
         let parameters = self.network.parameter_count();
         let read = |path| checkpoint::read(path, &self.identity, training.optimizer, parameters);
@@ -26,12 +26,12 @@ impl Trainer<'_> {
             Some(base) => base.bundle.parameters.clone(),
             None => initialise(&self.network, training.seed),
         };
-        let state = state.unwrap_or_else(|| State::new(first(), training));
+        let state = state.unwrap_or_else(|| TrainingState::new(first(), training));
         let windows = (self.training.len(), self.validation.len());
         let extent = extent(self.assignment, &self.rates, windows.0, windows.1, state.seconds());
         self.progress = Progress::new(extent, state.epochs());
-        tell(
-            emit,
+        emit(
+            sink,
             TrainerEvent::Started {
                 engine: self.engine.name().to_owned(),
                 device: self.engine.device(),
@@ -49,24 +49,24 @@ impl Trainer<'_> {
         if let Some(unusable) = unusable {
             let detail =
                 format!("the checkpoint of an earlier attempt was left aside and training begins again: {unusable}");
-            warn("checkpoint_unusable", detail, emit)?;
+            warn("checkpoint_unusable", detail, sink)?;
         }
         if state.epochs() == 0 {
-            self.warn_of_data(emit)?;
+            self.warn_of_data(sink)?;
         }
         Ok(state)
     }
 
-    fn warn_of_data(&self, emit: &mut Emit<'_>) -> Result<(), Halt> {
+    fn warn_of_data(&self, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
         for warning in &self.prepared.warnings {
-            warn(&warning.code, warning.detail.clone(), emit)?;
+            warn(&warning.code, warning.detail.clone(), sink)?;
         }
         if self.training.len() < FEW_WINDOWS {
             let detail = format!(
                 "there are {} training windows: expect little of a network that saw so few; a smaller `data.stride` or shorter windows give more",
                 self.training.len()
             );
-            warn("few_training_windows", detail, emit)?;
+            warn("few_training_windows", detail, sink)?;
         }
         let parts = &self.prepared.parts;
         let asked = [
@@ -79,7 +79,7 @@ impl Trainer<'_> {
                     "the {name} part holds no window: its windows need {} points ahead within the part and {} before",
                     self.prepared.shape.horizon, self.prepared.shape.context
                 );
-                warn(&format!("no_{name}_windows"), detail, emit)?;
+                warn(&format!("no_{name}_windows"), detail, sink)?;
             }
         }
         Ok(())

@@ -1,25 +1,25 @@
 //! How well a head says how sure it is: quantiles and intervals against what came.
 
 use super::prepare::Prepared;
-use super::windows::View;
-use gatecast_core::metrics::Coverage;
-use gatecast_model::values::Origin;
+use super::windows::WindowView;
+use gatecast_core::metric_values::Coverage;
+use gatecast_model::target_transform::Origin;
 use gatecast_model::{in_units, pinball};
-use gatecast_nn::loss::{Amount, Criterion, Outlook, Unit, same_level};
+use gatecast_nn::loss::{Criterion, PredictiveDistribution, ScaledOrRaw, TargetScale, same_level};
 
 /// The levels that a distribution is judged at: the middle, and the ends of the intervals of 80
 /// and 95 per cent.
 const LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
 
 /// One target's way to the data's units within a window.
-pub fn unit(prepared: &Prepared, view: &View<'_>, target: usize) -> Unit {
+pub fn unit(prepared: &Prepared, view: &WindowView<'_>, target: usize) -> TargetScale {
     let (term, factor) = view.scale.column(target);
-    Unit { factor, term, seasonal: prepared.seasonal_errors[view.window.series * prepared.targets + target] }
+    TargetScale { factor, term, seasonal: prepared.seasonal_errors[view.window.series * prepared.targets + target] }
 }
 
 /// Sums over points, by level.
 #[derive(Debug, Default)]
-pub struct Spread {
+pub struct IntervalMetrics {
     /// Ascending; empty for heads of one number.
     levels: Vec<f64>,
     /// The mean pinball loss over the levels, summed over points, in the data's units.
@@ -38,7 +38,7 @@ struct Interval {
     within: u64,
 }
 
-impl Spread {
+impl IntervalMetrics {
     pub fn of(criterion: &Criterion) -> Self {
         let levels = match criterion.levels() {
             [] if criterion.head().is_probabilistic() => LEVELS.to_vec(),
@@ -55,13 +55,19 @@ impl Spread {
     }
 
     /// One point so many ahead: what was said, and its value in the data's units.
-    pub fn add(&mut self, criterion: &Criterion, outlook: &Outlook, (origin, ahead): (&Origin<'_>, usize), value: f64) {
+    pub fn add(
+        &mut self,
+        criterion: &Criterion,
+        distribution: &PredictiveDistribution,
+        (origin, ahead): (&Origin<'_>, usize),
+        value: f64,
+    ) {
         if self.levels.is_empty() || value.is_nan() {
             return;
         }
         self.quantiles.clear();
         for &level in &self.levels {
-            let amount = criterion.quantile(outlook, level).unwrap_or(Amount::Count(f64::NAN));
+            let amount = criterion.quantile(distribution, level).unwrap_or(ScaledOrRaw::Count(f64::NAN));
             self.quantiles.push(in_units(origin, ahead, amount));
         }
         let losses = self.levels.iter().zip(&self.quantiles).map(|(&level, &quantile)| pinball(level, quantile, value));

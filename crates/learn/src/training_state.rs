@@ -1,12 +1,12 @@
 //! All that a training carries from epoch to epoch: what a checkpoint must hold.
 
-use gatecast_core::metrics::EpochReport;
+use gatecast_core::metric_values::EpochReport;
 use gatecast_core::model::{FoundRate, StoppedBy};
 use gatecast_core::order::{EarlyStopping, TrainingSpec};
 use gatecast_nn::optimizer::OptimizerState;
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct State {
+pub struct TrainingState {
     pub parameters: Vec<f32>,
     pub optimizer: OptimizerState,
     /// The weights of the best epoch so far.
@@ -17,7 +17,7 @@ pub struct State {
     pub found: Option<FoundRate>,
 }
 
-impl State {
+impl TrainingState {
     /// Before the first epoch.
     pub fn new(parameters: Vec<f32>, training: &TrainingSpec) -> Self {
         let optimizer = OptimizerState::new(training.optimizer, parameters.len());
@@ -36,8 +36,8 @@ impl State {
 
     /// Ends an epoch: keeps its weights if they are the best so far.
     pub fn end_epoch(&mut self, mut report: EpochReport) -> &EpochReport {
-        let lowest = self.history.iter().map(EpochReport::judged).fold(f64::INFINITY, f64::min);
-        report.best = report.judged() < lowest;
+        let lowest = self.history.iter().map(EpochReport::monitored_loss).fold(f64::INFINITY, f64::min);
+        report.best = report.monitored_loss() < lowest;
         if report.best {
             self.best.clone_from(&self.parameters);
         }
@@ -73,7 +73,7 @@ impl State {
     /// Epochs since the loss last fell by more than `min_delta`.
     fn waited(&self, stopping: EarlyStopping) -> u32 {
         let (mut reference, mut waited) = (f64::INFINITY, 0);
-        for loss in self.history.iter().map(EpochReport::judged) {
+        for loss in self.history.iter().map(EpochReport::monitored_loss) {
             waited += 1;
             if loss < reference - stopping.min_delta {
                 (reference, waited) = (loss, 0);
@@ -86,10 +86,10 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatecast_core::metrics::TrainingMetrics;
+    use gatecast_core::metric_values::TrainingMetrics;
 
-    fn after(losses: &[f64]) -> State {
-        let mut state = State::new(vec![0.0; 5], &TrainingSpec::default());
+    fn after(losses: &[f64]) -> TrainingState {
+        let mut state = TrainingState::new(vec![0.0; 5], &TrainingSpec::default());
         for (at, &loss) in losses.iter().enumerate() {
             state.parameters.fill(at as f32 + 1.0);
             state.end_epoch(EpochReport {

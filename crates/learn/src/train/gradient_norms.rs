@@ -8,7 +8,7 @@ use gatecast_nn::network::Network;
 
 /// Adds up norms over the steps of an epoch.
 #[derive(Debug)]
-pub(super) struct Norms {
+pub(super) struct GradientNorms {
     layers: Vec<Group>,
     steps: u32,
 }
@@ -21,7 +21,7 @@ struct Group {
     sum: f64,
 }
 
-impl Norms {
+impl GradientNorms {
     /// Of all layers but those that lie wholly within the `frozen` ranges.
     pub(super) fn new(network: &Network, frozen: &[Range<usize>]) -> Self {
         let mut layers: Vec<Group> = Vec::new();
@@ -80,18 +80,18 @@ mod tests {
     fn norms_are_by_layer_and_frozen_layers_have_none() {
         let network = Network::stack(Cell::SimpleRnn, false, 1, &[1, 1], 1, Output::LastStep);
         let gradient = [3.0, 4.0, 0.0, 1.0, 2.0, 2.0, 0.5, 0.0];
-        let mut norms = Norms::new(&network, &[]);
+        let mut norms = GradientNorms::new(&network, &[]);
         for times in [1.0, 3.0] {
             let gradient = gradient.map(|x| x * times);
             assert!((norms.add(&gradient) - f64::from(times) * 34.25_f64.sqrt()).abs() < 1e-9);
         }
-        let names = |norms: &Norms| norms.means().into_iter().collect::<Vec<_>>();
+        let names = |norms: &GradientNorms| norms.means().into_iter().collect::<Vec<_>>();
         let own = |name: &str, norm| (name.to_owned(), norm);
         assert_eq!(names(&norms), [own("head", 1.0), own("recurrent.0", 10.0), own("recurrent.1", 6.0)]);
         norms.begin();
         norms.add(&gradient);
         assert_eq!(norms.means()["head"], 0.5);
-        let mut partly = Norms::new(&network, std::slice::from_ref(&(0..3)));
+        let mut partly = GradientNorms::new(&network, std::slice::from_ref(&(0..3)));
         partly.add(&gradient);
         assert_eq!(names(&partly), [own("head", 0.5), own("recurrent.1", 3.0)]);
     }

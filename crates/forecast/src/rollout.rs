@@ -1,15 +1,15 @@
 //! What the network reads, run after run: each run's forecast becomes the history of the next.
 
-use super::history::History;
-use super::reads::Reads;
+use super::input_spec::InputSpec;
+use super::request_input::History;
 use gatecast_model::features::{Codes, Rows};
-use gatecast_model::scaling::{OwnScale, Scale, Scaler};
-use gatecast_model::values::{Origin, Room};
-use gatecast_nn::loss::{Amount, Criterion};
+use gatecast_model::scaling::{Scale, Scaler, WindowScale};
+use gatecast_model::target_transform::{Origin, Scratch};
+use gatecast_nn::loss::{Criterion, ScaledOrRaw};
 
 /// A batch of series.
-pub(super) struct Feed<'r> {
-    reads: &'r Reads<'r>,
+pub(super) struct Rollout<'r> {
+    spec: &'r InputSpec<'r>,
     criterion: &'r Criterion,
     scaler: &'r Scaler,
     series: Vec<Series<'r>>,
@@ -17,7 +17,7 @@ pub(super) struct Feed<'r> {
     numbers: Vec<f32>,
     /// `[series, step, input]` of one run.
     window: Vec<f32>,
-    room: Room,
+    scratch: Scratch,
     /// What the network said, `[step, series, target, width]`.
     said: Vec<f32>,
     /// The way of each run's forecasts to the data's units, `[run, series, target]`.
@@ -26,7 +26,7 @@ pub(super) struct Feed<'r> {
 
 /// What the network said of one point.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Said<'f> {
+pub(super) struct RawForecast<'f> {
     pub(super) raw: &'f [f32],
     pub(super) origin: &'f Origin<'static>,
     /// Of its run, from 0.
@@ -39,7 +39,7 @@ struct Series<'r> {
     /// A column each: the history, then what is forecast or known ahead.
     levels: Vec<Vec<f64>>,
     /// Of its context, where the model has no row for it.
-    own: OwnScale,
+    own: WindowScale,
 }
 
 impl Series<'_> {
@@ -48,46 +48,46 @@ impl Series<'_> {
     }
 }
 
-impl<'r> Feed<'r> {
+impl<'r> Rollout<'r> {
     pub(super) fn new(
-        (reads, criterion): (&'r Reads<'r>, &'r Criterion),
+        (spec, criterion): (&'r InputSpec<'r>, &'r Criterion),
         scaler: &'r Scaler,
         batch: &'r [History],
     ) -> Self {
         let series = batch.iter().map(|history| {
             // What has no level was refused when the history was read.
-            let level = |(column, values): (usize, &Vec<f64>)| match reads.values.levels(column, values) {
+            let level = |(column, values): (usize, &Vec<f64>)| match spec.values.levels(column, values) {
                 Ok(levels) => levels.into_owned(),
                 Err(_) => vec![f64::NAN; values.len()],
             };
             let levels: Vec<Vec<f64>> = history.columns.iter().enumerate().map(level).collect();
-            Series { history, levels, own: OwnScale::default() }
+            Series { history, levels, own: WindowScale::default() }
         });
-        let mut feed = Self {
-            reads,
+        let mut rollout = Self {
+            spec,
             criterion,
             scaler,
             series: series.collect(),
             numbers: Vec::new(),
-            window: vec![0.0; batch.len() * reads.manifest.context * reads.layout.width()],
-            room: Room::default(),
+            window: vec![0.0; batch.len() * spec.manifest.context * spec.layout.width()],
+            scratch: Scratch::default(),
             said: Vec::new(),
             origins: Vec::new(),
         };
-        feed.measure(0);
-        feed
+        rollout.measure(0);
+        rollout
     }
 
     /// Takes the scales of series that the model has no row for off the context of a run.
     fn measure(&mut self, block: usize) {
-        let (reads, first) = (self.reads, block * self.reads.manifest.horizon);
+        let (spec, first) = (self.spec, block * self.spec.manifest.horizon);
         for series in &mut self.series {
             if self.scaler.for_series(series.history.id.as_deref()).is_none() {
-                let rows = first..first + reads.history;
+                let rows = first..first + spec.history;
                 let streams: Vec<_> = (series.levels.iter().enumerate())
-                    .map(|(at, levels)| reads.values.stream(at, &levels[rows.clone()]))
+                    .map(|(at, levels)| spec.values.model_input(at, &levels[rows.clone()]))
                     .collect();
-                self.scaler.refit(&mut series.own, streams.iter().map(|stream| &stream[reads.reach..]));
+                self.scaler.refit(&mut series.own, streams.iter().map(|stream| &stream[spec.reach..]));
             }
         }
     }
@@ -98,21 +98,21 @@ impl<'r> Feed<'r> {
         if block > 0 && self.scaler.is_of_windows() {
             self.measure(block);
         }
-        let (reads, first) = (self.reads, block * self.reads.manifest.horizon);
-        let width = reads.layout.columns();
-        let steps = reads.manifest.context * reads.layout.width();
+        let (spec, first) = (self.spec, block * self.spec.manifest.horizon);
+        let width = spec.layout.columns();
+        let steps = spec.manifest.context * spec.layout.width();
         for (series, window) in self.series.iter().zip(self.window.chunks_exact_mut(steps)) {
             let rows = series.levels.iter().map(Vec::len).max().unwrap_or(0) - first;
             self.numbers.clear();
             self.numbers.resize(rows * width, 0.0);
             let scale = series.scale(self.scaler);
             for (column, levels) in series.levels.iter().enumerate() {
-                let stream = reads.values.stream(column, &levels[first..]);
-                reads.values.write(column, scale.column(column), &stream, (&mut self.numbers, width));
+                let stream = spec.values.model_input(column, &levels[first..]);
+                spec.values.write(column, scale.column(column), &stream, (&mut self.numbers, width));
             }
             let codes: Vec<Codes<'_>> = series.history.codes.iter().map(|column| column.codes(first)).collect();
             let rows = Rows { numbers: &self.numbers, codes: &codes, constants: &series.history.constants };
-            reads.layout.write(rows, reads.reach, window);
+            spec.layout.write(rows, spec.reach, window);
         }
         &self.window
     }
@@ -120,8 +120,8 @@ impl<'r> Feed<'r> {
     /// Takes what the network said of a run, `[series, step × target × width]`: its middle is what
     /// came after the run's history.
     pub(super) fn take(&mut self, block: usize, predicted: &[f32]) {
-        let (reads, targets, width) = (self.reads, self.reads.manifest.targets.len(), self.criterion.width());
-        let (horizon, of_step) = (reads.manifest.horizon, targets * width);
+        let (spec, targets, width) = (self.spec, self.spec.manifest.targets.len(), self.criterion.width());
+        let (horizon, of_step) = (spec.manifest.horizon, targets * width);
         for step in 0..horizon {
             for series in predicted.chunks_exact(horizon * of_step) {
                 self.said.extend_from_slice(&series[step * of_step..(step + 1) * of_step]);
@@ -132,14 +132,14 @@ impl<'r> Feed<'r> {
             for target in 0..targets {
                 let scale = self.scaler.for_series(series.history.id.as_deref()).unwrap_or_else(|| series.own.get());
                 let Some(levels) = series.levels.get_mut(target) else { continue };
-                let known = &levels[first..first + reads.history];
-                let origin = reads.values.origin(target, &scale, (known, horizon), &mut self.room);
+                let known = &levels[first..first + spec.history];
+                let origin = spec.values.origin(target, &scale, (known, horizon), &mut self.scratch);
                 let of_target = predicted.chunks_exact(width).skip(target).step_by(targets);
                 for (ahead, raw) in of_target.enumerate() {
-                    let middle = self.criterion.middle(&self.criterion.outlook(raw, origin.unit()));
+                    let middle = self.criterion.middle(&self.criterion.distribution(raw, origin.unit()));
                     levels.push(match middle {
-                        Amount::Scaled(value) => origin.level(ahead, value),
-                        Amount::Count(value) => origin.level_of(value),
+                        ScaledOrRaw::Scaled(value) => origin.transformed(ahead, value),
+                        ScaledOrRaw::Count(value) => origin.level_of(value),
                     });
                 }
                 self.origins.push(origin.into_owned());
@@ -149,15 +149,15 @@ impl<'r> Feed<'r> {
 
     /// Times the network runs.
     pub(super) fn blocks(&self) -> usize {
-        self.reads.blocks
+        self.spec.blocks
     }
 
     /// What was said of a point of one series, by its place in the batch.
-    pub(super) fn said(&self, step: usize, series: usize, target: usize) -> Said<'_> {
-        let (count, targets, width) = (self.series.len(), self.reads.manifest.targets.len(), self.criterion.width());
-        let horizon = self.reads.manifest.horizon;
+    pub(super) fn said(&self, step: usize, series: usize, target: usize) -> RawForecast<'_> {
+        let (count, targets, width) = (self.series.len(), self.spec.manifest.targets.len(), self.criterion.width());
+        let horizon = self.spec.manifest.horizon;
         let first = ((step * count + series) * targets + target) * width;
         let origin = &self.origins[(step / horizon * count + series) * targets + target];
-        Said { raw: &self.said[first..first + width], origin, ahead: step % horizon }
+        RawForecast { raw: &self.said[first..first + width], origin, ahead: step % horizon }
     }
 }

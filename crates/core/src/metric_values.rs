@@ -77,14 +77,14 @@ pub struct EpochReport {
 
 impl EpochReport {
     /// What epochs are compared by: the validation loss, or the training loss where there is none.
-    pub fn judged(&self) -> f64 {
+    pub fn monitored_loss(&self) -> f64 {
         self.validation.as_ref().and_then(|metrics| metrics.loss).unwrap_or(self.training.loss)
     }
 }
 
 /// A method's errors on the parts held back.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
-pub struct HeldOut {
+pub struct HoldoutMetrics {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Metrics>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,23 +95,23 @@ pub struct HeldOut {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Baselines {
     /// The last known value, repeated.
-    pub naive: HeldOut,
+    pub naive: HoldoutMetrics,
     /// The value one season before; the same as `naive` where the season is 1 or longer than the context.
-    pub seasonal_naive: HeldOut,
+    pub seasonal_naive: HoldoutMetrics,
     /// The straight line through the context's first and last values, drawn on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drift: Option<HeldOut>,
+    pub drift: Option<HoldoutMetrics>,
     /// Least squares from the context to the horizon; of comparisons alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub linear: Option<HeldOut>,
+    pub linear: Option<HoldoutMetrics>,
     /// Assimakopoulos and Nikolopoulos 2000; of comparisons alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub theta: Option<HeldOut>,
+    pub theta: Option<HoldoutMetrics>,
 }
 
 impl Baselines {
     /// Those that were computed, by name.
-    pub fn named(&self) -> Vec<(&'static str, HeldOut)> {
+    pub fn named(&self) -> Vec<(&'static str, HoldoutMetrics)> {
         let all = [
             ("naive", Some(self.naive.clone())),
             ("seasonal_naive", Some(self.seasonal_naive.clone())),
@@ -127,6 +127,6 @@ impl Baselines {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct FinalMetrics {
     #[serde(flatten)]
-    pub model: HeldOut,
+    pub model: HoldoutMetrics,
     pub baselines: Baselines,
 }

@@ -3,17 +3,17 @@
 use jiff::Timestamp;
 
 use super::error::ForecastError;
-use super::feed::Said;
-use super::history::History;
 use super::model::LocalModel;
+use super::request_input::History;
+use super::rollout::RawForecast;
 use gatecast_core::forecast::{Forecast, Interval, QuantileForecast};
 use gatecast_core::resolve::FieldError;
 use gatecast_model::in_units;
-use gatecast_nn::loss::{Amount, Criterion, Outlook, same_level};
+use gatecast_nn::loss::{Criterion, PredictiveDistribution, ScaledOrRaw, same_level};
 
 /// What a request wants of each series and target.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct ForecastOptions {
     pub(super) horizon: usize,
     pub(super) levels: Vec<Level>,
 }
@@ -92,29 +92,29 @@ fn untrained(trained: &[f64], percent: f64) -> String {
 }
 
 /// Numbers the answer holds for each point.
-pub(super) fn numbers(criterion: &Criterion, asked: &Asked) -> usize {
-    1 + 2 * asked.levels.len() + criterion.levels().len()
+pub(super) fn numbers(criterion: &Criterion, options: &ForecastOptions) -> usize {
+    1 + 2 * options.levels.len() + criterion.levels().len()
 }
 
 /// One series' forecasts, a target each; `said` gives what the network said of a step and target.
 pub(super) fn forecasts<'f>(
     model: &LocalModel,
     history: &History,
-    asked: &Asked,
-    said: impl Fn(usize, usize) -> Said<'f>,
+    options: &ForecastOptions,
+    said: impl Fn(usize, usize) -> RawForecast<'f>,
 ) -> Result<Vec<Forecast>, ForecastError> {
     let criterion = &model.criterion;
-    let timestamps = timestamps(history, asked.horizon)?;
+    let timestamps = timestamps(history, options.horizon)?;
     let mut forecasts = Vec::with_capacity(model.bundle.manifest.targets.len());
     for (target, name) in model.bundle.manifest.targets.iter().enumerate() {
         let of_step = |step| {
             let said = said(step, target);
-            (criterion.outlook(said.raw, said.origin.unit()), said)
+            (criterion.distribution(said.raw, said.origin.unit()), said)
         };
-        let outlooks: Vec<(Outlook, Said<'_>)> = (0..asked.horizon).map(of_step).collect();
-        let row = |amount: &dyn Fn(&Outlook) -> Option<Amount>| -> Result<Vec<f64>, ForecastError> {
-            let values = outlooks.iter().map(|(outlook, said)| {
-                let value = amount(outlook).map(|amount| in_units(said.origin, said.ahead, amount));
+        let distributions: Vec<(PredictiveDistribution, RawForecast<'_>)> = (0..options.horizon).map(of_step).collect();
+        let row = |amount: &dyn Fn(&PredictiveDistribution) -> Option<ScaledOrRaw>| -> Result<Vec<f64>, ForecastError> {
+            let values = distributions.iter().map(|(distribution, said)| {
+                let value = amount(distribution).map(|amount| in_units(said.origin, said.ahead, amount));
                 value.filter(|value| value.is_finite())
             });
             let values: Option<Vec<f64>> = values.collect();
@@ -123,7 +123,7 @@ pub(super) fn forecasts<'f>(
                 ForecastError::NotFinite(id.map_or("a series".to_owned(), |id| format!("series `{id}`")))
             })
         };
-        let quantile = |level: f64| row(&|outlook| criterion.quantile(outlook, level));
+        let quantile = |level: f64| row(&|distribution| criterion.quantile(distribution, level));
         let interval = |level: &Level| {
             let [lower, upper] = level.ends;
             Ok(Interval { level: level.percent, lower: quantile(lower)?, upper: quantile(upper)? })
@@ -133,8 +133,8 @@ pub(super) fn forecasts<'f>(
             series: history.id.clone(),
             target: name.clone(),
             timestamps: timestamps.clone(),
-            mean: row(&|outlook| Some(criterion.middle(outlook)))?,
-            intervals: asked.levels.iter().map(interval).collect::<Result<_, ForecastError>>()?,
+            mean: row(&|distribution| Some(criterion.middle(distribution)))?,
+            intervals: options.levels.iter().map(interval).collect::<Result<_, ForecastError>>()?,
             quantiles: criterion.levels().iter().map(trained).collect::<Result<_, ForecastError>>()?,
         });
     }

@@ -55,7 +55,7 @@ impl ModelSpec {
     }
 
     /// Settings that contradict each other, by pointer into the order.
-    pub fn contradictions(&self) -> Vec<FieldError> {
+    pub fn validate_layers(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let layers = self.stack();
         self.check_whole(&layers, &mut errors);

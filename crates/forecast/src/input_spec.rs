@@ -5,14 +5,14 @@ use gatecast_core::frequency::Frequency;
 use gatecast_core::model::Manifest;
 use gatecast_model::features::{self, Coded, Codes, Layout, calendar_code};
 use gatecast_model::missing;
-use gatecast_model::values::Values;
+use gatecast_model::target_transform::TargetTransform;
 
 /// A model's needs, for one horizon.
 #[derive(Debug)]
-pub(super) struct Reads<'m> {
+pub(super) struct InputSpec<'m> {
     pub(super) manifest: &'m Manifest,
     pub(super) layout: Layout,
-    pub(super) values: Values,
+    pub(super) values: TargetTransform,
     /// Points of history: the context, and what the lags and differences read before it.
     pub(super) history: usize,
     /// Points before the context that the lags and differences read.
@@ -41,7 +41,7 @@ impl CodeColumn {
     }
 }
 
-impl<'m> Reads<'m> {
+impl<'m> InputSpec<'m> {
     pub(super) fn of(manifest: &'m Manifest, horizon: usize) -> Self {
         let data = &manifest.order.data;
         let reach = features::reach(data);
@@ -51,7 +51,7 @@ impl<'m> Reads<'m> {
             window => (blocks - 1) * manifest.horizon + window,
         };
         let layout = Layout::of(data, &manifest.encodings);
-        let values = Values::new(data, &manifest.inputs, &manifest.encodings.lambdas);
+        let values = TargetTransform::new(data, &manifest.inputs, &manifest.encodings.lambdas);
         Self { manifest, layout, values, history: manifest.context.saturating_add(reach), reach, blocks, ahead }
     }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::metrics::{HeldOut, Metrics};
+use super::metric_values::{HoldoutMetrics, Metrics};
 use super::schema::text_schema;
 
 /// All are better the lower they are.
@@ -46,7 +46,7 @@ impl Default for MetricName {
 impl MetricName {
     /// The metric's value; `None` where the part has no windows, the metric does not apply, or the
     /// number is not finite.
-    pub fn of(&self, held_out: &HeldOut) -> Option<f64> {
+    pub fn of(&self, held_out: &HoldoutMetrics) -> Option<f64> {
         let metrics = match self.part {
             Part::Validation => held_out.validation.as_ref(),
             Part::Test => held_out.test.as_ref(),
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_metric_is_found_by_its_name() {
         let metrics = Metrics { mae: 1.0, smape: 2.0, mase: None, rmse: f64::NAN, ..Metrics::default() };
-        let held_out = HeldOut { validation: Some(metrics), test: None };
+        let held_out = HoldoutMetrics { validation: Some(metrics), test: None };
         let of = |name: &str| name.parse::<MetricName>().unwrap().of(&held_out);
         assert_eq!((of("mae"), of("validation.smape")), (Some(1.0), Some(2.0)));
         assert_eq!((of("test.mae"), of("mase"), of("rmse")), (None, None, None));
