@@ -12,7 +12,7 @@ fn order(dataset: &Value) -> Value {
     json!({
         "kind": "compare", "name": "killed or not",
         "base": {"dataset": dataset["id"], "data": {"context": 20, "horizon": 3, "split": {"by": "time", "validation": 0.2}},
-                 "model": {"layers": [24]}, "training": {"epochs": 6, "batch_size": 8, "engine": "fused"}},
+                 "model": {"layers": [24]}, "training": {"epochs": 80, "batch_size": 8, "engine": "fused"}},
         "cells": ["lstm", "gru", "simple_rnn"], "layer_norm": [false, true], "seeds": [1, 2], "alias": "best",
     })
 }
