@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 
 use super::AppState;
 use super::json::ValidJson;
-use super::problem::{FieldProblem, Problem};
+use super::problem::{Code, Problem};
 use gatecast_core::alias::{Alias, AliasName, ModelRef};
 use gatecast_core::ids::ModelId;
+use gatecast_core::resolve::FieldError;
 
 /// Which model is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Validate, ToSchema)]
@@ -45,7 +46,7 @@ pub(super) async fn put(
 ) -> Result<Json<Alias>, Problem> {
     let missing = || {
         let detail = format!("there is no model {}", target.model);
-        Problem::invalid_fields(vec![FieldProblem { pointer: "/model".to_owned(), detail }])
+        Problem::invalid_fields(vec![FieldError { pointer: "/model".to_owned(), detail }])
     };
     let model = app.store.resolve_model_ref(&target.model).await?.ok_or_else(missing)?;
     Ok(Json(app.store.put_alias(&name, model).await?.ok_or_else(missing)?))
@@ -80,7 +81,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AliasPath {
         struct Text {
             name: String,
         }
-        let invalid = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_alias", detail);
+        let invalid = |detail: String| Problem::new(Code::InvalidAlias, detail);
         let Path(Text { name }) = Path::from_request_parts(parts, state)
             .await
             .map_err(|_| invalid("the address holds bytes that are not text".to_owned()))?;
@@ -100,7 +101,7 @@ impl FromRequestParts<AppState> for ModelPath {
         struct Text {
             id: String,
         }
-        let invalid = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_id", detail);
+        let invalid = |detail: String| Problem::new(Code::InvalidId, detail);
         let Path(Text { id }) = Path::from_request_parts(parts, app)
             .await
             .map_err(|_| invalid("the address holds bytes that are not text".to_owned()))?;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream, HttpBody};
 use axum::extract::multipart::MultipartError;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
@@ -24,7 +24,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::AppState;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use crate::config::ByteSize;
 
 const GRANT: usize = 16 * 1024;
@@ -159,7 +159,7 @@ fn announced(headers: &HeaderMap, limit: ByteSize) -> Result<(), Problem> {
 }
 
 fn too_large(limit: ByteSize) -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("the body is over the limit of {limit}"))
+    Problem::new(Code::BodyTooLarge, format!("the body is over the limit of {limit}"))
 }
 
 /// The request with a body that ends in an error past `limit`.
@@ -177,9 +177,7 @@ fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
 
 /// The problem of a form that cannot be read on.
 pub(super) fn broken_form(error: &MultipartError) -> Problem {
-    known(error).unwrap_or_else(|| {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid_form", "the form is malformed, or ended before its end")
-    })
+    known(error).unwrap_or_else(|| Problem::new(Code::InvalidForm, "the form is malformed, or ended before its end"))
 }
 
 fn known(error: &(dyn std::error::Error + 'static)) -> Option<Problem> {
@@ -187,11 +185,11 @@ fn known(error: &(dyn std::error::Error + 'static)) -> Option<Problem> {
     while let Some(error) = cause {
         if error.is::<TooSlow>() {
             let detail = "the body came too slowly; the server stopped waiting for it";
-            return Some(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", detail));
+            return Some(Problem::new(Code::BodyTooSlow, detail));
         }
         if error.is::<LengthLimitError>() {
             let detail = "the body is over the limit; /v1/system says what it is";
-            return Some(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
+            return Some(Problem::new(Code::BodyTooLarge, detail));
         }
         cause = error.source();
     }

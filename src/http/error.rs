@@ -1,8 +1,6 @@
 //! Every layer's errors as problems: the one place that gives them a status and a code.
 
-use axum::http::StatusCode;
-
-use super::problem::{FieldProblem, Problem, RowProblem};
+use super::problem::{Code, Problem, RowProblem};
 use crate::service::forecasts::ServeError;
 use crate::service::{KeepError, OrderError, RetryError};
 use gatecast_blobs::BlobError;
@@ -60,12 +58,12 @@ impl From<OrderError> for Problem {
 
 impl From<RetryError> for Problem {
     fn from(error: RetryError) -> Self {
-        let conflict = |code| Problem::new(StatusCode::CONFLICT, code, error.to_string());
+        let conflict = |code| Problem::new(code, error.to_string());
         match error {
             RetryError::NoJob(_) => Problem::not_found(error.to_string()),
-            RetryError::NotFailed(_) => conflict("job_not_failed"),
-            RetryError::DatasetDeleted => conflict("dataset_deleted"),
-            RetryError::Incomplete => conflict("job_incomplete"),
+            RetryError::NotFailed(_) => conflict(Code::JobNotFailed),
+            RetryError::DatasetDeleted => conflict(Code::DatasetDeleted),
+            RetryError::Incomplete => conflict(Code::JobIncomplete),
             RetryError::Store(error) => error.into(),
         }
     }
@@ -77,8 +75,7 @@ fn no_dataset(pointer: impl Into<String>, id: DatasetId) -> Problem {
 }
 
 fn unfit(errors: Vec<FieldError>) -> Problem {
-    let problem = |error: FieldError| FieldProblem { pointer: error.pointer, detail: error.detail };
-    Problem::invalid_fields(errors.into_iter().map(problem).collect())
+    Problem::invalid_fields(errors)
 }
 
 impl From<ServeError> for Problem {
@@ -88,7 +85,7 @@ impl From<ServeError> for Problem {
             ServeError::NoDataset(id) => no_dataset("/dataset", id),
             ServeError::Forecast(ForecastError::Invalid(errors)) => unfit(errors),
             ServeError::Forecast(not_finite @ ForecastError::NotFinite(_)) => {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, not_finite.code(), not_finite.to_string())
+                Problem::new(Code::ForecastNotFinite, not_finite.to_string())
             }
             ServeError::Store(error) => error.into(),
             ServeError::Forecast(_) | ServeError::Load(_) | ServeError::Machine(_) => Problem::internal(&error),
@@ -112,7 +109,7 @@ impl From<BundleError> for Problem {
             | BundleError::WrongShape { .. }
             | BundleError::NotFinite(_)
             | BundleError::Scaling(_)
-            | BundleError::Digest => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string()),
+            | BundleError::Digest => Problem::new(data_code(error.code()), error.to_string()),
         }
     }
 }
@@ -120,8 +117,8 @@ impl From<BundleError> for Problem {
 impl From<IngestError> for Problem {
     fn from(error: IngestError) -> Self {
         match error {
-            IngestError::Refused(refusal) => refused(StatusCode::UNPROCESSABLE_ENTITY, *refusal),
-            IngestError::TooLarge(refusal) => refused(StatusCode::PAYLOAD_TOO_LARGE, *refusal),
+            IngestError::Refused(refusal) => refused(*refusal),
+            IngestError::TooLarge(refusal) => refused(*refusal),
             IngestError::Interrupted(_) => Problem::cut_off(),
             IngestError::Machine(_) if error.is_disk_full() => disk_full(),
             IngestError::Machine(_) => Problem::internal(&error),
@@ -129,17 +126,20 @@ impl From<IngestError> for Problem {
     }
 }
 
-fn refused(status: StatusCode, refusal: Refusal) -> Problem {
+/// The code of refused data. Its reader names it; a test holds the names against the table.
+fn data_code(name: &str) -> Code {
+    Code::of_data(name).unwrap_or(Code::InvalidUpload)
+}
+
+fn refused(refusal: Refusal) -> Problem {
     let row = |RowError { line, column, code, detail }| RowProblem { line, column, code, detail };
-    Problem::new(status, refusal.code, refusal.detail).with_rows(refusal.rows.into_iter().map(row).collect())
+    Problem::new(data_code(refusal.code), refusal.detail).with_rows(refusal.rows.into_iter().map(row).collect())
 }
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::NoColumn(_) => {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_column", error.to_string())
-            }
+            ReadError::NoColumn(_) => Problem::new(Code::UnknownColumn, error.to_string()),
             ReadError::NoSeries(_) => Problem::not_found(error.to_string()),
             ReadError::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
                 Problem::not_found("it was deleted a moment ago")
@@ -161,5 +161,5 @@ impl From<std::io::Error> for Problem {
 
 fn disk_full() -> Problem {
     tracing::error!("the disk is full");
-    Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "the server's disk is full: nothing was kept")
+    Problem::new(Code::DiskFull, "the server's disk is full: nothing was kept")
 }

@@ -3,14 +3,14 @@
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::Uri;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::json::plain;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use gatecast_core::ids::JobId;
 use gatecast_store::Page;
 
@@ -26,7 +26,7 @@ impl<S: Send + Sync, T: FromStr<Err = gatecast_core::ids::InvalidId>> FromReques
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let invalid = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "invalid_id", detail);
+        let invalid = |detail: String| Problem::new(Code::InvalidId, detail);
         let Path(IdText { id }) = Path::from_request_parts(parts, state)
             .await
             .map_err(|_| invalid("the address holds bytes that are not text".to_owned()))?;
@@ -54,7 +54,7 @@ pub(super) fn params<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
             Some((name, fault)) if !name.contains(' ') => format!("`{name}`: {}", plain(fault)),
             _ => plain(fault),
         };
-        Problem::new(StatusCode::BAD_REQUEST, "invalid_query", format!("query parameter {detail}"))
+        Problem::new(Code::InvalidQuery, format!("query parameter {detail}"))
     })
 }
 
@@ -65,7 +65,7 @@ pub(super) fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
 
 pub(super) fn invalid_query(name: &str, fault: &str) -> Problem {
     let shown: String = name.chars().take(60).collect();
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_query", format!("query parameter `{shown}`: {fault}"))
+    Problem::new(Code::InvalidQuery, format!("query parameter `{shown}`: {fault}"))
 }
 
 /// Which part of a list.
@@ -121,8 +121,7 @@ impl TryFrom<u64> for PageSize {
 /// The problem of a cursor that no list has given.
 pub(super) fn invalid_cursor() -> Problem {
     Problem::new(
-        StatusCode::BAD_REQUEST,
-        "invalid_cursor",
+        Code::InvalidCursor,
         "query parameter `after`: not a cursor of this list; take `next` of the answer before",
     )
 }

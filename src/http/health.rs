@@ -1,10 +1,9 @@
 //! Is the server alive, and may it be sent work?
 
 use axum::extract::State;
-use axum::http::StatusCode;
 
 use super::AppState;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 
 /// The process runs and answers.
 #[utoipa::path(get, path = "/healthz", tag = "server", responses((status = 200, description = "Alive", body = String)))]
@@ -15,7 +14,7 @@ pub(super) async fn alive() -> &'static str {
 /// The store answers, and the server is not shutting down.
 #[utoipa::path(get, path = "/readyz", tag = "server", responses((status = 200, description = "Ready", body = String)))]
 pub(super) async fn ready(State(app): State<AppState>) -> Result<&'static str, Problem> {
-    let unready = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail);
+    let unready = |detail: &str| Problem::new(Code::NotReady, detail);
     if app.stopping.is_cancelled() {
         return Err(unready("the server is shutting down"));
     }

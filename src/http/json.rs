@@ -9,7 +9,7 @@ mod shape;
 mod words;
 
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use garde::Validate;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,10 +18,11 @@ use serde_path_to_error::Segment;
 use super::AppState;
 use super::aliases::AliasTarget;
 use super::body::Chunks;
-use super::problem::{FieldProblem, Problem};
+use super::problem::{Code, Problem};
 use crate::config::{ByteSize, Limits};
 use gatecast_core::forecast::ForecastRequest;
 use gatecast_core::order::Order;
+use gatecast_core::resolve::FieldError;
 
 pub(super) use words::plain;
 
@@ -43,7 +44,7 @@ impl<T: JsonBody> FromRequest<AppState> for ValidJson<T> {
         let (parts, body) = request.into_parts();
         expect_json(&parts.headers)?;
         let body = Chunks::new(&parts.headers, body, T::limit(&app.settings.limits))?.collect().await?;
-        shape::check(&body).map_err(|detail| Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail))?;
+        shape::check(&body).map_err(|detail| Problem::new(Code::InvalidJson, detail))?;
         T::read(&body).map(Self)
     }
 }
@@ -114,11 +115,11 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn unsupported(detail: &str) -> Problem {
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    Problem::new(Code::UnsupportedMediaType, detail)
 }
 
 fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Problem {
-    Problem::invalid_fields(vec![FieldProblem { pointer: pointer.into(), detail: detail.into() }])
+    Problem::invalid_fields(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
 }
 
 fn typed<'de, T: DeserializeOwned, D: serde::Deserializer<'de>>(from: D) -> Result<T, Problem>
@@ -129,7 +130,7 @@ where
 }
 
 /// Reads a type, or says which field of it cannot be taken.
-pub(super) fn fields<'de, T: DeserializeOwned, D: serde::Deserializer<'de>>(from: D) -> Result<T, FieldProblem>
+pub(super) fn fields<'de, T: DeserializeOwned, D: serde::Deserializer<'de>>(from: D) -> Result<T, FieldError>
 where
     D::Error: std::fmt::Display,
 {
@@ -148,7 +149,7 @@ where
         {
             push_key(&mut pointer, name);
         }
-        FieldProblem { pointer, detail: fault.detail }
+        FieldError { pointer, detail: fault.detail }
     })
 }
 
@@ -157,12 +158,11 @@ fn valid<T: Validate<Context = ()>>(value: T) -> Result<T, Problem> {
 }
 
 /// The value, if it keeps its type's own rules.
-fn checked<T: Validate<Context = ()>>(value: T) -> Result<T, Vec<FieldProblem>> {
+fn checked<T: Validate<Context = ()>>(value: T) -> Result<T, Vec<FieldError>> {
     let Err(report) = value.validate() else { return Ok(value) };
-    let errors = report.iter().map(|(path, error)| FieldProblem {
-        pointer: pointer(&path.to_string()),
-        detail: words::rule(error.message()),
-    });
+    let errors = report
+        .iter()
+        .map(|(path, error)| FieldError { pointer: pointer(&path.to_string()), detail: words::rule(error.message()) });
     Err(errors.collect())
 }
 

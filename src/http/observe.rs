@@ -11,7 +11,7 @@ use futures::FutureExt;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::problem::{CONTENT_TYPE, Problem};
+use super::problem::{CONTENT_TYPE, Code, Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -89,11 +89,15 @@ fn from_router(response: &Response) -> Option<Problem> {
         return None;
     }
     let (code, detail) = match status {
-        StatusCode::NOT_FOUND => ("not_found", "there is nothing at this address; /docs lists what there is"),
-        StatusCode::METHOD_NOT_ALLOWED => ("method_not_allowed", "this address takes the methods in `Allow` alone"),
-        StatusCode::SERVICE_UNAVAILABLE => ("timeout", "the server took too long to answer and gave the request up"),
-        StatusCode::BAD_REQUEST => ("bad_request", "the request's address cannot be read"),
+        StatusCode::NOT_FOUND => (Code::NotFound, "nothing has this address; /docs lists those there are"),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            (Code::MethodNotAllowed, "this address does not support the method; see `Allow`")
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            (Code::Timeout, "the request took longer than the request time and was abandoned")
+        }
+        StatusCode::BAD_REQUEST => (Code::BadRequest, "the address cannot be read"),
         _ => return Some(Problem::unexplained()),
     };
-    Some(Problem::new(status, code, detail))
+    Some(Problem::new(code, detail))
 }

@@ -8,19 +8,18 @@ use std::net::IpAddr;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::AppState;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 
 pub(super) async fn origin_check(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let host = host(&request);
     if !app.settings.trust_network && !host.as_ref().is_some_and(|host| is_ours(host, &app.settings.hosts)) {
         return Problem::new(
-            StatusCode::MISDIRECTED_REQUEST,
-            "foreign_host",
+            Code::ForeignHost,
             "the `Host` header names another machine; call the server as localhost, or start it with --host NAME",
         )
         .into_response();
@@ -28,8 +27,7 @@ pub(super) async fn origin_check(State(app): State<AppState>, request: Request, 
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if !safe && !same_origin(&request, host.as_ref()) {
         return Problem::new(
-            StatusCode::FORBIDDEN,
-            "foreign_origin",
+            Code::ForeignOrigin,
             "the `Origin` header names another site: pages of other sites may not change anything here",
         )
         .into_response();

@@ -1,10 +1,16 @@
 //! Errors as clients see them: `application/problem+json` (RFC 9457).
 
+mod code;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use gatecast_core::resolve::FieldError;
+use gatecast_core::validate::fold;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub(in crate::http) use code::Code;
 
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -19,26 +25,26 @@ pub(super) struct Problem {
     #[serde(serialize_with = "as_number")]
     #[schema(value_type = u16)]
     status: StatusCode,
-    /// Stable: programs may rely on it.
+    /// For programs. Stable.
     #[schema(example = "not_found")]
     code: &'static str,
-    /// A sentence a person can act on.
+    /// For people: what is wrong and what to do.
     #[schema(value_type = String)]
     detail: Box<str>,
-    /// Under which the server's log tells the rest.
+    /// The server's log has more under this id.
     #[schema(value_type = String)]
     request_id: Box<str>,
-    /// What is wrong with which field of the body.
+    /// The fields of the body that are wrong.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<FieldProblem>)]
     errors: Box<[FieldProblem]>,
-    /// What is wrong with which row of an upload: the first such rows.
+    /// The first rows of an upload that are wrong.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<RowProblem>)]
     rows: Box<[RowProblem]>,
 }
 
-/// One field's fault.
+/// One wrong field.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct FieldProblem {
     /// A JSON pointer into the body (RFC 6901).
@@ -47,7 +53,7 @@ pub(super) struct FieldProblem {
     pub detail: String,
 }
 
-/// One row's fault.
+/// One wrong row.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct RowProblem {
     /// From 1: the line of CSV and NDJSON (a CSV header is line 1), the row of JSON and Parquet.
@@ -60,12 +66,13 @@ pub(super) struct RowProblem {
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let status = code.status();
         Self {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status,
-            code,
+            code: code.name(),
             detail: detail.into().into_boxed_str(),
             request_id: Box::default(),
             errors: Box::default(),
@@ -73,25 +80,27 @@ impl Problem {
         }
     }
 
-    /// A body that cannot be taken, field by field.
-    pub(super) fn invalid_fields(errors: Vec<FieldProblem>) -> Self {
+    /// A body with wrong fields. Equal errors of one list are folded.
+    pub(super) fn invalid_fields(errors: Vec<FieldError>) -> Self {
+        let field = |FieldError { pointer, detail }| FieldProblem { pointer, detail };
+        let errors: Vec<FieldProblem> = fold(errors).into_iter().map(field).collect();
         let detail = match errors.as_slice() {
             [only] if only.pointer.is_empty() => only.detail.clone(),
             [only] => format!("{}: {}", only.pointer, only.detail),
-            several => format!("{} fields cannot be taken; `errors` names each", several.len()),
+            several => format!("{} fields are invalid; see `errors`", several.len()),
         };
-        Self { errors: errors.into(), ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail) }
+        Self { errors: errors.into(), ..Self::new(Code::InvalidBody, detail) }
     }
 
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+        Self::new(Code::NotFound, detail)
     }
 
     pub(super) fn cut_off() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "body_cut_off", "the body ended before its announced end")
+        Self::new(Code::BodyCutOff, "the body ended before its announced length")
     }
 
-    /// A fault of the server's: the log tells it, the client learns its request's id alone.
+    /// A fault of the server's. The log has the cause; the client gets only its request id.
     pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut causes = error.to_string();
         let mut next = error.source();
@@ -103,13 +112,9 @@ impl Problem {
         Self::unexplained()
     }
 
-    /// An internal error of which the log has said all there is.
+    /// An internal error that has been logged already.
     pub(super) fn unexplained() -> Self {
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the server failed at this request; its log tells why, under the request's id",
-        )
+        Self::new(Code::Internal, "internal error; see the server log for this request id")
     }
 
     pub(super) fn with_rows(mut self, rows: Vec<RowProblem>) -> Self {

@@ -19,3 +19,4 @@ pub mod rivals;
 mod schema;
 pub mod time_bound;
 pub mod trainer;
+pub mod validate;

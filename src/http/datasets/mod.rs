@@ -14,7 +14,7 @@ use super::AppState;
 use super::download::{self, Download};
 use super::extract::{Id, PageParams, Params};
 use super::page::List;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use gatecast_blobs::Key;
 use gatecast_core::dataset::Dataset;
 use gatecast_core::ids::DatasetId;
@@ -51,8 +51,7 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<DatasetId>) -
         }
         DatasetDeletion::NotFound => Err(missing(id)),
         DatasetDeletion::NeededBy(job) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "dataset_in_use",
+            Code::DatasetInUse,
             format!("job {job} needs the dataset: wait for its end, or cancel it"),
         )),
     }

@@ -1,13 +1,12 @@
 //! What an upload says about itself, in the address or in a form.
 
-use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::config::Limits;
 use crate::http::json;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use gatecast_core::dataset::{DuplicatePolicy, Format, Layout};
 use gatecast_data::{DateOrder, Decimal, Delimiter, TimeFormat, UploadLimits, UploadOptions};
 
@@ -132,5 +131,5 @@ fn shown(name: &str) -> String {
 }
 
 fn invalid(detail: String) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_option", detail)
+    Problem::new(Code::InvalidOption, detail)
 }

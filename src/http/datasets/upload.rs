@@ -10,7 +10,7 @@ use super::ingest::{Pieces, ingest};
 use super::options::{Form, Options};
 use crate::http::body::{self, Chunks};
 use crate::http::extract::pairs;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::{AppState, tasks};
 use crate::service;
 use gatecast_core::dataset::Dataset;
@@ -107,9 +107,9 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
 }
 
 fn unsupported(detail: &str) -> Problem {
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail)
+    Problem::new(Code::UnsupportedEncoding, detail)
 }
 
 fn invalid(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "invalid_form", detail)
+    Problem::new(Code::InvalidForm, detail)
 }

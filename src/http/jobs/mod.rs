@@ -14,7 +14,7 @@ use super::download::{self, Download, is_known, not_modified};
 use super::extract::{Id, PageSize, Params, page};
 use super::json::ValidJson;
 use super::page::List;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use crate::service::{order_job, retry_job};
 use gatecast_blobs::Key;
 use gatecast_core::ids::{DatasetId, JobId};
@@ -90,11 +90,9 @@ pub(super) async fn cancel(State(app): State<AppState>, Id(id): Id<JobId>) -> Re
     match app.store.cancel_job(id).await? {
         Cancellation::Cancelled(job) => Ok((StatusCode::OK, Json(job)).into_response()),
         Cancellation::Requested(job) => Ok((StatusCode::ACCEPTED, Json(job)).into_response()),
-        Cancellation::AlreadyEnded(job) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "job_ended",
-            format!("the job has ended before: it {}", ended_as(job.status)),
-        )),
+        Cancellation::AlreadyEnded(job) => {
+            Err(Problem::new(Code::JobEnded, format!("the job has ended before: it {}", ended_as(job.status))))
+        }
         Cancellation::NotFound => Err(missing(id)),
     }
 }
@@ -132,16 +130,12 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<JobId>) -> Re
             Ok(StatusCode::NO_CONTENT)
         }
         JobDeletion::NotFound => Err(missing(id)),
-        JobDeletion::NotEnded(status) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "job_not_ended",
-            format!("the job is {}: cancel it first", status.name()),
-        )),
-        JobDeletion::NeededBy(parent) => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "job_in_use",
-            format!("the job belongs to job {parent}, which has not ended"),
-        )),
+        JobDeletion::NotEnded(status) => {
+            Err(Problem::new(Code::JobNotEnded, format!("the job is {}: cancel it first", status.name())))
+        }
+        JobDeletion::NeededBy(parent) => {
+            Err(Problem::new(Code::JobInUse, format!("the job belongs to job {parent}, which has not ended")))
+        }
     }
 }
 

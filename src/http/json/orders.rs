@@ -5,7 +5,7 @@ use garde::Validate;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{FieldProblem, OBJECTS, Problem, checked, field, fields};
+use super::{FieldError, OBJECTS, Problem, checked, field, fields};
 use gatecast_core::order::{BacktestOrder, CompareOrder, MOST_CHILDREN, Order, Range, SearchOrder, TrainOrder};
 
 pub(super) const KINDS: &str = "`train`, `compare`, `search`, `finetune` or `backtest`";
@@ -22,7 +22,7 @@ pub(super) fn read(kind: &str, whole: Value) -> Result<Order, Problem> {
     }
 }
 
-fn compare(whole: Value) -> Result<Order, Vec<FieldProblem>> {
+fn compare(whole: Value) -> Result<Order, Vec<FieldError>> {
     let order: CompareOrder = shaped(whole)?;
     within("/base", training(order.base.clone()))?;
     for (at, variant) in order.variants.iter().enumerate() {
@@ -40,15 +40,15 @@ fn compare(whole: Value) -> Result<Order, Vec<FieldProblem>> {
     Ok(Order::Compare(Box::new(order)))
 }
 
-fn search(whole: Value) -> Result<Order, Vec<FieldProblem>> {
+fn search(whole: Value) -> Result<Order, Vec<FieldError>> {
     let order: SearchOrder = shaped(whole)?;
     within("/base", training(order.base.clone()))?;
     let unsound = |(at, range): (usize, &Range)| Some(problem(format!("/ranges/{at}"), range.draw().err()?));
-    let faults: Vec<FieldProblem> = order.ranges.iter().enumerate().filter_map(unsound).collect();
+    let faults: Vec<FieldError> = order.ranges.iter().enumerate().filter_map(unsound).collect();
     if faults.is_empty() { Ok(Order::Search(Box::new(order))) } else { Err(faults) }
 }
 
-fn backtest(whole: Value) -> Result<Order, Vec<FieldProblem>> {
+fn backtest(whole: Value) -> Result<Order, Vec<FieldError>> {
     let order: BacktestOrder = shaped(whole)?;
     match (&order.model, &order.order) {
         (Some(_), None) => {}
@@ -62,14 +62,14 @@ fn backtest(whole: Value) -> Result<Order, Vec<FieldProblem>> {
 }
 
 /// A training order without its `kind`.
-fn training(whole: Value) -> Result<TrainOrder, Vec<FieldProblem>> {
+fn training(whole: Value) -> Result<TrainOrder, Vec<FieldError>> {
     if let Some(pointer) = OBJECTS.iter().find(|&&at| whole.pointer(at).is_some_and(Value::is_array)) {
         return Err(vec![problem(*pointer, "expected an object, found a list")]);
     }
     shaped(whole)
 }
 
-fn shaped<T: DeserializeOwned + Validate<Context = ()>>(whole: Value) -> Result<T, Vec<FieldProblem>> {
+fn shaped<T: DeserializeOwned + Validate<Context = ()>>(whole: Value) -> Result<T, Vec<FieldError>> {
     if !whole.is_object() {
         return Err(vec![problem("", "expected an object")]);
     }
@@ -77,13 +77,13 @@ fn shaped<T: DeserializeOwned + Validate<Context = ()>>(whole: Value) -> Result<
 }
 
 /// The same faults, at their place in the body.
-fn within<T>(place: &str, read: Result<T, Vec<FieldProblem>>) -> Result<T, Vec<FieldProblem>> {
+fn within<T>(place: &str, read: Result<T, Vec<FieldError>>) -> Result<T, Vec<FieldError>> {
     read.map_err(|faults| {
-        let placed = |fault: FieldProblem| FieldProblem { pointer: format!("{place}{}", fault.pointer), ..fault };
+        let placed = |fault: FieldError| FieldError { pointer: format!("{place}{}", fault.pointer), ..fault };
         faults.into_iter().map(placed).collect()
     })
 }
 
-fn problem(pointer: impl Into<String>, detail: impl Into<String>) -> FieldProblem {
-    FieldProblem { pointer: pointer.into(), detail: detail.into() }
+fn problem(pointer: impl Into<String>, detail: impl Into<String>) -> FieldError {
+    FieldError { pointer: pointer.into(), detail: detail.into() }
 }
