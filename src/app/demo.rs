@@ -6,7 +6,7 @@ use crate::http::AppState;
 use crate::service::{keep_dataset, order_job};
 use gatecast_core::dataset::Format;
 use gatecast_core::ids::{DatasetId, JobId};
-use gatecast_core::order::TrainOrder;
+use gatecast_core::order::TrainSpec;
 use gatecast_data::{Encoding, UploadOptions, ingest};
 
 /// Boardings on Chicago's buses and trains by day; `assets/samples/README.md` names the source.
@@ -42,7 +42,7 @@ async fn fill(app: &AppState) -> Result<Option<(DatasetId, JobId)>, Fault> {
 }
 
 /// One week ahead from eight weeks, as `curl` would order it.
-fn order(dataset: DatasetId) -> Result<TrainOrder, serde_json::Error> {
+fn order(dataset: DatasetId) -> Result<TrainSpec, serde_json::Error> {
     serde_json::from_value(serde_json::json!({
         "name": "rail, one week ahead",
         "dataset": dataset,

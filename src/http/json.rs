@@ -21,7 +21,7 @@ use super::body::Chunks;
 use super::problem::{Code, Problem};
 use crate::config::{ByteSize, Limits};
 use gatecast_core::forecast::ForecastRequest;
-use gatecast_core::order::Order;
+use gatecast_core::order::JobSpec;
 use gatecast_core::resolve::FieldError;
 
 pub(super) use words::plain;
@@ -71,7 +71,7 @@ impl JsonBody for ForecastRequest {
 
 /// Reads `kind` first and then the rest as that kind's order: read as one tagged type, mistakes
 /// within would lose their place.
-impl JsonBody for Order {
+impl JsonBody for JobSpec {
     fn limit(limits: &Limits) -> ByteSize {
         limits.json
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pool::Shared;
-use gatecast_core::family;
+use gatecast_core::composite_job;
 
 /// The pause after the database failed.
 const AFTER_ERROR: Duration = Duration::from_secs(3);
@@ -40,7 +40,7 @@ async fn look(shared: &Shared) -> Result<(), gatecast_store::StoreError> {
         if shared.stop.is_cancelled() {
             break;
         }
-        if let Err(error) = shared.store.advance(parent, family::next).await {
+        if let Err(error) = shared.store.advance(parent, composite_job::next).await {
             tracing::warn!(job = %parent, error = &error as &dyn std::error::Error, "a step was not taken");
             failed = Some(error);
         }

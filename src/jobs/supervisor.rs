@@ -15,7 +15,7 @@ use gatecast_blobs::Key;
 use gatecast_core::alias::ModelRef;
 use gatecast_core::ids::ModelId;
 use gatecast_core::job::{Job, JobError, StartFacts};
-use gatecast_core::order::{BacktestOrder, Order, ScalingChoice, TrainOrder};
+use gatecast_core::order::{BacktestOrder, JobSpec, ScalingChoice, TrainSpec};
 use gatecast_core::result::JobResult;
 use gatecast_core::trainer::{Assignment, Backtest, DatasetSource, Fault, FineTuning, TrainerEvent};
 use gatecast_store::NewModel;
@@ -93,17 +93,17 @@ impl Attempt<'_> {
     }
 
     /// What there is to do: the training order, and the stored model that it begins from or judges.
-    async fn task(&self, points: &Path) -> Result<(TrainOrder, Option<FineTuning>, Option<Backtest>), Outcome> {
+    async fn task(&self, points: &Path) -> Result<(TrainSpec, Option<FineTuning>, Option<Backtest>), Outcome> {
         let training = self.job.order.train().cloned();
         let not_ours = || Outcome::failed("not_a_training", "this program cannot run what the order asks for");
         match &self.job.order {
-            Order::Finetune(order) => {
+            JobSpec::Finetune(order) => {
                 let (id, model, _) = self.model(&order.model).await?;
                 let (freeze, refit_scaling) = (order.freeze.clone(), order.scaling == ScalingChoice::Refit);
                 let finetune = FineTuning { id: Some(id), model, freeze, refit_scaling };
                 Ok((training.ok_or_else(not_ours)?, Some(finetune), None))
             }
-            Order::Backtest(order) => {
+            JobSpec::Backtest(order) => {
                 let (id, model, trained_by) = self.model(order.model.as_ref().ok_or_else(not_ours)?).await?;
                 let BacktestOrder { folds, step, gap, horizon, until, .. } = **order;
                 let backtest = Backtest { id, model, folds, step, gap, horizon, until, points: points.to_owned() };
@@ -114,7 +114,7 @@ impl Attempt<'_> {
     }
 
     /// A stored model: its id, its bundle and the order that trained it.
-    async fn model(&self, model: &ModelRef) -> Result<(ModelId, PathBuf, TrainOrder), Outcome> {
+    async fn model(&self, model: &ModelRef) -> Result<(ModelId, PathBuf, TrainSpec), Outcome> {
         let deleted = || Outcome::failed("model_deleted", "the model was deleted before the job could begin");
         // The order names what was meant when it was taken.
         let ModelRef::Id(id) = *model else { return Err(deleted()) };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use gatecast_core::order::{Device, EngineChoice, TrainOrder};
+use gatecast_core::order::{Device, EngineChoice, TrainSpec};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
@@ -58,7 +58,7 @@ impl Trainers {
     }
 
     /// The program that trains this order.
-    pub async fn program_for(&self, order: &TrainOrder) -> &Path {
+    pub async fn program_for(&self, order: &TrainSpec) -> &Path {
         let Some(libtorch) = &self.libtorch else { return &self.own };
         let training = &order.training;
         let needs_it = match (training.engine, training.device) {

@@ -7,13 +7,13 @@ mod search;
 use serde_json::Value;
 
 use gatecast_core::alias::ModelRef;
+use gatecast_core::comparability::{self, Rival};
+use gatecast_core::composite_job::NewChildJob;
 use gatecast_core::dataset::Dataset;
-use gatecast_core::family::NewChild;
 use gatecast_core::ids::DatasetId;
 use gatecast_core::job::Job;
-use gatecast_core::order::{CompareOrder, Contender, Order, TrainOrder};
+use gatecast_core::order::{CompareOrder, Contender, JobSpec, TrainSpec};
 use gatecast_core::resolve::{FieldError, resolve};
-use gatecast_core::rivals::{self, Rival};
 use gatecast_store::{NewJob, Store, StoreError};
 
 /// The longest name of a job.
@@ -34,17 +34,17 @@ pub enum OrderError {
 }
 
 /// Holds the order against what it names, fills in what it left open, and queues it.
-pub async fn order_job(store: &Store, order: Order) -> Result<Job, OrderError> {
+pub async fn order_job(store: &Store, order: JobSpec) -> Result<Job, OrderError> {
     match order {
-        Order::Train(order) => training(store, *order).await,
-        Order::Compare(order) => compare(store, *order).await,
-        Order::Search(order) => search::order(store, *order).await,
-        Order::Backtest(order) => backtest::order(store, *order).await,
-        Order::Finetune(order) => finetune::order(store, *order).await,
+        JobSpec::Train(order) => training(store, *order).await,
+        JobSpec::Compare(order) => compare(store, *order).await,
+        JobSpec::Search(order) => search::order(store, *order).await,
+        JobSpec::Backtest(order) => backtest::order(store, *order).await,
+        JobSpec::Finetune(order) => finetune::order(store, *order).await,
     }
 }
 
-async fn training(store: &Store, order: TrainOrder) -> Result<Job, OrderError> {
+async fn training(store: &Store, order: TrainSpec) -> Result<Job, OrderError> {
     let dataset = find(store, "/dataset", order.dataset).await?;
     let order = resolve(order, &dataset.name, &dataset.profile).map_err(OrderError::Unfit)?;
     let name = order.name.clone().unwrap_or_default();
@@ -60,7 +60,7 @@ async fn compare(store: &Store, mut order: CompareOrder) -> Result<Job, OrderErr
     let name = order.name.get_or_insert_with(|| short(format!("{}: comparison of {variants}", dataset.name))).clone();
     let (mut rivals, mut errors) = (Vec::with_capacity(contenders.len()), Vec::new());
     for Contender { variant, seed, pointer, order } in contenders {
-        let read: Result<TrainOrder, _> = serde_json::from_value(order);
+        let read: Result<TrainSpec, _> = serde_json::from_value(order);
         let mut order = read.map_err(|error| unfit(&pointer, error.to_string()))?;
         let seed = seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
         order.name = Some(short(format!("{name}: {variant}{seed}")));
@@ -69,20 +69,20 @@ async fn compare(store: &Store, mut order: CompareOrder) -> Result<Job, OrderErr
             Err(faults) => errors.extend(within(&pointer, faults)),
         }
     }
-    errors.extend(rivals::check(&rivals, &order.metric));
+    errors.extend(comparability::check(&rivals, &order.metric));
     // One fault of the base is a fault of every combination.
     errors.sort_by(|a, b| (&a.pointer, &a.detail).cmp(&(&b.pointer, &b.detail)));
     errors.dedup();
     if !errors.is_empty() {
         return Err(OrderError::Unfit(errors));
     }
-    let child = |(slot, rival): (u32, Rival)| NewChild {
+    let child = |(slot, rival): (u32, Rival)| NewChildJob {
         slot,
         name: rival.order.name.clone().unwrap_or_default(),
         order: rival.order.into(),
     };
     let children = (0..).zip(rivals).map(child).collect();
-    queue(store, &dataset, at, name, Order::Compare(Box::new(order)), children).await
+    queue(store, &dataset, at, name, JobSpec::Compare(Box::new(order)), children).await
 }
 
 /// Names and seeds tell trainings apart: none may stand twice.
@@ -114,8 +114,8 @@ async fn queue(
     dataset: &Dataset,
     pointer: &str,
     name: String,
-    order: Order,
-    children: Vec<NewChild>,
+    order: JobSpec,
+    children: Vec<NewChildJob>,
 ) -> Result<Job, OrderError> {
     let new = NewJob {
         name,

@@ -3,7 +3,7 @@
 //! A job ends once, and its history says how; so a retry is a new job of the same resolved order on
 //! the same revision of the data, which names the one it repeats.
 
-use gatecast_core::family::NewChild;
+use gatecast_core::composite_job::NewChildJob;
 use gatecast_core::ids::JobId;
 use gatecast_core::job::{Job, JobStatus};
 use gatecast_store::{NewJob, Store, StoreError};
@@ -36,7 +36,11 @@ pub async fn retry_job(store: &Store, id: JobId) -> Result<Job, RetryError> {
     let mut children = Vec::new();
     if first > 0 {
         let begun = store.children(id).await?.into_iter().filter(|child| (child.slot as usize) < first);
-        children.extend(begun.map(|child| NewChild { slot: child.slot, name: child.job.name, order: child.job.order }));
+        children.extend(begun.map(|child| NewChildJob {
+            slot: child.slot,
+            name: child.job.name,
+            order: child.job.order,
+        }));
         if children.len() != first {
             return Err(RetryError::Incomplete);
         }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use gatecast_core::ids::DatasetId;
 use gatecast_core::metric_values::FinalMetrics;
 use gatecast_core::model::{Encodings, Manifest, TrainedOn};
-use gatecast_core::order::{Cell, Covariates, DataSpec, ModelSpec, Output, Scaling, Split, TrainOrder, TrainingSpec};
+use gatecast_core::order::{Cell, Covariates, DataSpec, ModelSpec, Output, Scaling, Split, TrainSpec, TrainingSpec};
 use gatecast_model::bundle::{Bundle, network, read, write};
 use gatecast_model::scaling::Scaler;
 use gatecast_nn::initialise;
@@ -26,7 +26,7 @@ fn sample(cell: Cell, layer_norm: bool) -> Bundle {
 pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str]) -> Bundle {
     let inputs = [targets, past].concat();
     let text = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<String>>();
-    let order = TrainOrder {
+    let order = TrainSpec {
         name: Some("A small one".to_owned()),
         dataset: DatasetId::new(),
         data: DataSpec {

@@ -10,7 +10,7 @@ use gatecast_core::frequency::Frequency;
 use gatecast_core::ids::JobId;
 use gatecast_core::metric_values::{EpochReport, FinalMetrics};
 use gatecast_core::order::{
-    Cell, DataSpec, EarlyStopping, ModelSpec, Optimizer, Output, Part, Scaling, Split, TimeRange, TrainOrder,
+    Cell, DataSpec, EarlyStopping, ModelSpec, Optimizer, Output, Part, Scaling, Split, TimeRange, TrainSpec,
     TrainingSpec,
 };
 use gatecast_core::trainer::{Assignment, DatasetSource, Fault, TrainerEvent};
@@ -37,7 +37,7 @@ pub(crate) fn sines(series: usize, points: usize) -> Frame {
 }
 
 pub(crate) fn assignment(folder: &Path) -> Assignment {
-    let order = TrainOrder {
+    let order = TrainSpec {
         name: Some("sines".into()),
         dataset: "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f".parse().unwrap(),
         data: DataSpec {

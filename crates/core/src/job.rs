@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::ids::{DatasetId, JobId, ModelId};
 use super::metric_values::FinalMetrics;
-use super::order::Order;
+use super::order::JobSpec;
 use super::result::JobResult;
 use super::trainer::WindowCounts;
 
@@ -91,7 +91,7 @@ pub struct Job {
     pub dataset: DatasetId,
     pub dataset_revision: u32,
     /// The order with every open field filled in; it can be sent again as it stands.
-    pub order: Order,
+    pub order: JobSpec,
     pub created_at: jiff::Timestamp,
     pub started_at: Option<jiff::Timestamp>,
     pub finished_at: Option<jiff::Timestamp>,

@@ -2,8 +2,9 @@
 
 pub mod alias;
 pub mod backtest;
+pub mod comparability;
+pub mod composite_job;
 pub mod dataset;
-pub mod family;
 pub mod forecast;
 pub mod frequency;
 pub mod ids;
@@ -13,10 +14,11 @@ pub mod metric_name;
 pub mod metric_values;
 pub mod model;
 pub mod order;
+pub mod reader;
 pub mod resolve;
 pub mod result;
-pub mod rivals;
 mod schema;
+pub mod spec_error;
 pub mod time_bound;
 pub mod trainer;
 pub mod validate;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::frequency::Frequency;
 use super::ids::{DatasetId, JobId, ModelId};
 use super::metric_values::FinalMetrics;
-use super::order::{ScalingChoice, TrainOrder};
+use super::order::{ScalingChoice, TrainSpec};
 
 /// The version of the bundle's form that this program writes, and the newest it reads.
 pub const BUNDLE_FORMAT: u32 = 1;
@@ -22,7 +22,7 @@ pub struct Manifest {
     /// The program that trained it.
     pub version: String,
     /// Resolved: what was ordered, with nothing left open.
-    pub order: TrainOrder,
+    pub order: TrainSpec,
     /// The columns that are scaled as series are: the targets, then the past and future covariates
     /// that are numbers.
     pub inputs: Vec<String>,

@@ -20,6 +20,7 @@ mod rate;
 mod scaling;
 mod schedule;
 mod search;
+mod stored;
 mod string_or_struct;
 mod training;
 mod validate_layers;
@@ -48,15 +49,16 @@ pub use rate::Rate;
 pub use scaling::{Scaling, ScalingKind, ScalingScope};
 pub use schedule::Schedule;
 pub use search::{Budget, Draw, Method, Range, SearchOrder};
+pub use stored::VERSION;
 pub use training::{Clip, Device, EarlyStopping, EngineChoice, TrainingSpec};
 pub use values::{Aggregation, DifferencedInputs, Differencing, Missing, Recency, Resample, Transform, TransformKind};
 
 /// What `POST /v1/jobs` takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Order {
+pub enum JobSpec {
     /// Train one network.
-    Train(#[garde(dive)] Box<TrainOrder>),
+    Train(#[garde(dive)] Box<TrainSpec>),
     /// Train several and rank them.
     Compare(#[garde(dive)] Box<CompareOrder>),
     /// Train with values drawn from ranges and keep the best.
@@ -67,7 +69,7 @@ pub enum Order {
     Backtest(#[garde(dive)] Box<BacktestOrder>),
 }
 
-impl Order {
+impl JobSpec {
     pub fn kind(&self) -> JobKind {
         match self {
             Self::Train(_) => JobKind::Train,
@@ -88,7 +90,7 @@ impl Order {
     }
 }
 
-impl Order {
+impl JobSpec {
     /// Children that are queued with the job.
     pub fn first_children(&self) -> usize {
         match self {
@@ -100,7 +102,7 @@ impl Order {
     }
 
     /// Of one training.
-    pub fn train(&self) -> Option<&TrainOrder> {
+    pub fn train(&self) -> Option<&TrainSpec> {
         match self {
             Self::Train(order) => Some(order),
             Self::Finetune(order) => order.resolved.as_deref(),
@@ -109,8 +111,8 @@ impl Order {
     }
 }
 
-impl From<TrainOrder> for Order {
-    fn from(order: TrainOrder) -> Self {
+impl From<TrainSpec> for JobSpec {
+    fn from(order: TrainSpec) -> Self {
         Self::Train(Box::new(order))
     }
 }
@@ -118,7 +120,7 @@ impl From<TrainOrder> for Order {
 /// Train one network on one dataset. Every field but `dataset` has a default that works.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TrainOrder {
+pub struct TrainSpec {
     /// For people; the server makes one from the model and the dataset where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 200)))]

@@ -10,7 +10,7 @@ mod values;
 use inputs::{resolve_columns, resolve_future_window};
 
 use super::dataset::{ColumnKind, Profile};
-use super::order::{DataSpec, Device, EngineChoice, Head, LayerSpec, Part, Schedule, Split, TrainOrder};
+use super::order::{DataSpec, Device, EngineChoice, Head, LayerSpec, Part, Schedule, Split, TrainSpec};
 
 /// The most learnable numbers a network may have: 400 MB of weights, and as much again for the
 /// gradient and each moment of the optimiser.
@@ -31,7 +31,7 @@ impl FieldError {
 }
 
 /// The order with every open field filled in, or all that is wrong with it.
-pub fn resolve(mut order: TrainOrder, dataset_name: &str, profile: &Profile) -> Result<TrainOrder, Vec<FieldError>> {
+pub fn resolve(mut order: TrainSpec, dataset_name: &str, profile: &Profile) -> Result<TrainSpec, Vec<FieldError>> {
     let mut errors = Vec::new();
     resolve_columns(&mut order.data, profile, &mut errors);
     resolve_windows(&mut order.data, profile, &mut errors);
@@ -97,7 +97,7 @@ fn resolve_windows(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<Fiel
 }
 
 /// Every head learns by a loss that fits it, and counts are counts.
-fn resolve_loss(order: &mut TrainOrder, profile: &Profile, errors: &mut Vec<FieldError>) {
+fn resolve_loss(order: &mut TrainSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
     let head = &order.model.head;
     let loss = *order.training.loss.get_or_insert_with(|| head.default_loss());
     if let Some(reason) = head.refuses(loss) {
@@ -174,7 +174,7 @@ fn check_split(split: &Split, profile: &Profile, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn check_model(order: &TrainOrder, errors: &mut Vec<FieldError>) {
+fn check_model(order: &TrainSpec, errors: &mut Vec<FieldError>) {
     errors.extend(order.model.validate_layers());
     let layers = order.model.stack();
     let context = order.data.context.unwrap_or(usize::MAX);
@@ -188,7 +188,7 @@ fn check_model(order: &TrainOrder, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn check_size(order: &TrainOrder, errors: &mut Vec<FieldError>) {
+fn check_size(order: &TrainSpec, errors: &mut Vec<FieldError>) {
     let parameters = parameter_count(order);
     if parameters > MAX_PARAMETERS {
         errors.push(FieldError::new(
@@ -199,7 +199,7 @@ fn check_size(order: &TrainOrder, errors: &mut Vec<FieldError>) {
 }
 
 /// Learnable numbers of the network the order describes, layer norm's few left out.
-fn parameter_count(order: &TrainOrder) -> u64 {
+fn parameter_count(order: &TrainSpec) -> u64 {
     let mut inputs = input_count(&order.data);
     let mut total: u64 = 0;
     for layer in order.model.stack() {
@@ -221,7 +221,7 @@ fn input_count(data: &DataSpec) -> u64 {
     (targets + others).saturating_add(future) as u64
 }
 
-fn default_name(order: &TrainOrder, dataset_name: &str) -> String {
+fn default_name(order: &TrainSpec, dataset_name: &str) -> String {
     let model = &order.model;
     let layer = |spec: &LayerSpec| match spec.settings().and_then(|own| own.cell).filter(|&cell| cell != model.cell) {
         Some(cell) => format!("{} {}", cell.name(), spec.units()),

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::backtest::BacktestResult;
 use super::ids::{DatasetId, JobId, ModelId};
 use super::metric_values::{EpochReport, FinalMetrics};
-use super::order::TrainOrder;
+use super::order::TrainSpec;
 
 /// One attempt at one training job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub struct Assignment {
     pub job: JobId,
     pub attempt: u32,
     /// Resolved: no field that training depends on is open.
-    pub order: TrainOrder,
+    pub order: TrainSpec,
     pub dataset: DatasetSource,
     /// Where to continue from, if an earlier attempt left a checkpoint.
     pub resume: Option<PathBuf>,

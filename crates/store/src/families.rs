@@ -1,4 +1,4 @@
-//! Jobs that run others. What they do next is [`gatecast_core::family`]'s to say; here it is done,
+//! Jobs that run others. What they do next is [`gatecast_core::composite_job`]'s to say; here it is done,
 //! each step as one transaction under the lock of the parent's row.
 //!
 //! Locks are taken from the parent to its children, never the other way: workers lock their own job
@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use gatecast_core::alias::AliasName;
-use gatecast_core::family::{Child, Conclusion, Family, Step};
+use gatecast_core::composite_job::{ChildJob, CompositeJob, Outcome, Transition};
 use gatecast_core::ids::{JobId, ModelId};
 use gatecast_core::job::{JobError, JobEventKind, JobStatus};
 use gatecast_core::result::JobResult;
@@ -36,7 +36,7 @@ impl Store {
     }
 
     /// The children of a job that runs others, by slot.
-    pub async fn children(&self, parent: JobId) -> Result<Vec<Child>, StoreError> {
+    pub async fn children(&self, parent: JobId) -> Result<Vec<ChildJob>, StoreError> {
         self.db().fetch_all(children_of(parent)).await?.iter().map(read_child).collect()
     }
 
@@ -44,7 +44,7 @@ impl Store {
     ///
     /// `next` is asked twice where there is something to do: once to learn that without a lock,
     /// and once for good.
-    pub async fn advance(&self, parent: JobId, next: impl Fn(&Family) -> Step) -> Result<bool, StoreError> {
+    pub async fn advance(&self, parent: JobId, next: impl Fn(&CompositeJob) -> Transition) -> Result<bool, StoreError> {
         let Some(row) = self.db().fetch_optional(by_id(parent)).await? else { return Ok(false) };
         let children = self.db().fetch_all(children_of(parent)).await?;
         let Some(family) = open_family(&row, &children, jiff::Timestamp::now())? else { return Ok(false) };
@@ -85,27 +85,27 @@ fn children_of(parent: JobId) -> Sql {
 }
 
 /// `None` for a parent that has ended.
-fn open_family(parent: &Record, children: &[Record], now: jiff::Timestamp) -> Result<Option<Family>, StoreError> {
+fn open_family(parent: &Record, children: &[Record], now: jiff::Timestamp) -> Result<Option<CompositeJob>, StoreError> {
     let parent = job_row::read(parent)?;
     if parent.status.is_final() {
         return Ok(None);
     }
     let children = children.iter().map(read_child).collect::<Result<_, StoreError>>()?;
-    Ok(Some(Family { parent, children, now }))
+    Ok(Some(CompositeJob { parent, children, now }))
 }
 
-fn read_child(row: &Record) -> Result<Child, StoreError> {
+fn read_child(row: &Record) -> Result<ChildJob, StoreError> {
     let facts: Option<Facts> = row.maybe_json("manifest")?;
     let parameters = facts.map(|facts| facts.parameters);
-    Ok(Child { slot: row.number("slot")?, job: job_row::read(row)?, parameters })
+    Ok(ChildJob { slot: row.number("slot")?, job: job_row::read(row)?, parameters })
 }
 
-fn is_idle(step: &Step, family: &Family) -> bool {
+fn is_idle(step: &Transition, family: &CompositeJob) -> bool {
     let nothing = !step.start && step.spawn.is_empty() && step.stop.is_empty() && step.end.is_none();
     nothing && step.progress == family.parent.progress
 }
 
-async fn take(tx: &mut Tx, family: &Family, step: &Step) -> Result<Vec<Stopped>, StoreError> {
+async fn take(tx: &mut Tx, family: &CompositeJob, step: &Transition) -> Result<Vec<Stopped>, StoreError> {
     let (parent, now) = (&family.parent, tx.now().await?);
     if step.start {
         start(tx, parent.id, now).await?;
@@ -138,12 +138,12 @@ async fn take(tx: &mut Tx, family: &Family, step: &Step) -> Result<Vec<Stopped>,
     }
     match &step.end {
         None => {}
-        Some(Conclusion::Cancelled) => end(tx, parent.id, now, End::Cancelled).await?,
-        Some(Conclusion::Failed { error, result }) => {
+        Some(Outcome::Cancelled) => end(tx, parent.id, now, End::Cancelled).await?,
+        Some(Outcome::Failed { error, result }) => {
             keep_result(tx, parent.id, result.as_deref(), None).await?;
             end(tx, parent.id, now, End::Failed(error)).await?;
         }
-        Some(Conclusion::Succeeded { result, model, alias }) => {
+        Some(Outcome::Succeeded { result, model, alias }) => {
             keep_result(tx, parent.id, Some(result), *model).await?;
             if let (Some(model), Some(alias)) = (model, alias) {
                 give(tx, alias, *model, now).await?;

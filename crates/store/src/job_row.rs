@@ -1,9 +1,7 @@
 //! A job's row as the API's [`Job`].
 
-use serde_json::Value;
-
 use gatecast_core::job::{Job, JobError};
-use gatecast_core::order::Order;
+use gatecast_core::order::JobSpec;
 
 use super::StoreError;
 use super::db::Record;
@@ -49,16 +47,8 @@ pub(super) fn read(row: &Record) -> Result<Job, StoreError> {
     })
 }
 
-/// Orders kept by the first versions do not say of which kind they are: the row does.
-fn read_order(row: &Record) -> Result<Order, StoreError> {
-    let mut order: Value = row.json("job_order")?;
-    if let Some(fields) = order.as_object_mut()
-        && !fields.contains_key("kind")
-    {
-        fields.insert("kind".to_owned(), Value::String(row.get("kind")?));
-    }
-    serde_json::from_value(order)
-        .map_err(|error| corrupt(format_args!("job_order cannot be read ({:?})", error.classify())))
+fn read_order(row: &Record) -> Result<JobSpec, StoreError> {
+    JobSpec::read(&row.get::<String>("job_order")?).map_err(|error| corrupt(format_args!("job_order: {error}")))
 }
 
 pub(super) fn read_error(row: &Record) -> Result<Option<JobError>, StoreError> {

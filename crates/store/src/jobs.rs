@@ -1,30 +1,30 @@
 //! Jobs as their owners see them: ordered, looked at, cancelled, deleted. What workers do with
 //! them is in [`super::queue`].
 
-use gatecast_core::family::NewChild;
+use gatecast_core::composite_job::NewChildJob;
 use gatecast_core::ids::{DatasetId, JobId};
 use gatecast_core::job::{Job, JobEventKind, JobKind, JobStatus};
-use gatecast_core::order::Order;
+use gatecast_core::order::JobSpec;
 
 use super::db::{Sql, Tx, sql};
+use super::error::corrupt;
 use super::events;
 use super::job_row::{self, job_columns};
 use super::page::{Page, Paged};
 use super::queue::{End, end};
-use super::row::to_json;
 use super::{Store, StoreError};
 
 /// An order about to be queued: resolved against the revision it names.
 #[derive(Debug, Clone)]
 pub struct NewJob {
     pub name: String,
-    pub order: Order,
+    pub order: JobSpec,
     pub dataset: DatasetId,
     pub dataset_revision: u32,
     pub parent: Option<JobId>,
     pub retry_of: Option<JobId>,
     /// Queued with it.
-    pub children: Vec<NewChild>,
+    pub children: Vec<NewChildJob>,
 }
 
 /// Which jobs a list shows; all of what is `None`.
@@ -212,7 +212,7 @@ impl Store {
 #[derive(Debug)]
 pub(super) struct Row<'a> {
     pub(super) name: &'a str,
-    pub(super) order: &'a Order,
+    pub(super) order: &'a JobSpec,
     pub(super) dataset: DatasetId,
     pub(super) revision: u32,
     pub(super) parent: Option<JobId>,
@@ -242,7 +242,7 @@ pub(super) async fn insert(tx: &mut Tx, now: i64, row: &Row<'_>) -> Result<JobId
         .bind(row.dataset.uuid())
         .bind(row.revision)
         .bind(row.parent.map(JobId::uuid))
-        .bind(to_json(row.order)?)
+        .bind(row.order.write().map_err(corrupt)?)
         .bind(now)
         .bind(i64::from(row.order.coordinates()))
         .bind(row.slot)

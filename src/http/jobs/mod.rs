@@ -20,17 +20,17 @@ use gatecast_blobs::Key;
 use gatecast_core::ids::{DatasetId, JobId};
 use gatecast_core::job::{Job, JobKind, JobStatus};
 use gatecast_core::metric_values::EpochReport;
-use gatecast_core::order::Order;
+use gatecast_core::order::JobSpec;
 use gatecast_core::result::JobResult;
 use gatecast_store::{Cancellation, JobDeletion, JobFilter};
 
 /// Order a job. It is checked against its dataset, queued, and run in the background.
-#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = Order,
+#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = JobSpec,
     responses((status = 202, description = "Queued", body = Job,
         headers(("location" = String, description = "The job's address")))))]
 pub(super) async fn create(
     State(app): State<AppState>,
-    ValidJson(order): ValidJson<Order>,
+    ValidJson(order): ValidJson<JobSpec>,
 ) -> Result<Response, Problem> {
     Ok(accepted(order_job(&app.store, order).await?))
 }

@@ -6,23 +6,23 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{FieldError, OBJECTS, Problem, checked, field, fields};
-use gatecast_core::order::{BacktestOrder, CompareOrder, MOST_CHILDREN, Order, Range, SearchOrder, TrainOrder};
+use gatecast_core::order::{BacktestOrder, CompareOrder, JobSpec, MOST_CHILDREN, Range, SearchOrder, TrainSpec};
 
 pub(super) const KINDS: &str = "`train`, `compare`, `search`, `finetune` or `backtest`";
 
 /// Reads an order from its fields, `kind` taken out.
-pub(super) fn read(kind: &str, whole: Value) -> Result<Order, Problem> {
+pub(super) fn read(kind: &str, whole: Value) -> Result<JobSpec, Problem> {
     match kind {
-        "train" => training(whole).map(|order| Order::Train(Box::new(order))).map_err(Problem::invalid_fields),
+        "train" => training(whole).map(|order| JobSpec::Train(Box::new(order))).map_err(Problem::invalid_fields),
         "compare" => compare(whole).map_err(Problem::invalid_fields),
         "search" => search(whole).map_err(Problem::invalid_fields),
-        "finetune" => shaped(whole).map(|order| Order::Finetune(Box::new(order))).map_err(Problem::invalid_fields),
+        "finetune" => shaped(whole).map(|order| JobSpec::Finetune(Box::new(order))).map_err(Problem::invalid_fields),
         "backtest" => backtest(whole).map_err(Problem::invalid_fields),
         _ => Err(field("/kind", format!("`{kind}` is not a kind of job: expected {KINDS}"))),
     }
 }
 
-fn compare(whole: Value) -> Result<Order, Vec<FieldError>> {
+fn compare(whole: Value) -> Result<JobSpec, Vec<FieldError>> {
     let order: CompareOrder = shaped(whole)?;
     within("/base", training(order.base.clone()))?;
     for (at, variant) in order.variants.iter().enumerate() {
@@ -37,18 +37,18 @@ fn compare(whole: Value) -> Result<Order, Vec<FieldError>> {
     for contender in order.contenders() {
         within(&contender.pointer, training(contender.order))?;
     }
-    Ok(Order::Compare(Box::new(order)))
+    Ok(JobSpec::Compare(Box::new(order)))
 }
 
-fn search(whole: Value) -> Result<Order, Vec<FieldError>> {
+fn search(whole: Value) -> Result<JobSpec, Vec<FieldError>> {
     let order: SearchOrder = shaped(whole)?;
     within("/base", training(order.base.clone()))?;
     let unsound = |(at, range): (usize, &Range)| Some(problem(format!("/ranges/{at}"), range.draw().err()?));
     let faults: Vec<FieldError> = order.ranges.iter().enumerate().filter_map(unsound).collect();
-    if faults.is_empty() { Ok(Order::Search(Box::new(order))) } else { Err(faults) }
+    if faults.is_empty() { Ok(JobSpec::Search(Box::new(order))) } else { Err(faults) }
 }
 
-fn backtest(whole: Value) -> Result<Order, Vec<FieldError>> {
+fn backtest(whole: Value) -> Result<JobSpec, Vec<FieldError>> {
     let order: BacktestOrder = shaped(whole)?;
     match (&order.model, &order.order) {
         (Some(_), None) => {}
@@ -58,11 +58,11 @@ fn backtest(whole: Value) -> Result<Order, Vec<FieldError>> {
         }
         (Some(_), Some(_)) => return Err(vec![problem("/order", "give `model` or `order`, not both")]),
     }
-    Ok(Order::Backtest(Box::new(order)))
+    Ok(JobSpec::Backtest(Box::new(order)))
 }
 
 /// A training order without its `kind`.
-fn training(whole: Value) -> Result<TrainOrder, Vec<FieldError>> {
+fn training(whole: Value) -> Result<TrainSpec, Vec<FieldError>> {
     if let Some(pointer) = OBJECTS.iter().find(|&&at| whole.pointer(at).is_some_and(Value::is_array)) {
         return Err(vec![problem(*pointer, "expected an object, found a list")]);
     }

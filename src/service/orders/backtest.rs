@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::{OrderError, find, queue, short, unfit, within};
 use gatecast_core::alias::ModelRef;
-use gatecast_core::family::NewChild;
+use gatecast_core::composite_job::NewChildJob;
 use gatecast_core::job::Job;
-use gatecast_core::order::{BacktestOrder, Order, Part, Split, TimeRange, TrainOrder};
+use gatecast_core::order::{BacktestOrder, JobSpec, Part, Split, TimeRange, TrainSpec};
 use gatecast_core::resolve::{nearest, resolve};
 use gatecast_store::Store;
 
@@ -56,7 +56,7 @@ pub(super) async fn order(store: &Store, mut order: BacktestOrder) -> Result<Job
     order.model = Some(ModelRef::Id(id));
     order.dataset = Some(dataset.id);
     order.horizon = Some(horizon);
-    queue(store, &dataset, at, name, Order::Backtest(Box::new(order)), Vec::new()).await
+    queue(store, &dataset, at, name, JobSpec::Backtest(Box::new(order)), Vec::new()).await
 }
 
 const ORDER: &str = "/order";
@@ -64,7 +64,7 @@ const ORDER: &str = "/order";
 /// Folds that each train a model on what lies before their origin. They are cut by time, so that no
 /// series lends a model points that another's fold is judged on.
 async fn refit(store: &Store, mut order: BacktestOrder, training: Value) -> Result<Job, OrderError> {
-    let base: TrainOrder = serde_json::from_value(training).map_err(|error| unfit(ORDER, error.to_string()))?;
+    let base: TrainSpec = serde_json::from_value(training).map_err(|error| unfit(ORDER, error.to_string()))?;
     garde::Validate::validate(&base).map_err(|report| unfit(ORDER, report.to_string().trim()))?;
     let dataset = find(store, "/order/dataset", base.dataset).await?;
     if order.dataset.is_some_and(|named| named != base.dataset) {
@@ -115,11 +115,11 @@ async fn refit(store: &Store, mut order: BacktestOrder, training: Value) -> Resu
         fold_order.name = Some(fold_name.clone());
         fold_order.data.split = split(start, origin, validation);
         ends.push(last);
-        children.push(NewChild { slot, name: fold_name, order: fold_order.into() });
+        children.push(NewChildJob { slot, name: fold_name, order: fold_order.into() });
     }
     order.horizon = Some(horizon);
     order.ends = ends;
-    queue(store, &dataset, "/order/dataset", name, Order::Backtest(Box::new(order)), children).await
+    queue(store, &dataset, "/order/dataset", name, JobSpec::Backtest(Box::new(order)), children).await
 }
 
 /// Training up to the origin; the latest share of that validates.

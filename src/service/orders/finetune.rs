@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{OrderError, find, queue, short, unfit, within};
 use gatecast_core::alias::ModelRef;
 use gatecast_core::job::Job;
-use gatecast_core::order::{FinetuneOrder, Order, TrainOrder, merge_patch};
+use gatecast_core::order::{FinetuneOrder, JobSpec, TrainSpec, merge_patch};
 use gatecast_core::resolve::resolve;
 use gatecast_store::Store;
 
@@ -29,7 +29,7 @@ pub(super) async fn order(store: &Store, mut order: FinetuneOrder) -> Result<Job
     if let Some(split) = &order.split {
         data.split = split.clone();
     }
-    let whole = TrainOrder { name: Some(name.clone()), dataset: dataset.id, data, model: own.model, training };
+    let whole = TrainSpec { name: Some(name.clone()), dataset: dataset.id, data, model: own.model, training };
     garde::Validate::validate(&whole).map_err(|report| unfit("/training", report.to_string().trim()))?;
     let resolved = resolve(whole, &dataset.name, &dataset.profile).map_err(|faults| {
         // What the caller did not write came with the model.
@@ -48,5 +48,5 @@ pub(super) async fn order(store: &Store, mut order: FinetuneOrder) -> Result<Job
     order.model = ModelRef::Id(id);
     order.dataset = Some(dataset.id);
     order.resolved = Some(Box::new(resolved));
-    queue(store, &dataset, at, name, Order::Finetune(Box::new(order)), Vec::new()).await
+    queue(store, &dataset, at, name, JobSpec::Finetune(Box::new(order)), Vec::new()).await
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{NewChild, OrderError, dataset_of, find, queue, short, unfit, within};
+use super::{NewChildJob, OrderError, dataset_of, find, queue, short, unfit, within};
+use gatecast_core::comparability::{self, Rival};
 use gatecast_core::job::Job;
-use gatecast_core::order::{Draw, Order, Range, SearchOrder, TrainOrder, merge_patch};
+use gatecast_core::order::{Draw, JobSpec, Range, SearchOrder, TrainSpec, merge_patch};
 use gatecast_core::resolve::resolve;
-use gatecast_core::rivals::{self, Rival};
 use gatecast_nn::random::{Purpose, Random};
 use gatecast_store::Store;
 
@@ -36,21 +36,21 @@ pub(super) async fn order(store: &Store, mut order: SearchOrder) -> Result<Job, 
         let order = resolved.map_err(|faults| OrderError::Unfit(within(RANGES, faults).collect()))?;
         rivals.push(Rival { pointer: RANGES.to_owned(), order });
     }
-    let errors = rivals::check(&rivals, &order.metric);
+    let errors = comparability::check(&rivals, &order.metric);
     if !errors.is_empty() {
         return Err(OrderError::Unfit(errors));
     }
-    let child = |(slot, rival): (u32, Rival)| NewChild {
+    let child = |(slot, rival): (u32, Rival)| NewChildJob {
         slot,
         name: rival.order.name.clone().unwrap_or_default(),
         order: rival.order.into(),
     };
     let children = (0..).zip(rivals).map(child).collect();
-    queue(store, &dataset, "/base/dataset", name, Order::Search(Box::new(order)), children).await
+    queue(store, &dataset, "/base/dataset", name, JobSpec::Search(Box::new(order)), children).await
 }
 
-fn read(order: Value, pointer: &str) -> Result<TrainOrder, OrderError> {
-    let order: TrainOrder = serde_json::from_value(order).map_err(|error| unfit(pointer, error.to_string()))?;
+fn read(order: Value, pointer: &str) -> Result<TrainSpec, OrderError> {
+    let order: TrainSpec = serde_json::from_value(order).map_err(|error| unfit(pointer, error.to_string()))?;
     garde::Validate::validate(&order).map_err(|report| unfit(pointer, report.to_string().trim()))?;
     Ok(order)
 }

@@ -1,11 +1,11 @@
 //! Jobs that run others, and names for models.
 
 use gatecast_core::alias::{AliasName, ModelRef};
-use gatecast_core::family::{self, Conclusion, Family, NewChild, Step};
+use gatecast_core::composite_job::{self, CompositeJob, NewChildJob, Outcome, Transition};
 use gatecast_core::ids::ModelId;
 use gatecast_core::job::{Job, JobStatus};
 use gatecast_core::metric_values::{FinalMetrics, HoldoutMetrics, Metrics};
-use gatecast_core::order::Order;
+use gatecast_core::order::JobSpec;
 use gatecast_store::queue::WriteOutcome;
 use gatecast_store::{Cancellation, JobDeletion, JobFilter, NewJob};
 use serde_json::json;
@@ -24,21 +24,21 @@ on_both!(
 /// A comparison of two trainings.
 async fn parent(bed: &Bed) -> Job {
     let dataset = bed.dataset().await;
-    let compare: Order = serde_json::from_value(
+    let compare: JobSpec = serde_json::from_value(
         json!({"kind": "compare", "base": {"dataset": dataset}, "seeds": [1, 2], "alias": "best"}),
     )
     .unwrap();
     let child = |slot: u32| {
         let mut order = order(dataset);
         order.training.seed = u64::from(slot) + 1;
-        NewChild { slot, name: format!("child {slot}"), order: order.into() }
+        NewChildJob { slot, name: format!("child {slot}"), order: order.into() }
     };
     let new = NewJob { order: compare, children: vec![child(0), child(1)], ..new_job(dataset) };
     bed.store.insert_job(new).await.unwrap().unwrap()
 }
 
 async fn advance(bed: &Bed, parent: &Job) -> bool {
-    bed.store.advance(parent.id, family::next).await.unwrap()
+    bed.store.advance(parent.id, composite_job::next).await.unwrap()
 }
 
 fn metrics(mae: f64) -> FinalMetrics {
@@ -75,7 +75,7 @@ async fn a_parent_ends_once_with_its_childrens_results(bed: Bed) {
     let (first, second) = (succeed(&bed, 2.0).await, succeed(&bed, 1.0).await);
     let other = bed.another().await;
     let (here, there) =
-        tokio::join!(bed.store.advance(parent.id, family::next), other.advance(parent.id, family::next));
+        tokio::join!(bed.store.advance(parent.id, composite_job::next), other.advance(parent.id, composite_job::next));
     assert!(here.unwrap() || there.unwrap());
     assert!(!advance(&bed, &parent).await);
     let ended = bed.store.job(parent.id).await.unwrap().unwrap();
@@ -125,10 +125,10 @@ async fn a_family_is_deleted_together_and_not_before_its_end(bed: Bed) {
 async fn steps_that_add_children_add_each_once(bed: Bed) {
     let parent = parent(&bed).await;
     // A step that would add the third child whenever it is not there.
-    let third = |family: &Family| {
+    let third = |family: &CompositeJob| {
         let order = family.children[0].job.order.clone();
-        let spawn = vec![NewChild { slot: 2, name: "child 2".to_owned(), order }];
-        if family.children.len() == 2 { Step { spawn, ..Step::default() } } else { Step::default() }
+        let spawn = vec![NewChildJob { slot: 2, name: "child 2".to_owned(), order }];
+        if family.children.len() == 2 { Transition { spawn, ..Transition::default() } } else { Transition::default() }
     };
     let other = bed.another().await;
     for _ in 0..10 {
@@ -137,7 +137,7 @@ async fn steps_that_add_children_add_each_once(bed: Bed) {
     }
     let of = JobFilter { parent: Some(parent.id), ..JobFilter::default() };
     assert_eq!(bed.store.jobs(of, all()).await.unwrap().items.len(), 3);
-    let cancelled = |_: &Family| Step { end: Some(Conclusion::Cancelled), ..Step::default() };
+    let cancelled = |_: &CompositeJob| Transition { end: Some(Outcome::Cancelled), ..Transition::default() };
     assert!(bed.store.advance(parent.id, cancelled).await.unwrap());
     assert!(!bed.store.advance(parent.id, third).await.unwrap(), "an ended parent takes no step");
 }

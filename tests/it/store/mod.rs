@@ -16,7 +16,7 @@ use gatecast_core::ids::{DatasetId, ModelId};
 use gatecast_core::job::{Job, JobStatus};
 use gatecast_core::metric_values::EpochReport;
 use gatecast_core::model::Manifest;
-use gatecast_core::order::TrainOrder;
+use gatecast_core::order::TrainSpec;
 use gatecast_store::queue::LeasePolicy;
 use gatecast_store::{DatabaseUrl, NewDataset, NewJob, NewModel, Page, Store};
 use serde_json::json;
@@ -128,7 +128,7 @@ pub(crate) fn new_dataset(name: &str) -> NewDataset {
     NewDataset { id: DatasetId::new(), name: name.to_owned(), sha256: "ab".repeat(32), bytes: 1 << 40, profile }
 }
 
-pub(crate) fn order(dataset: DatasetId) -> TrainOrder {
+pub(crate) fn order(dataset: DatasetId) -> TrainSpec {
     serde_json::from_value(json!({ "dataset": dataset, "name": "an order" })).unwrap()
 }
 

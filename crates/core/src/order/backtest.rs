@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::TrainOrder;
+use super::TrainSpec;
 use crate::alias::ModelRef;
 use crate::ids::DatasetId;
 
@@ -25,7 +25,7 @@ pub struct BacktestOrder {
     /// A training order without its `kind`, trained anew for each origin on what lies before it. Its
     /// split gives no more than the share of that which validates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<TrainOrder>)]
+    #[schema(value_type = Option<TrainSpec>)]
     #[garde(skip)]
     pub order: Option<Value>,
     /// With `model`. Left out: the newest revision of the dataset that the model learnt from.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Cell, TrainOrder, merge_patch};
+use super::{Cell, TrainSpec, merge_patch};
 use crate::alias::AliasName;
 use crate::metric_name::MetricName;
 
@@ -22,7 +22,7 @@ pub struct CompareOrder {
     #[garde(inner(length(chars, min = 1, max = 200)))]
     pub name: Option<String>,
     /// What all have in common: a training order without its `kind`.
-    #[schema(value_type = TrainOrder)]
+    #[schema(value_type = TrainSpec)]
     #[garde(skip)]
     pub base: Value,
     /// Parts of a training order, each with a `name`, merged over `base` (RFC 7396; an object whose

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Split, TrainOrder};
+use super::{Split, TrainSpec};
 use crate::alias::ModelRef;
 use crate::ids::DatasetId;
 
@@ -45,7 +45,7 @@ pub struct FinetuneOrder {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(read_only)]
     #[garde(skip)]
-    pub resolved: Option<Box<TrainOrder>>,
+    pub resolved: Option<Box<TrainSpec>>,
 }
 
 /// What brings numbers to the network's scale.

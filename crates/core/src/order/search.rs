@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::TrainOrder;
+use super::TrainSpec;
 use crate::alias::AliasName;
 use crate::metric_name::MetricName;
 
@@ -18,7 +18,7 @@ pub struct SearchOrder {
     #[garde(inner(length(chars, min = 1, max = 200)))]
     pub name: Option<String>,
     /// What all trials have in common: a training order without its `kind`.
-    #[schema(value_type = TrainOrder)]
+    #[schema(value_type = TrainSpec)]
     #[garde(skip)]
     pub base: Value,
     /// What is drawn, each by itself.

@@ -34,7 +34,7 @@ fn profile(points: u64) -> Profile {
     }
 }
 
-fn order(fields: Value) -> TrainOrder {
+fn order(fields: Value) -> TrainSpec {
     let mut order = json!({"dataset": "01920000-0000-7000-8000-000000000000"});
     for (key, value) in fields.as_object().unwrap() {
         order[key] = value.clone();
@@ -185,7 +185,7 @@ fn dates_mean_whole_days() {
     let Split::Time { validation: Some(Part::Range(range)), .. } = order.data.split else { panic!("a range") };
     assert_eq!(range.from.unwrap().to_string(), "2019-01-01T00:00:00Z");
     assert_eq!(range.to.unwrap().to_string(), "2019-05-31T23:59:59.999999Z");
-    let again: TrainOrder = serde_json::from_str(&serde_json::to_string(&order).unwrap()).unwrap();
+    let again: TrainSpec = serde_json::from_str(&serde_json::to_string(&order).unwrap()).unwrap();
     assert_eq!(again, order, "what is stored is what was ordered");
 }
 
@@ -250,7 +250,7 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
         for (key, value) in fields.as_object().unwrap() {
             body[key] = value.clone();
         }
-        let error = serde_json::from_value::<TrainOrder>(body).unwrap_err().to_string();
+        let error = serde_json::from_value::<TrainSpec>(body).unwrap_err().to_string();
         assert!(error.contains(reason), "{fields}: {error}");
     }
 }
@@ -291,7 +291,7 @@ fn layers_take_settings_of_their_own_and_the_models_else() {
     assert_eq!(resolved.name.as_deref(), Some("cta: simple_rnn 32+32+gru 16"));
 }
 
-fn model_layers(order: &TrainOrder) -> Value {
+fn model_layers(order: &TrainSpec) -> Value {
     let [_, LayerSpec::Settings(second), _] = &order.model.layers[..] else { panic!("settings") };
     assert_eq!(second.units, 32);
     json!([32, {"units": 32, "dropout": 0.3, "layer_norm": true}, {"units": 16, "cell": "gru", "dilation": 8}])

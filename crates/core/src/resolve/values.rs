@@ -3,9 +3,9 @@
 use super::FieldError;
 use crate::dataset::Profile;
 use crate::frequency::Frequency;
-use crate::order::{DataSpec, Head, Loss, TrainOrder, TransformKind};
+use crate::order::{DataSpec, Head, Loss, TrainSpec, TransformKind};
 
-pub(super) fn check(order: &TrainOrder, profile: &Profile, errors: &mut Vec<FieldError>) {
+pub(super) fn check(order: &TrainSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
     let data = &order.data;
     check_units(order, errors);
     if data.differencing.is_some_and(|differencing| differencing.reach() == 0) {
@@ -34,7 +34,7 @@ pub(super) fn check(order: &TrainOrder, profile: &Profile, errors: &mut Vec<Fiel
 }
 
 /// Losses that are taken in the data's units know of a factor and a term alone.
-fn check_units(order: &TrainOrder, errors: &mut Vec<FieldError>) {
+fn check_units(order: &TrainSpec, errors: &mut Vec<FieldError>) {
     let (transformed, differenced) = (!order.data.transform.is_none(), order.data.differencing.is_some());
     if !transformed && !differenced {
         return;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use gatecast_core::model::FinetunedFrom;
-use gatecast_core::order::{FirstWeights, ScalingChoice, TrainOrder};
+use gatecast_core::order::{FirstWeights, ScalingChoice, TrainSpec};
 use gatecast_core::trainer::FineTuning;
 use gatecast_model::bundle::{self, Bundle, BundleError};
 use gatecast_model::error::LearnError;
@@ -25,7 +25,7 @@ pub(super) struct PretrainedModel {
 
 impl PretrainedModel {
     /// Reads the model and holds it against the order: the same columns, windows ahead and scaling.
-    pub(super) fn read(tuning: &FineTuning, order: &TrainOrder) -> Result<Self, LearnError> {
+    pub(super) fn read(tuning: &FineTuning, order: &TrainSpec) -> Result<Self, LearnError> {
         let bundle = bundle::read(&tuning.model).map_err(unreadable)?;
         let sha256 = hash(&tuning.model)?;
         let manifest = &bundle.manifest;

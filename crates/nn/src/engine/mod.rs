@@ -5,7 +5,7 @@ pub mod fused;
 use super::embedding::Embedded;
 use super::loss::{Criterion, SCALE_FIELDS, Targets};
 use super::network::Network;
-use gatecast_core::order::{Device, EngineChoice, Loss, TrainOrder};
+use gatecast_core::order::{Device, EngineChoice, Loss, TrainSpec};
 
 /// What a network reads: `[batch, step, input]`, row-major.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +119,7 @@ impl Objective {
     }
 
     /// What an order asks for.
-    pub fn ordered(order: &TrainOrder) -> Self {
+    pub fn ordered(order: &TrainSpec) -> Self {
         Self { criterion: Criterion::new(order.model.head.clone(), order.training.loss) }
     }
 

@@ -16,20 +16,20 @@ use super::job::{Job, JobError, JobStatus};
 use super::leaderboard::{BoardChild, Leaderboard};
 use super::metric_name::MetricName;
 use super::metric_values::Baselines;
-use super::order::{CompareOrder, Order};
+use super::order::{CompareOrder, JobSpec};
 use super::result::JobResult;
 
 /// A parent and its children, by slot.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Family {
+pub struct CompositeJob {
     pub parent: Job,
-    pub children: Vec<Child>,
+    pub children: Vec<ChildJob>,
     /// By the clock that leases are measured with.
     pub now: jiff::Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Child {
+pub struct ChildJob {
     /// Its place in the parent's order: no two children share one.
     pub slot: u32,
     pub job: Job,
@@ -39,72 +39,72 @@ pub struct Child {
 
 /// A child about to be queued.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NewChild {
+pub struct NewChildJob {
     pub slot: u32,
     pub name: String,
-    pub order: Order,
+    pub order: JobSpec,
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Step {
+pub struct Transition {
     /// The parent begins to run.
     pub start: bool,
     /// From 0 to 1.
     pub progress: f64,
-    pub spawn: Vec<NewChild>,
+    pub spawn: Vec<NewChildJob>,
     /// Children that shall not go on.
     pub stop: Vec<JobId>,
-    pub end: Option<Conclusion>,
+    pub end: Option<Outcome>,
 }
 
 /// How a parent ends.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Conclusion {
+pub enum Outcome {
     Succeeded { result: Box<JobResult>, model: Option<ModelId>, alias: Option<AliasName> },
     Failed { error: JobError, result: Option<Box<JobResult>> },
     Cancelled,
 }
 
-impl Family {
+impl CompositeJob {
     /// Every child has ended.
     pub fn is_over(&self) -> bool {
         self.children.iter().all(|child| child.job.status.is_final())
     }
 
     fn progress(&self) -> f64 {
-        let of = |child: &Child| if child.job.status.is_final() { 1.0 } else { child.job.progress };
+        let of = |child: &ChildJob| if child.job.status.is_final() { 1.0 } else { child.job.progress };
         let sum: f64 = self.children.iter().map(of).sum();
         if self.children.is_empty() { 0.0 } else { sum / self.children.len() as f64 }
     }
 }
 
 /// The next step of a parent that has not ended.
-pub fn next(family: &Family) -> Step {
-    let begun = family.children.iter().any(|child| child.job.status != JobStatus::Queued);
-    let mut step = Step {
-        start: family.parent.status == JobStatus::Queued && begun,
-        progress: family.progress(),
-        ..Step::default()
+pub fn next(composite: &CompositeJob) -> Transition {
+    let begun = composite.children.iter().any(|child| child.job.status != JobStatus::Queued);
+    let mut transition = Transition {
+        start: composite.parent.status == JobStatus::Queued && begun,
+        progress: composite.progress(),
+        ..Transition::default()
     };
-    if family.parent.cancel_requested {
-        step.end = family.is_over().then_some(Conclusion::Cancelled);
-        return step;
+    if composite.parent.cancel_requested {
+        transition.end = composite.is_over().then_some(Outcome::Cancelled);
+        return transition;
     }
-    match &family.parent.order {
-        Order::Compare(order) => compare(order, family, &mut step),
-        Order::Search(order) => search::next(order, family, &mut step),
-        Order::Backtest(order) => backtest::next(order, family, &mut step),
-        Order::Train(_) | Order::Finetune(_) => {}
+    match &composite.parent.order {
+        JobSpec::Compare(order) => compare(order, composite, &mut transition),
+        JobSpec::Search(order) => search::next(order, composite, &mut transition),
+        JobSpec::Backtest(order) => backtest::next(order, composite, &mut transition),
+        JobSpec::Train(_) | JobSpec::Finetune(_) => {}
     }
-    step
+    transition
 }
 
-fn compare(order: &CompareOrder, family: &Family, step: &mut Step) {
-    if !family.is_over() {
+fn compare(order: &CompareOrder, composite: &CompositeJob, transition: &mut Transition) {
+    if !composite.is_over() {
         return;
     }
-    let children: BTreeMap<u32, &Child> = family.children.iter().map(|child| (child.slot, child)).collect();
+    let children: BTreeMap<u32, &ChildJob> = composite.children.iter().map(|child| (child.slot, child)).collect();
     let mut variants: Vec<(String, Vec<BoardChild>)> = Vec::new();
     for (slot, contender) in (0..).zip(order.contenders()) {
         let Some(child) = children.get(&slot) else { continue };
@@ -116,7 +116,7 @@ fn compare(order: &CompareOrder, family: &Family, step: &mut Step) {
     }
     let mut board = Leaderboard::new(order.metric.clone(), variants, baselines(&children));
     // The naive forecast's errors, in the data's units, tell windows apart and nothing else.
-    let naive = |child: &Child| {
+    let naive = |child: &ChildJob| {
         let naive = &child.job.metrics.as_ref()?.baselines.naive;
         Some([&naive.validation, &naive.test].map(|part| part.as_ref().map(|part| part.mae)))
     };
@@ -128,10 +128,10 @@ fn compare(order: &CompareOrder, family: &Family, step: &mut Step) {
                 .to_owned(),
         );
     }
-    step.end = Some(conclude(board, order.alias.clone(), &children));
+    transition.end = Some(conclude(board, order.alias.clone(), &children));
 }
 
-fn board_child(child: &Child, order: &CompareOrder) -> BoardChild {
+fn board_child(child: &ChildJob, order: &CompareOrder) -> BoardChild {
     let job = &child.job;
     let metrics = job.metrics.as_ref().map(|metrics| metrics.model.clone());
     let seconds = job.started_at.zip(job.finished_at).map(|(from, to)| to.duration_since(from).as_secs_f64());
@@ -150,21 +150,21 @@ fn board_child(child: &Child, order: &CompareOrder) -> BoardChild {
 
 /// A child that failed is shown with its error; only where none is left to rank has the parent
 /// failed too.
-fn conclude(board: Leaderboard, alias: Option<AliasName>, children: &BTreeMap<u32, &Child>) -> Conclusion {
+fn conclude(board: Leaderboard, alias: Option<AliasName>, children: &BTreeMap<u32, &ChildJob>) -> Outcome {
     if board.winner.is_some() {
         let model = board.model;
-        return Conclusion::Succeeded { result: Box::new(JobResult::Compare(board)), model, alias };
+        return Outcome::Succeeded { result: Box::new(JobResult::Compare(board)), model, alias };
     }
     let error = none_succeeded(children, &board.metric);
-    Conclusion::Failed { error, result: Some(Box::new(JobResult::Compare(board))) }
+    Outcome::Failed { error, result: Some(Box::new(JobResult::Compare(board))) }
 }
 
 /// Of the first child in the order's order that has them, whichever ended first.
-fn baselines(children: &BTreeMap<u32, &Child>) -> Option<Baselines> {
+fn baselines(children: &BTreeMap<u32, &ChildJob>) -> Option<Baselines> {
     children.values().find_map(|child| child.job.metrics.as_ref()).map(|metrics| metrics.baselines.clone())
 }
 
-fn none_succeeded(children: &BTreeMap<u32, &Child>, metric: &MetricName) -> JobError {
+fn none_succeeded(children: &BTreeMap<u32, &ChildJob>, metric: &MetricName) -> JobError {
     let detail = match children.values().find_map(|child| child.job.error.as_ref()) {
         Some(first) => {
             format!("none of its {} trainings succeeded; the first failed of: {}", children.len(), first.detail)

@@ -5,47 +5,48 @@
 
 use std::collections::BTreeMap;
 
-use super::{Child, Conclusion, Family, NewChild, Step};
+use super::{ChildJob, CompositeJob, NewChildJob, Outcome, Transition};
 use crate::alias::ModelRef;
 use crate::backtest::{BacktestResult, FoldErrors, PointErrors, SeriesErrors, StepErrors};
 use crate::job::JobError;
-use crate::order::{BacktestOrder, Order};
+use crate::order::{BacktestOrder, JobSpec};
 use crate::result::JobResult;
 
 /// Series whose errors the result lists.
 const LISTED: usize = 1_000;
 
-pub(super) fn next(order: &BacktestOrder, family: &Family, step: &mut Step) {
+pub(super) fn next(order: &BacktestOrder, composite: &CompositeJob, transition: &mut Transition) {
     let folds = order.ends.len().max(1);
-    let children: BTreeMap<usize, &Child> = family.children.iter().map(|child| (child.slot as usize, child)).collect();
-    let parts = family.children.iter().map(|child| match child.job.status.is_final() {
+    let children: BTreeMap<usize, &ChildJob> =
+        composite.children.iter().map(|child| (child.slot as usize, child)).collect();
+    let parts = composite.children.iter().map(|child| match child.job.status.is_final() {
         true => 1.0,
         false => child.job.progress,
     });
-    step.progress = (parts.sum::<f64>() / (2 * folds) as f64).min(1.0);
+    transition.progress = (parts.sum::<f64>() / (2 * folds) as f64).min(1.0);
     for (fold, until) in order.ends.iter().enumerate() {
         let model = children.get(&fold).and_then(|child| child.job.model);
         let (Some(model), false) = (model, children.contains_key(&(folds + fold))) else { continue };
-        let name = format!("{}: fold {fold}", family.parent.name);
+        let name = format!("{}: fold {fold}", composite.parent.name);
         let backtest = BacktestOrder {
             name: Some(name.chars().take(200).collect()),
             model: Some(ModelRef::Id(model)),
             order: None,
-            dataset: Some(family.parent.dataset),
+            dataset: Some(composite.parent.dataset),
             folds: 1,
             until: Some(*until),
             ends: Vec::new(),
             ..order.clone()
         };
         let slot = u32::try_from(folds + fold).unwrap_or(u32::MAX);
-        step.spawn.push(NewChild { slot, name, order: Order::Backtest(Box::new(backtest)) });
+        transition.spawn.push(NewChildJob { slot, name, order: JobSpec::Backtest(Box::new(backtest)) });
     }
-    if family.is_over() && step.spawn.is_empty() {
-        step.end = Some(conclude(order, folds, &children));
+    if composite.is_over() && transition.spawn.is_empty() {
+        transition.end = Some(conclude(order, folds, &children));
     }
 }
 
-fn conclude(order: &BacktestOrder, folds: usize, children: &BTreeMap<usize, &Child>) -> Conclusion {
+fn conclude(order: &BacktestOrder, folds: usize, children: &BTreeMap<usize, &ChildJob>) -> Outcome {
     let mut found: Vec<&BacktestResult> = Vec::new();
     let mut of_folds = Vec::new();
     for fold in 0..folds {
@@ -66,7 +67,7 @@ fn conclude(order: &BacktestOrder, folds: usize, children: &BTreeMap<usize, &Chi
     let Some(first) = found.first() else {
         let why = of_folds.iter().find_map(|fold| fold.error.as_ref()).map(|error| error.detail.as_str());
         let detail = format!("no fold could be judged; the first failed of: {}", why.unwrap_or("a cancel"));
-        return Conclusion::Failed { error: JobError { code: "all_children_failed".to_owned(), detail }, result: None };
+        return Outcome::Failed { error: JobError { code: "all_children_failed".to_owned(), detail }, result: None };
     };
     let (mut steps, mut series) =
         (BTreeMap::<usize, Vec<&PointErrors>>::new(), BTreeMap::<&str, Vec<&PointErrors>>::new());
@@ -92,5 +93,5 @@ fn conclude(order: &BacktestOrder, folds: usize, children: &BTreeMap<usize, &Chi
         folds: of_folds,
         points: None,
     };
-    Conclusion::Succeeded { result: Box::new(JobResult::Backtest(Box::new(result))), model: None, alias: None }
+    Outcome::Succeeded { result: Box::new(JobResult::Backtest(Box::new(result))), model: None, alias: None }
 }

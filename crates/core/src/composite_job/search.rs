@@ -6,29 +6,30 @@
 
 use std::collections::BTreeMap;
 
-use super::{Child, Conclusion, Family, NewChild, Step, baselines, none_succeeded};
+use super::{ChildJob, CompositeJob, NewChildJob, Outcome, Transition, baselines, none_succeeded};
 use crate::job::{JobError, JobStatus};
 use crate::leaderboard::{Drawn, SearchBoard, Trial};
-use crate::order::{Order, SearchOrder};
+use crate::order::{JobSpec, SearchOrder};
 use crate::result::JobResult;
 
-pub(super) fn next(order: &SearchOrder, family: &Family, step: &mut Step) {
-    let children: BTreeMap<u32, &Child> = family.children.iter().map(|child| (child.slot, child)).collect();
-    let spent = is_spent(order, family);
-    step.progress = progress(order, family);
+pub(super) fn next(order: &SearchOrder, composite: &CompositeJob, transition: &mut Transition) {
+    let children: BTreeMap<u32, &ChildJob> = composite.children.iter().map(|child| (child.slot, child)).collect();
+    let spent = is_spent(order, composite);
+    transition.progress = progress(order, composite);
     if spent {
-        let open = family.children.iter().filter(|child| !child.job.status.is_final() && !child.job.cancel_requested);
-        step.stop = open.map(|child| child.job.id).collect();
+        let open =
+            composite.children.iter().filter(|child| !child.job.status.is_final() && !child.job.cancel_requested);
+        transition.stop = open.map(|child| child.job.id).collect();
     }
-    if !family.is_over() {
+    if !composite.is_over() {
         return;
     }
     let reached = children.keys().next_back().map_or(0, |slot| *slot as usize / trials(order));
     if !spent && reached + 1 < order.rungs.len() {
-        step.spawn = rung(order, &children, reached + 1);
+        transition.spawn = rung(order, &children, reached + 1);
     }
-    if step.spawn.is_empty() {
-        step.end = Some(conclude(order, family, &children));
+    if transition.spawn.is_empty() {
+        transition.end = Some(conclude(order, composite, &children));
     }
 }
 
@@ -37,13 +38,13 @@ fn trials(order: &SearchOrder) -> usize {
 }
 
 /// The time is over.
-fn is_spent(order: &SearchOrder, family: &Family) -> bool {
-    let since = family.parent.started_at.map(|started| family.now.duration_since(started).as_secs_f64());
+fn is_spent(order: &SearchOrder, composite: &CompositeJob) -> bool {
+    let since = composite.parent.started_at.map(|started| composite.now.duration_since(started).as_secs_f64());
     since.zip(order.budget.seconds).is_some_and(|(since, most)| since >= most)
 }
 
 /// The trainings of a rung: the best of the rung before it.
-fn rung(order: &SearchOrder, children: &BTreeMap<u32, &Child>, rung: usize) -> Vec<NewChild> {
+fn rung(order: &SearchOrder, children: &BTreeMap<u32, &ChildJob>, rung: usize) -> Vec<NewChildJob> {
     let before = rung - 1;
     let mut ranked: Vec<(f64, usize)> = (0..trials(order))
         .filter_map(|trial| Some((value(order, children.get(&slot(order, before, trial))?)?, trial)))
@@ -60,7 +61,7 @@ fn rung(order: &SearchOrder, children: &BTreeMap<u32, &Child>, rung: usize) -> V
         let name =
             format!("{}, {} epochs", first_name(&children[&slot(order, 0, trial)].job.name), training.training.epochs);
         training.name = Some(name.clone());
-        Some(NewChild { slot: slot(order, rung, trial), name, order: Order::from(training) })
+        Some(NewChildJob { slot: slot(order, rung, trial), name, order: JobSpec::from(training) })
     };
     ranked.into_iter().filter_map(again).collect()
 }
@@ -74,19 +75,19 @@ fn slot(order: &SearchOrder, rung: usize, trial: usize) -> u32 {
     u32::try_from(rung * trials(order) + trial).unwrap_or(u32::MAX)
 }
 
-fn value(order: &SearchOrder, child: &Child) -> Option<f64> {
+fn value(order: &SearchOrder, child: &ChildJob) -> Option<f64> {
     order.metric.of(&child.job.metrics.as_ref()?.model)
 }
 
 /// By epochs: those that are done over those that all rungs will take.
-fn progress(order: &SearchOrder, family: &Family) -> f64 {
+fn progress(order: &SearchOrder, composite: &CompositeJob) -> f64 {
     let epochs = |rung: usize| f64::from(order.rungs.get(rung).copied().unwrap_or_default());
     let (mut all, mut left) = (0.0, trials(order));
     for rung in 0..order.rungs.len() {
         all += left as f64 * epochs(rung);
         left = order.survivors(left);
     }
-    let done: f64 = family
+    let done: f64 = composite
         .children
         .iter()
         .map(|child| {
@@ -97,10 +98,10 @@ fn progress(order: &SearchOrder, family: &Family) -> f64 {
     if all > 0.0 { (done / all).min(1.0) } else { 0.0 }
 }
 
-fn conclude(order: &SearchOrder, family: &Family, children: &BTreeMap<u32, &Child>) -> Conclusion {
+fn conclude(order: &SearchOrder, composite: &CompositeJob, children: &BTreeMap<u32, &ChildJob>) -> Outcome {
     let mut rows: Vec<Trial> = Vec::new();
     for trial in 0..trials(order) {
-        let ran: Vec<(usize, &&Child)> =
+        let ran: Vec<(usize, &&ChildJob)> =
             (0..order.rungs.len()).filter_map(|rung| Some((rung, children.get(&slot(order, rung, trial))?))).collect();
         // What the trial last said: of a rung that was cut off, that is the rung before.
         let best = ran.iter().rev().find(|(_, child)| value(order, child).is_some());
@@ -122,12 +123,17 @@ fn conclude(order: &SearchOrder, family: &Family, children: &BTreeMap<u32, &Chil
             error: failed.job.error.clone().filter(|_| failed.job.status == JobStatus::Failed),
         });
     }
-    let board =
-        SearchBoard::new(order.metric.clone(), order.rungs.clone(), rows, baselines(children), is_spent(order, family));
+    let board = SearchBoard::new(
+        order.metric.clone(),
+        order.rungs.clone(),
+        rows,
+        baselines(children),
+        is_spent(order, composite),
+    );
     if board.winner.is_none() {
         let error: JobError = none_succeeded(children, &board.metric);
-        return Conclusion::Failed { error, result: Some(Box::new(JobResult::Search(board))) };
+        return Outcome::Failed { error, result: Some(Box::new(JobResult::Search(board))) };
     }
     let model = board.model;
-    Conclusion::Succeeded { result: Box::new(JobResult::Search(board)), model, alias: order.alias.clone() }
+    Outcome::Succeeded { result: Box::new(JobResult::Search(board)), model, alias: order.alias.clone() }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::metric_name::MetricName;
-use super::order::{Part, Split, TrainOrder};
+use super::order::{Part, Split, TrainSpec};
 use super::resolve::FieldError;
 
 /// What says which points are forecast, and what they are held against.
@@ -14,7 +14,7 @@ const SAME: [&str; 6] =
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rival {
     pub pointer: String,
-    pub order: TrainOrder,
+    pub order: TrainSpec,
 }
 
 /// All that keeps the orders from being ranked by the metric.

@@ -1,0 +1,95 @@
+//! Reads stored JSON, and passes over fields that this program does not know.
+//!
+//! The types are shared with requests, where an unknown field is a mistake. So serde's unknown-field
+//! error must be told from the others: the deserializer here has an error type of its own, which says
+//! where, of what sort and what was expected, so that no sentence of serde's need be parsed.
+//!
+//! Structs must be objects: serde's derived readers would take a list for one, its items for the
+//! fields in their order.
+
+mod misfit;
+mod value;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+pub use misfit::{Misfit, MisfitKind, Segment};
+use value::Reader;
+
+/// The most unknown fields that a stored document may have: more, and it is another program's.
+const MOST_UNKNOWN: usize = 10_000;
+
+/// Reads a stored document, leaving out fields that the type does not know: a newer program of the
+/// same version may have written them.
+pub fn read_stored<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
+    let first = match T::deserialize(Reader(value)) {
+        Err(misfit) if misfit.is_unknown_field() => misfit,
+        read => return read,
+    };
+    let (mut rest, mut misfit) = (value.clone(), first);
+    for _ in 0..MOST_UNKNOWN {
+        if !remove_unknown::<T>(&mut rest, &misfit) {
+            return Err(misfit);
+        }
+        match T::deserialize(Reader(&rest)) {
+            Err(next) if next.is_unknown_field() => misfit = next,
+            read => return read,
+        }
+    }
+    Err(misfit)
+}
+
+/// Removes an unknown field. Its path may end early, at an enum that serde reads as a whole; so the
+/// objects from there on that have such a field are tried, the outermost first: with the right one
+/// gone, the mistake is another or none.
+fn remove_unknown<T: DeserializeOwned>(value: &mut Value, misfit: &Misfit) -> bool {
+    let MisfitKind::UnknownField { name, .. } = &misfit.kind else { return false };
+    let path = misfit.path();
+    let mut places = vec![Vec::new()];
+    if let Some(below) = go_to(value, &path) {
+        find(below, &mut Vec::new(), name, &mut places);
+    }
+    places.sort_by_key(Vec::len);
+    for place in places {
+        let whole = [path.clone(), place].concat();
+        let Some(removed) = object(value, &whole).and_then(|object| object.remove(name)) else { continue };
+        match T::deserialize(Reader(value)) {
+            Err(same) if same == *misfit => {
+                object(value, &whole).map(|object| object.insert(name.clone(), removed));
+            }
+            _ => return true,
+        }
+    }
+    false
+}
+
+/// The objects below this one that have the field.
+fn find(value: &Value, at: &mut Vec<Segment>, name: &str, places: &mut Vec<Vec<Segment>>) {
+    let mut below = |segment: Segment, child: &Value| {
+        at.push(segment);
+        if child.get(name).is_some() {
+            places.push(at.clone());
+        }
+        find(child, at, name, places);
+        at.pop();
+    };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, child)| below(Segment::Field(key.clone()), child)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(at, child)| below(Segment::Item(at), child)),
+        _ => {}
+    }
+}
+
+fn object<'v>(value: &'v mut Value, path: &[Segment]) -> Option<&'v mut Map<String, Value>> {
+    go_to(value, path)?.as_object_mut()
+}
+
+fn go_to<'v>(value: &'v mut Value, path: &[Segment]) -> Option<&'v mut Value> {
+    path.iter().try_fold(value, |value, segment| match segment {
+        Segment::Field(name) => value.get_mut(name),
+        Segment::Item(at) => value.get_mut(at),
+    })
+}
+
+#[cfg(test)]
+mod tests;
