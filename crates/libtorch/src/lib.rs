@@ -199,6 +199,13 @@ impl Engine for Libtorch {
     ) -> Result<(), EngineError> {
         Ok(self.forward(parameters, inputs, steps, predictions)?)
     }
+
+    /// LibTorch's allocator keeps what it will, for all engines together.
+    fn scratch_bytes(&self) -> usize {
+        0
+    }
+
+    fn shrink(&mut self) {}
 }
 
 fn expect_length(what: &'static str, expected: usize, got: usize) -> Result<(), EngineError> {

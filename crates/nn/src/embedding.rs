@@ -71,6 +71,15 @@ impl Engine for Embedded {
         self.compose(parameters)?;
         self.engine.predict(&self.composed, inputs, steps, predictions)
     }
+
+    fn scratch_bytes(&self) -> usize {
+        size_of::<f32>() * (self.composed.capacity() + self.gradient.capacity()) + self.engine.scratch_bytes()
+    }
+
+    fn shrink(&mut self) {
+        self.gradient = Vec::new();
+        self.engine.shrink();
+    }
 }
 
 /// How the flat parameters of a network with embeddings lie beside those of the one without.

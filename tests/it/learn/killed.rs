@@ -50,6 +50,14 @@ impl Engine for Mortal {
         self.breathe()?;
         self.inner.predict(weights, inputs, steps, predictions)
     }
+
+    fn scratch_bytes(&self) -> usize {
+        self.inner.scratch_bytes()
+    }
+
+    fn shrink(&mut self) {
+        self.inner.shrink();
+    }
 }
 
 /// Trains until the engine dies, after `computations`; how many it would have made.

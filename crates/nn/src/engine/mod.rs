@@ -104,6 +104,15 @@ pub trait Engine: Send {
         steps: Steps,
         predictions: &mut Vec<f32>,
     ) -> Result<(), EngineError>;
+
+    /// Bytes of memory that the engine keeps between calls: activations, which grow with
+    /// batch × steps, and copies of the parameters in the engine's own layout. 0 where the memory
+    /// is not the engine's, as with LibTorch's allocator.
+    fn scratch_bytes(&self) -> usize;
+
+    /// Frees the activations and keeps the copies of the parameters. The next call allocates
+    /// again and gives the same numbers.
+    fn shrink(&mut self);
 }
 
 /// What an engine is built for besides its network.

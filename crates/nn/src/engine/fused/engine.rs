@@ -1,7 +1,7 @@
 //! The fused engine as the rest of the house sees it: checks, shards, threads, and the sums over
 //! shards.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -211,13 +211,29 @@ impl Engine for Fused {
         }
         Ok(())
     }
+
+    fn scratch_bytes(&self) -> usize {
+        let scratch: usize = locked(&self.scratch).iter().map(Scratch::bytes).sum();
+        let gradients: usize = self.tasks.iter().map(|task| task.gradient.capacity() * size_of::<f32>()).sum();
+        scratch + gradients + self.weights.bytes() + self.single.bytes()
+    }
+
+    fn shrink(&mut self) {
+        *locked(&self.scratch) = Vec::new();
+        self.tasks = Vec::new();
+    }
 }
 
 /// Which scratch a thread gets does not matter: all of it is written before it is read.
 fn take(scratch: &Mutex<Vec<Scratch>>) -> Scratch {
-    scratch.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    locked(scratch).pop().unwrap_or_default()
 }
 
 fn give(scratch: &Mutex<Vec<Scratch>>, back: Scratch) {
-    scratch.lock().unwrap_or_else(PoisonError::into_inner).push(back);
+    locked(scratch).push(back);
+}
+
+/// A panic while it was locked leaves nothing half done: the list is only pushed to and popped.
+fn locked(scratch: &Mutex<Vec<Scratch>>) -> MutexGuard<'_, Vec<Scratch>> {
+    scratch.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -27,6 +27,11 @@ impl Buffer {
         }
         self.len = len;
     }
+
+    /// Bytes of memory held, in use or not.
+    pub(super) fn bytes(&self) -> usize {
+        self.lines.capacity() * size_of::<Line>()
+    }
 }
 
 impl std::ops::Deref for Buffer {

@@ -23,6 +23,14 @@ pub(super) struct Scratch {
     traces: Vec<StackedLayerTrace>,
 }
 
+impl Scratch {
+    pub(super) fn bytes(&self) -> usize {
+        let Scratch { inputs, targets, outputs, mask, traces } = self;
+        let buffers: usize = [inputs, targets, outputs, mask].into_iter().map(Buffer::bytes).sum();
+        buffers + traces.iter().map(StackedLayerTrace::bytes).sum::<usize>()
+    }
+}
+
 /// A network ready to run: what all shards share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pass<'a> {

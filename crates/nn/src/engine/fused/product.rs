@@ -42,6 +42,10 @@ pub(super) struct Matrix<'a> {
 }
 
 impl Packed {
+    pub(super) fn bytes(&self) -> usize {
+        self.data.bytes() + self.tiles.capacity() * size_of::<(usize, usize)>()
+    }
+
     /// Packs the matrix as it stands.
     pub(super) fn pack(&mut self, level: Level, matrix: Matrix<'_>) {
         let Matrix { data, rows, columns, rotate } = matrix;

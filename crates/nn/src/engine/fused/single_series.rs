@@ -74,6 +74,14 @@ impl Single {
         self.output.resize(width);
     }
 
+    /// Bytes of the repacked parameters and of one step's work.
+    pub(super) fn bytes(&self) -> usize {
+        let layers = self.layers.iter().map(SingleLayer::bytes).sum::<usize>();
+        let state = self.state.layers.iter().map(|layer| layer.hidden.bytes() + layer.cell.bytes()).sum::<usize>();
+        let head = self.head.data.bytes() + self.head_bias.bytes() + self.output.bytes();
+        layers + state + head + self.loaded.bytes()
+    }
+
     /// Before the first step: all zeros.
     pub(super) fn reset(&self, state: &mut State) {
         state.layers.resize_with(self.layers.len(), LayerState::default);
@@ -188,6 +196,15 @@ impl SingleLayer {
         spread(&parameters[plan.recurrent_gain.clone()], units, width, &mut self.recurrent_gain);
         spread(&parameters[plan.norm_gain.clone()], units, width, &mut self.norm_gain);
         spread(&parameters[plan.norm_offset.clone()], units, width, &mut self.norm_offset);
+    }
+
+    fn bytes(&self) -> usize {
+        let buffers = [
+            [&self.input.data, &self.recurrent.data, &self.start, &self.input_gain, &self.recurrent_gain],
+            [&self.norm_gain, &self.norm_offset, &self.mask, &self.gates, &self.product],
+        ];
+        let step = [&self.hidden, &self.cell, &self.squashed, &self.given];
+        buffers.as_flattened().iter().chain(&step).map(|buffer| buffer.bytes()).sum()
     }
 
     fn step(&mut self, level: Level, x: &[f32], state: &mut LayerState) {

@@ -44,6 +44,14 @@ struct DirectionTrace {
     read: Buffer,
 }
 
+impl StackedLayerTrace {
+    pub(super) fn bytes(&self) -> usize {
+        let StackedLayerTrace { directions, outputs, d_outputs, d_read } = self;
+        let directions = directions.iter().map(|direction| direction.trace.bytes() + direction.read.bytes());
+        directions.sum::<usize>() + [outputs, d_outputs, d_read].into_iter().map(Buffer::bytes).sum::<usize>()
+    }
+}
+
 impl StackedLayer<'_> {
     fn half(&self, half: usize) -> Layer<'_> {
         let StackedLayer { level, plan, weights, parameters, steps, lanes, masks, .. } = *self;
@@ -52,7 +60,7 @@ impl StackedLayer<'_> {
 
     /// Reads `x`, `[step, input, lane]`, from the zero state.
     pub(super) fn forward(&self, x: &[f32], trace: &mut StackedLayerTrace) {
-        let StackedLayerTrace { directions, outputs, d_outputs, .. } = trace;
+        let StackedLayerTrace { directions, outputs, .. } = trace;
         directions.resize_with(self.plan.directions.len(), DirectionTrace::default);
         for (half, DirectionTrace { trace, read }) in directions.iter_mut().enumerate() {
             self.read(half, x, read);
@@ -64,7 +72,6 @@ impl StackedLayer<'_> {
         }
         let wide = self.plan.outputs * self.lanes;
         outputs.resize(self.steps * wide);
-        d_outputs.resize(self.steps * wide);
         for (half, DirectionTrace { trace, .. }) in directions.iter().enumerate() {
             let layer = self.half(half);
             let (states, block) = (layer.states(trace), layer.block());
@@ -91,10 +98,14 @@ impl StackedLayer<'_> {
     pub(super) fn outputs_and_gradient<'t>(&self, trace: &'t mut StackedLayerTrace) -> (&'t [f32], &'t mut [f32]) {
         match trace.directions.first_mut() {
             Some(DirectionTrace { trace, .. }) if self.plan.is_bare() => {
-                let first = self.plan.directions[0].dilation * self.half(0).block();
-                (&trace.states[first..], &mut trace.d_states)
+                let block = self.half(0).block();
+                trace.d_states.resize(self.steps * block);
+                (&trace.states[self.plan.directions[0].dilation * block..], &mut trace.d_states)
             }
-            _ => (&trace.outputs, &mut trace.d_outputs),
+            _ => {
+                trace.d_outputs.resize(self.steps * self.plan.outputs * self.lanes);
+                (&trace.outputs, &mut trace.d_outputs)
+            }
         }
     }
 
@@ -112,6 +123,7 @@ impl StackedLayer<'_> {
             let layer = self.half(half);
             let block = layer.block();
             if !self.plan.is_bare() {
+                trace.d_states.resize(self.steps * block);
                 for (step, d_out) in d_outputs.chunks_exact(wide).enumerate() {
                     let d_state = &mut trace.d_states[self.own_step(half, step) * block..][..block];
                     d_state.copy_from_slice(&d_out[half * block..][..block]);

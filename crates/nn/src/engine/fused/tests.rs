@@ -244,3 +244,30 @@ fn sizes_that_do_not_fit_are_refused() {
     let huge = Inputs { batch: usize::MAX, steps: 2, values: &values };
     assert!(engine.predict(&parameters, huge, Steps::Last, &mut Vec::new()).is_err());
 }
+
+/// A server keeps many engines: what one holds after a large forecast must be told and given back.
+#[test]
+fn scratch_memory_is_counted_and_given_back() {
+    let network = Network::stack(Cell::Lstm, false, 1, &[32, 32], 1, Output::LastStep);
+    let parameters = parameters(&network, 1);
+    let (batch, steps) = (64, 50);
+    let values = numbers(2, batch * steps);
+    let mut engine = Fused::new(&network, Objective::of(Loss::Mse), 1).unwrap();
+    let idle = engine.scratch_bytes();
+    let forecast = |engine: &mut Fused| {
+        let mut predictions = Vec::new();
+        engine.predict(&parameters, Inputs { batch, steps, values: &values }, Steps::Last, &mut predictions).unwrap();
+        predictions
+    };
+    let first = forecast(&mut engine);
+    // Of a shard of 32 series, at each step: gates, h, c and tanh(c) of both layers.
+    let activations = 32 * steps * 2 * (4 + 3) * 32 * size_of::<f32>();
+    let held = engine.scratch_bytes();
+    assert!(held > activations && held < 2 * activations, "{held} bytes for {activations} of activations");
+    engine.shrink();
+    // What is left are the packed parameters, and a copy to tell whether they are the same.
+    let kept = engine.scratch_bytes() - idle;
+    assert!(kept < 4 * size_of_val(&parameters[..]), "{kept} bytes are kept of {}", parameters.len());
+    assert_eq!(forecast(&mut engine), first, "the numbers do not depend on it");
+    assert_eq!(engine.scratch_bytes(), held);
+}

@@ -12,7 +12,7 @@ pub(super) struct Trace {
     pub gates: Buffer,
     /// h, `[dilation + step, unit]`: the states before the first steps stand first.
     pub states: Buffer,
-    /// The gradient by h, `[step, unit]`.
+    /// The gradient by h, `[step, unit]`; sized by the backward pass alone.
     pub d_states: Buffer,
     /// LSTM: c, laid out as the states.
     pub cells: Buffer,
@@ -48,7 +48,6 @@ impl Trace {
         let block = plan.units * lanes;
         self.gates.resize(steps * plan.gate_rows() * lanes);
         self.states.resize((plan.dilation + steps) * block);
-        self.d_states.resize(steps * block);
         self.scratch.resize(block);
         if plan.cell == Cell::Lstm {
             self.cells.resize((plan.dilation + steps) * block);
@@ -72,6 +71,15 @@ impl Trace {
             self.norm_gain_sums.resize(block);
             self.norm_offset_sums.resize(block);
         }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let buffers = [
+            [&self.gates, &self.states, &self.d_states, &self.cells, &self.squashed, &self.d_cell],
+            [&self.input_hat, &self.input_inverse, &self.recurrent_hat, &self.recurrent_inverse, &self.cell_hat, &self.norm_inverse],
+            [&self.input_gain_sums, &self.recurrent_gain_sums, &self.norm_gain_sums, &self.norm_offset_sums, &self.state_mask, &self.fed],
+        ];
+        self.scratch.bytes() + buffers.as_flattened().iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
     /// What is added to over the steps begins at zero.

@@ -36,6 +36,12 @@ impl LayerWeights {
         self.start = gate_starts(plan, parameters);
         self.input_gain = input_gains(plan, parameters);
     }
+
+    fn bytes(&self) -> usize {
+        let packed = [&self.input, &self.recurrent, &self.input_turned, &self.recurrent_turned];
+        let vectors = (self.start.capacity() + self.input_gain.capacity()) * size_of::<f32>();
+        packed.into_iter().map(Packed::bytes).sum::<usize>() + vectors
+    }
 }
 
 /// What each gate row begins with: its biases, added up.
@@ -91,6 +97,11 @@ impl Weights {
             self.head_turned.pack_turned(level, head);
         }
     }
+
+    pub(super) fn bytes(&self) -> usize {
+        let layers = self.layers.iter().flatten().map(LayerWeights::bytes).sum::<usize>();
+        layers + self.head.bytes() + self.head_turned.bytes() + self.packed.bytes()
+    }
 }
 
 /// The parameters something was last made of.
@@ -113,6 +124,10 @@ impl Kept {
     pub(super) fn keep(&mut self, parameters: &[f32]) {
         self.0.clear();
         self.0.extend_from_slice(parameters);
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.0.capacity() * size_of::<f32>()
     }
 }
 
