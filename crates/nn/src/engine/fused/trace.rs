@@ -76,8 +76,22 @@ impl Trace {
     pub(super) fn bytes(&self) -> usize {
         let buffers = [
             [&self.gates, &self.states, &self.d_states, &self.cells, &self.squashed, &self.d_cell],
-            [&self.input_hat, &self.input_inverse, &self.recurrent_hat, &self.recurrent_inverse, &self.cell_hat, &self.norm_inverse],
-            [&self.input_gain_sums, &self.recurrent_gain_sums, &self.norm_gain_sums, &self.norm_offset_sums, &self.state_mask, &self.fed],
+            [
+                &self.input_hat,
+                &self.input_inverse,
+                &self.recurrent_hat,
+                &self.recurrent_inverse,
+                &self.cell_hat,
+                &self.norm_inverse,
+            ],
+            [
+                &self.input_gain_sums,
+                &self.recurrent_gain_sums,
+                &self.norm_gain_sums,
+                &self.norm_offset_sums,
+                &self.state_mask,
+                &self.fed,
+            ],
         ];
         self.scratch.bytes() + buffers.as_flattened().iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
