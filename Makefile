@@ -1,4 +1,5 @@
-# One profile (release) everywhere: LibTorch's bindings take minutes to compile, and once is enough.
+# `check` and what belongs to it use the dev profile and need no LibTorch: for the minutes between two commits. All else
+# uses the release profile.
 
 # An empty LIBTORCH means none, to the scripts and to cargo alike.
 ifeq ($(strip $(LIBTORCH)),)
@@ -9,7 +10,10 @@ endif
 export PROPTEST_RNG_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format clippy deny bench bench-peers openapi libtorch tools
+.PHONY: help run build check test lint format clippy deny machete doc miri fuzz bench bench-peers openapi libtorch tools
+
+# Every crate but the one that needs LibTorch.
+PURE := --workspace --exclude gatecast-libtorch
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,21 +24,38 @@ run: build ## the server on http://127.0.0.1:8080, with sample data and a first 
 build: libtorch ## target/release/gatecast and target/release/gatecast-libtorch
 	cargo build --release --locked --workspace
 
+check: format ## formatting, clippy and unit tests, without LibTorch: seconds after a small change
+	cargo clippy --locked $(PURE) --all-targets -- -D warnings
+	cargo test --locked --quiet $(PURE) --lib --bins
+
 test: libtorch ## every test; PostgreSQL's where it is installed, or at GATECAST_TEST_POSTGRES
 	python3 -B scripts/test_libtorch.py
 	cargo build --release --locked --package gatecast-libtorch
 	GATECAST_TEST_LIBTORCH=1 cargo test --release --locked --workspace
 
-lint: format clippy deny ## formatting, clippy, and what the dependencies bring in
+lint: format clippy doc machete deny ## formatting, clippy, documentation and dependencies
 
-format:
-	cargo fmt --check
+format: ## whether the code is formatted (`cargo fmt` formats it)
+	cargo fmt --all --check
 
-clippy: libtorch
+clippy: libtorch ## clippy on everything, LibTorch's crate included
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 
-deny:
+doc: ## the code's documentation, in target/doc; a broken link is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items $(PURE)
+
+machete: ## dependencies that no code uses (needs cargo-machete)
+	@command -v cargo-machete >/dev/null || { echo "cargo-machete is missing: cargo install --locked cargo-machete" >&2; exit 1; }
+	cargo machete
+
+deny: ## licences, sources and known vulnerabilities of dependencies (needs cargo-deny)
 	@scripts/deny
+
+miri: ## the plain kernels under Miri, which finds undefined behaviour (needs a nightly toolchain with Miri)
+	@scripts/miri
+
+fuzz: ## runs each fuzz target for a minute (needs a nightly toolchain and cargo-fuzz)
+	@scripts/fuzz
 
 bench: libtorch ## the benchmarks
 	cargo bench --locked --workspace

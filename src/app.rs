@@ -45,7 +45,11 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut told = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        told = format!("{told}: {cause}");
+        // Some libraries repeat their cause in their own message.
+        let text = cause.to_string();
+        if !told.ends_with(&text) {
+            told = format!("{told}: {text}");
+        }
         next = cause.source();
     }
     told

@@ -4,11 +4,12 @@
 //! clap reads flags and environment; both stand over the file as overrides.
 
 mod bytes;
+pub mod environment;
 mod flags;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Config, File, FileFormat};
@@ -123,6 +124,7 @@ impl Settings {
     pub fn load(flags: &ServeFlags) -> Result<Self, ConfigError> {
         let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         if let Some(path) = &flags.data.config {
+            check_file(path)?;
             builder = builder.add_source(File::new(&path.to_string_lossy(), FileFormat::Toml));
         }
         for (name, value) in flags.overrides() {
@@ -190,6 +192,16 @@ impl Settings {
             return invalid("limits.series", "expected at least 1");
         }
         Ok(())
+    }
+}
+
+/// The library calls whatever it cannot read "not found".
+fn check_file(path: &Path) -> Result<(), ConfigError> {
+    let unusable = |reason: &str| ConfigError::Unreadable(format!("cannot read the settings in {}: {reason}", path.display()));
+    match std::fs::File::open(path).and_then(|file| file.metadata()) {
+        Ok(file) if file.is_dir() => Err(unusable("it is a folder; expected a TOML file")),
+        Ok(_) => Ok(()),
+        Err(error) => Err(unusable(&error.to_string())),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use gatecast::config::{self, DataFlags, ServeFlags, Settings};
 use gatecast::{app, health, http, telemetry};
 
@@ -66,6 +66,15 @@ where
 {
     let settings = Settings::load(flags)?;
     telemetry::start(&settings.log)?;
+    config::environment::warn_of_unknown(&variables(&Cli::command()));
     let runtime = tokio::runtime::Runtime::new()?;
     Ok(runtime.block_on(work(settings))?)
+}
+
+/// The environment variables of a command and of all its subcommands.
+fn variables(command: &clap::Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_env()).filter_map(|name| name.to_str());
+    let mut names: Vec<String> = own.map(str::to_owned).collect();
+    names.extend(command.get_subcommands().flat_map(variables));
+    names
 }

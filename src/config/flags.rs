@@ -17,7 +17,8 @@ pub struct DataFlags {
     /// The folder of the database, datasets and models [default: ./data].
     #[arg(long, env = "GATECAST_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
-    /// A PostgreSQL URL [default: SQLite in the data folder].
+    /// A PostgreSQL URL [default: SQLite in the data folder]. Set one that holds a password in the
+    /// environment: other users of the machine can see the flag.
     #[arg(long, env = "GATECAST_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
     /// How the log is written [default: text].
@@ -39,7 +40,7 @@ pub struct ServeFlags {
     /// Answer beyond this machine, though there are no API keys.
     #[arg(long, env = "GATECAST_TRUST_NETWORK", num_args = 0..=1, default_missing_value = "true")]
     pub trust_network: Option<bool>,
-    /// A name, besides localhost, that clients may call the server by (may be repeated).
+    /// A name, besides localhost and addresses, that clients may call the server by (may be repeated).
     #[arg(long = "host", env = "GATECAST_HOSTS", value_name = "NAME", value_delimiter = ',')]
     pub hosts: Vec<String>,
     /// On an empty store, load the sample and train a first model on it.

@@ -19,6 +19,7 @@ impl From<StoreError> for Problem {
             | StoreError::Corrupt(_)
             | StoreError::Url(_)
             | StoreError::Open { .. }
+            | StoreError::Unreachable { .. }
             | StoreError::Newer { .. }
             | StoreError::Migrate(_)
             | StoreError::OldSqlite { .. } => Problem::internal(&error),

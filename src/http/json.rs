@@ -101,6 +101,14 @@ const OBJECTS: [&str; 8] = [
     "/training/early_stopping",
 ];
 
+/// Checks the body of `POST /v1/jobs` by itself, as the server does before it looks at the dataset. The
+/// error is the problem document of the response.
+pub fn check_job(body: &[u8]) -> Result<(), Value> {
+    let invalid = |detail| Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail);
+    let read = shape::check(body).map_err(invalid).and_then(|()| Order::read(body));
+    read.map(drop).map_err(|problem| serde_json::to_value(problem).unwrap_or_default())
+}
+
 fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()?.parse::<mime::Mime>().ok());
     let json = kind.is_some_and(|kind| {

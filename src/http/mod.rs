@@ -24,6 +24,8 @@ pub mod server;
 mod system;
 mod tasks;
 
+pub use json::check_job;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

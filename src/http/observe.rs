@@ -14,6 +14,8 @@ use uuid::Uuid;
 use super::problem::{CONTENT_TYPE, Code, Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Of every response without a policy of its own: a browser loads nothing for it, and no page may frame it.
+const NO_CONTENT: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 
 /// The outermost layer: nothing leaves the server but through here.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
@@ -78,7 +80,9 @@ fn finish(mut response: Response, id: &str) -> Response {
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(NO_CONTENT);
     response
 }
 

@@ -1,6 +1,7 @@
 //! The OpenAPI document, made from the handlers, and the page that shows it.
 
 use axum::Router;
+use axum::http::{HeaderValue, header};
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
@@ -45,11 +46,20 @@ pub(super) fn with_problems(mut api: utoipa::openapi::OpenApi) -> utoipa::openap
     api
 }
 
+/// Swagger UI loads its own files alone. It sets styles from scripts, and has images in its style sheet.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+);
+
 /// `/openapi.json` and `/docs`, which asks no other machine for anything.
 pub(super) fn pages(api: utoipa::openapi::OpenApi) -> Router<super::AppState> {
     let config = Config::from("/openapi.json").validator_url("none");
     let document = axum::Json(api);
-    Router::new()
-        .route("/openapi.json", get(async move || document))
-        .merge(Router::from(SwaggerUi::new("/docs").config(config)))
+    let docs = Router::from(SwaggerUi::new("/docs").config(config));
+    let policy = axum::middleware::map_response(async |mut response: axum::response::Response| {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
+        response
+    });
+    Router::new().route("/openapi.json", get(async move || document)).merge(docs.layer(policy))
 }

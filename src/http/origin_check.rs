@@ -1,8 +1,10 @@
-//! What a browser may be tricked into, while there are no keys.
+//! Protection against web pages, while there are no API keys.
 //!
-//! A page of another site can point its own name at 127.0.0.1 (DNS rebinding) or post to the
-//! server blindly. So on loopback the `Host` must be a name of this machine's own, and a request
-//! that changes something must not carry the `Origin` of another site.
+//! A page of another site can point its own name at this server (DNS rebinding) or post to it
+//! blindly. So `Host` must be an address or a name that no other site can have, and a request that
+//! changes something must not carry the `Origin` of another site. `--trust-network` admits other
+//! machines' addresses, but no foreign names: a port that a container publishes on loopback is as
+//! reachable by rebinding as a server that listens there.
 
 use std::net::IpAddr;
 
@@ -14,13 +16,15 @@ use axum::response::{IntoResponse, Response};
 
 use super::AppState;
 use super::problem::{Code, Problem};
+use crate::config::Settings;
 
 pub(super) async fn origin_check(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let host = host(&request);
-    if !app.settings.trust_network && !host.as_ref().is_some_and(|host| is_ours(host, &app.settings.hosts)) {
+    if !host.as_ref().is_some_and(|host| is_known(host, &app.settings)) {
         return Problem::new(
             Code::ForeignHost,
-            "the `Host` header names another machine; call the server as localhost, or start it with --host NAME",
+            "the `Host` header has a name this server does not know: call it as localhost or by its address, or \
+             start it with --host NAME",
         )
         .into_response();
     }
@@ -44,13 +48,18 @@ fn host(request: &Request) -> Option<Authority> {
     hosts.next().is_none().then_some(host)
 }
 
-fn is_ours(host: &Authority, named: &[String]) -> bool {
+/// `localhost`, an IP address (beyond loopback only with `--trust-network`), or a name given with
+/// `--host`.
+fn is_known(host: &Authority, settings: &Settings) -> bool {
     let name = host.host().to_ascii_lowercase();
     let bare = name.trim_start_matches('[').trim_end_matches(']');
-    let loopback = bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let address = bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback() || settings.trust_network);
     let local = bare == "localhost" || bare.ends_with(".localhost");
-    let user_info = host.as_str().contains('@');
-    !user_info && (loopback || local || named.iter().any(|other| other.eq_ignore_ascii_case(bare)))
+    let named = settings.hosts.iter().any(|other| other.eq_ignore_ascii_case(bare));
+    // Nothing before the name (`user@name`), and nothing but a port after it (`[::1].name`).
+    let rest = host.as_str().strip_prefix(host.host()).map(|rest| rest.strip_prefix(':').unwrap_or(rest));
+    let whole = rest.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    whole && (address || local || named)
 }
 
 /// No `Origin` (not a browser's page), or the address the request itself went to.

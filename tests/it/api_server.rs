@@ -1,5 +1,7 @@
 //! The server around the resources: problems, ids of requests, foreign sites, slow clients, its end.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 
@@ -75,6 +77,100 @@ async fn a_foreign_host_or_origin_gets_nothing_done() {
         post(origin).await.expect_problem(403, "foreign_origin");
     }
     post(&server.url).await.expect_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_trusted_network_may_use_addresses_but_no_foreign_names() {
+    let server = TestServer::with().flag("trust-network", "true").flag("host", "forecasts.example").start().await;
+    let post = async |host: &str| {
+        let request = server.request(Method::POST, "/v1/nothing").header("host", host).json(&json!({}));
+        // What a browser sends once another site's name leads here.
+        Answer::of(request.header("origin", format!("http://{host}")).send().await.unwrap()).await
+    };
+    for host in ["evil.example:18131", "169.254.0.1.evil.example", "[fe80::1].evil.example"] {
+        post(host).await.expect_problem(421, "foreign_host");
+    }
+    for host in ["192.168.7.9:8080", "[fe80::1]:80", "127.0.0.1", "localhost:8080", "forecasts.example"] {
+        post(host).await.expect_problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn no_response_may_be_framed_sniffed_or_load_foreign_content() {
+    let server = TestServer::start().await;
+    let missing = server.get("/v1/nothing").await;
+    let mut responses = vec![("a problem", missing)];
+    for page in ["/", "/docs/", "/docs/swagger-ui-bundle.js", "/openapi.json", "/v1/system", "/healthz"] {
+        responses.push((page, server.get(page).await));
+    }
+    for (what, response) in &responses {
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{what}");
+        let policy = response.header("content-security-policy");
+        for directive in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+            assert!(policy.contains(directive), "{what}: {policy}");
+        }
+        assert!(!policy.contains("http"), "{what} may load from another machine: {policy}");
+    }
+    let (_, page) = &responses[2];
+    assert!(page.header("content-security-policy").contains("script-src 'self';"), "Swagger UI's own scripts run");
+    // The policy forbids inline scripts, so the page must have none.
+    for script in page.text.split("<script").skip(1) {
+        assert!(script.trim_start().starts_with("src=\"./"), "an inline or foreign script: {script}");
+        let body = script.split_once('>').unwrap().1.split_once("</script>").unwrap().0;
+        assert!(body.trim().is_empty(), "an inline script: {body}");
+    }
+    for handler in [" onload=", " onclick=", "javascript:"] {
+        assert!(!page.text.contains(handler), "{handler}");
+    }
+}
+
+/// What `gatecast serve` with these arguments says before it gives up, in one line.
+async fn start_error(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(folder.path()).args(arguments);
+    let output = tokio::time::timeout(Duration::from_secs(20), command.output()).await;
+    let output = output.expect("the start did not end in time").unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    told
+}
+
+#[tokio::test]
+async fn an_unreachable_database_is_named_with_the_cause() {
+    // Nothing listens on the port: it was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let told = start_error(&["--database", &format!("postgres://me:secret@127.0.0.1:{port}/gatecast")]).await;
+    assert!(told.contains(&format!("127.0.0.1:{port}")) && told.contains("refused"), "{told}");
+    assert!(!told.contains("secret"), "{told}");
+    assert_eq!(told.matches("refused").count(), 1, "the cause is told once: {told}");
+}
+
+#[tokio::test]
+async fn a_database_server_that_does_not_answer_is_given_up_within_seconds() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let told = start_error(&["--database", &format!("postgres://me@{address}/gatecast")]).await;
+    assert!(told.contains(&address.to_string()) && told.contains("no answer within"), "{told}");
+}
+
+#[tokio::test]
+async fn a_settings_file_that_cannot_be_read_is_named_with_the_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = start_error(&["--config", folder.path().to_str().unwrap()]).await;
+    assert!(told.contains("is a folder") && told.contains(folder.path().to_str().unwrap()), "{told}");
+    let told = start_error(&["--config", folder.path().join("none.toml").to_str().unwrap()]).await;
+    assert!(told.contains("No such file"), "{told}");
+}
+
+#[tokio::test]
+async fn a_misspelt_variable_is_warned_of_at_start() {
+    let server = TestServer::with().environment("GATECAST_JSONLIMIT", "4 KiB").start().await;
+    let log = server.log();
+    assert!(log.contains("`GATECAST_JSONLIMIT`") && log.contains("did you mean `GATECAST_JSON_LIMIT`?"), "{log}");
+    let log = TestServer::with().environment("GATECAST_JSON_LIMIT", "4 KiB").start().await.log();
+    assert!(!log.contains("WARN"), "{log}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use crate::support::{TestServer, daily};
+use crate::support::{TestServer, daily, program};
 
 /// Unmounts when dropped.
 struct SmallDisk {
@@ -52,4 +52,26 @@ async fn an_upload_that_fills_the_disk_is_refused_and_leaves_nothing_behind() {
     assert_eq!(items["items"].as_array().unwrap().len(), 1);
     let another = server.upload("", daily(&["b"], 100)).await.expect(201);
     assert_ne!(another["id"], kept["id"], "there is room again for what fits");
+}
+
+#[tokio::test]
+async fn a_start_on_a_full_disk_says_so_in_one_line() {
+    let Some(disk) = SmallDisk::mount("1m") else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    let data = disk.folder.path().join("data");
+    // From nothing at all to room for the folders, but not for a database.
+    for left in [0, 16, 64, 200] {
+        let _ = std::fs::remove_dir_all(data.join("blobs"));
+        let fill = (1 << 20) - left * 1024;
+        let _ = std::fs::write(data.join("fill"), vec![0_u8; fill]);
+        let started = program().args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).output().await.unwrap();
+        let told = String::from_utf8(started.stderr).unwrap();
+        assert_eq!((started.status.code(), told.lines().count()), (Some(1), 1), "{left} KiB left: {told}");
+        assert!(told.contains("disk full"), "{left} KiB left: {told}");
+        for file in ["gatecast.db", "gatecast.db-wal", "gatecast.db-shm"] {
+            let _ = std::fs::remove_file(data.join(file));
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod data;
 mod disk_full;
 mod durability;
 mod forecast;
+mod fuzz;
 mod heads;
 mod jobs;
 mod learn;

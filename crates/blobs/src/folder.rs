@@ -26,8 +26,19 @@ use gatecast_core::ids::JobId;
 pub enum FolderError {
     #[error("the data folder {} is in use by another gatecast server", .0.display())]
     InUse(PathBuf),
+    #[error("disk full: {}", .0.display())]
+    Full(PathBuf),
     #[error("the data folder {} cannot be used: {source}", .folder.display())]
     Io { folder: PathBuf, source: io::Error },
+}
+
+impl FolderError {
+    fn new(folder: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(folder.to_owned()),
+            _ => Self::Io { folder: folder.to_owned(), source },
+        }
+    }
 }
 
 /// The data folder, locked for as long as this value lives.
@@ -43,10 +54,10 @@ impl DataFolder {
     /// Makes the folder if it is not there, locks it, and empties its scratch.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, FolderError> {
         let root = root.as_ref();
-        let failed = |source| FolderError::Io { folder: root.to_owned(), source };
+        let failed = |source| FolderError::new(root, source);
         fs::create_dir_all(root).map_err(failed)?;
         let root = root.canonicalize().map_err(failed)?;
-        let failed = |source| FolderError::Io { folder: root.clone(), source };
+        let failed = |source| FolderError::new(&root, source);
         let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock")).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}

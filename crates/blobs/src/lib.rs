@@ -29,7 +29,7 @@ pub use key::Key;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
-    #[error("the disk is full")]
+    #[error("disk full: the file cannot be stored")]
     Full,
     #[error("there is no blob {0}")]
     NotFound(Key),

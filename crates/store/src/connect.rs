@@ -11,10 +11,10 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Connection, Postgres, SqlSafeStr, Sqlite, SqlitePool};
+use sqlx::{Connection, PgConnection, Postgres, SqlSafeStr, Sqlite, SqlitePool};
 
 use super::db::Db;
-use super::error::{StoreError, corrupt};
+use super::error::{StoreError, corrupt, is_full};
 use super::url::DatabaseUrl;
 
 /// Reads and small writes at once; PostgreSQL allows 100 connections by default, to all servers.
@@ -24,6 +24,8 @@ const SQLITE_READERS: u32 = 4;
 const SQLITE_NEEDED: &str = "3.51.3";
 /// How long a statement waits for another process that holds the SQLite file: a backup, a shell.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the first connection to PostgreSQL, at start.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// By number: SQLite's text, PostgreSQL's text.
 const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
@@ -63,7 +65,10 @@ async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let pool = || PoolOptions::<Sqlite>::new().test_before_acquire(false).idle_timeout(None).max_lifetime(None);
-    let opened = |source| StoreError::Open { path: path.to_owned(), source };
+    let opened = |source| match is_full(&source) {
+        true => StoreError::Full,
+        false => StoreError::Open { path: path.to_owned(), source },
+    };
     // Some failures, a full disk above all, make SQLite roll a transaction back by itself; sqlx
     // then believes it open for ever. Such a connection is replaced.
     let writer = pool()
@@ -94,10 +99,31 @@ async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
 
 async fn open_postgres(options: &PgConnectOptions) -> Result<Db, StoreError> {
     let options = options.clone().application_name("gatecast");
+    reach(&options).await?;
     let pool = PoolOptions::<Postgres>::new().max_connections(POSTGRES_CONNECTIONS).connect_with(options).await?;
     let migrations = MIGRATIONS.iter().map(|&(number, name, _, postgres)| (number, name, postgres));
     migrate(&mut *pool.acquire().await?, migrations).await?;
     Ok(Db::Postgres(pool))
+}
+
+/// Connects once: a pool would try again until its time is up, and then tell no cause.
+async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let server = match options.get_socket() {
+        Some(socket) => format!("{}:{}", socket.display(), options.get_port()),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let reason = match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await {
+        Ok(Ok(connection)) => {
+            // The server is there; a connection that does not close cleanly changes nothing.
+            let _ = connection.close().await;
+            return Ok(());
+        }
+        Ok(Err(sqlx::Error::Io(cause))) => cause.to_string(),
+        Ok(Err(sqlx::Error::Database(cause))) => cause.message().to_owned(),
+        Ok(Err(cause)) => cause.to_string(),
+        Err(_) => format!("no answer within {} seconds", CONNECT_TIMEOUT.as_secs()),
+    };
+    Err(StoreError::Unreachable { server, reason })
 }
 
 async fn migrate<C: Migrate>(
@@ -114,7 +140,7 @@ async fn migrate<C: Migrate>(
     match migrator.run_direct(None, connection, false).await {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(found)) => Err(StoreError::Newer { found, known }),
-        Err(error) => Err(StoreError::Migrate(error)),
+        Err(error) => Err(error.into()),
     }
 }
 

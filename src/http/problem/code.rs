@@ -96,7 +96,7 @@ codes! {
     UNSUPPORTED_MEDIA_TYPE UnsupportedMediaType "unsupported_media_type";
     /// The `Content-Encoding` is not one that the address takes.
     UNSUPPORTED_MEDIA_TYPE UnsupportedEncoding "unsupported_encoding";
-    /// The `Host` header is neither localhost nor a name set with `--host`.
+    /// The `Host` header has a name that the server does not know. Use localhost or an address, or set the name with `--host`.
     MISDIRECTED_REQUEST ForeignHost "foreign_host";
     /// Fields of the body are wrong. `errors` lists them.
     UNPROCESSABLE_ENTITY InvalidBody "invalid_body";

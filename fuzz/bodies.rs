@@ -1,0 +1,94 @@
+//! What each fuzz target checks. Also compiled into the integration tests, which run it on stable as property tests
+//! (`tests/it/fuzz.rs`). Each function panics on a violation.
+
+use std::path::Path;
+
+use gatecast_core::dataset::Format;
+use gatecast_data::{Encoding, Frame, IngestError, Refusal, UploadLimits, UploadOptions, ingest};
+use gatecast_model::bundle;
+use tempfile::TempDir;
+
+/// Small, so that a bound that is not enforced shows as memory or time.
+const LIMITS: UploadLimits = UploadLimits {
+    bytes: 1 << 20,
+    ratio: 100,
+    line_bytes: 16 << 10,
+    columns: 200,
+    value_columns: 50,
+    series: 1_000,
+    series_bytes: 64 << 10,
+    key_bytes: 128,
+    points: 20_000,
+    categories: 100,
+    run_bytes: 256 << 10,
+};
+
+/// An upload in a format that is recognised from its bytes.
+pub fn upload(bytes: &[u8]) {
+    ingested(bytes, None);
+}
+
+/// An upload that claims to be Parquet.
+pub fn parquet(bytes: &[u8]) {
+    ingested(bytes, Some(Format::Parquet));
+}
+
+/// Refused with a reason, leaving nothing behind; or stored within the limits, readable, and with the same bytes each time.
+fn ingested(bytes: &[u8], format: Option<Format>) {
+    let options = UploadOptions { format, limits: LIMITS, ..UploadOptions::default() };
+    let (first, second) = (folder(), folder());
+    match ingest(bytes, Encoding::Identity, &options, first.path()) {
+        Ok(found) => {
+            assert!(found.profile.points <= LIMITS.points, "{} points", found.profile.points);
+            let numbers = found.profile.columns.iter().filter(|column| column.numbers.is_some());
+            let names: Vec<String> = numbers.map(|column| column.name.clone()).collect();
+            let frame = Frame::read(&found.points, &found.index, &names).expect("what was stored can be read");
+            assert_eq!(frame.series.len() as u64, found.profile.series);
+            assert!(frame.columns.iter().all(|column| column.values.len() as u64 == found.profile.points));
+            let again = ingest(bytes, Encoding::Identity, &options, second.path()).expect("accepted once, accepted twice");
+            assert_eq!(again.sha256, found.sha256, "the same upload gives the same bytes");
+        }
+        Err(IngestError::Refused(refusal) | IngestError::TooLarge(refusal)) => {
+            let Refusal { code, detail, .. } = *refusal;
+            assert!(!code.is_empty() && !detail.is_empty());
+            assert!(is_empty(first.path()), "a refused upload left files behind");
+        }
+        Err(error) => panic!("the caller's bytes were reported as a fault of the machine: {error}"),
+    }
+}
+
+/// A model's file: refused with a code, or read to the same model that writing it gives.
+pub fn safetensors(bytes: &[u8]) {
+    let folder = folder();
+    let (path, copy) = (folder.path().join("model"), folder.path().join("copy"));
+    std::fs::write(&path, bytes).expect("a file can be written");
+    match bundle::read(&path) {
+        Ok(model) => {
+            bundle::write(&copy, &model).expect("a model that was read can be written");
+            assert_eq!(bundle::read(&copy).expect("and read again"), model);
+        }
+        Err(error) => assert!(!error.code().is_empty() && error.code() != "bundle_io", "{error}"),
+    }
+}
+
+/// The body of `POST /v1/jobs`: accepted, or a problem of status 400 or 422 that says where.
+pub fn job_request(bytes: &[u8]) {
+    if let Err(problem) = gatecast::http::check_job(bytes) {
+        let status = problem["status"].as_u64();
+        assert!(matches!(status, Some(400 | 422)), "{problem}");
+        assert!(problem["code"].as_str().is_some_and(|code| !code.is_empty()), "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{problem}");
+        for error in problem["errors"].as_array().into_iter().flatten() {
+            let pointer = error["pointer"].as_str().unwrap_or("none");
+            assert!(pointer.is_empty() || pointer.starts_with('/'), "{problem}");
+        }
+    }
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+}
