@@ -24,12 +24,12 @@ const LIMITS: UploadLimits = UploadLimits {
 };
 
 /// An upload in a format that is recognised from its bytes.
-pub fn upload(bytes: &[u8]) {
+pub(super) fn upload(bytes: &[u8]) {
     ingested(bytes, None);
 }
 
 /// An upload that claims to be Parquet.
-pub fn parquet(bytes: &[u8]) {
+pub(super) fn parquet(bytes: &[u8]) {
     ingested(bytes, Some(Format::Parquet));
 }
 
@@ -58,7 +58,7 @@ fn ingested(bytes: &[u8], format: Option<Format>) {
 }
 
 /// A model's file: refused with a code, or read to the same model that writing it gives.
-pub fn safetensors(bytes: &[u8]) {
+pub(super) fn safetensors(bytes: &[u8]) {
     let folder = folder();
     let (path, copy) = (folder.path().join("model"), folder.path().join("copy"));
     std::fs::write(&path, bytes).expect("a file can be written");
@@ -72,7 +72,7 @@ pub fn safetensors(bytes: &[u8]) {
 }
 
 /// The body of `POST /v1/jobs`: accepted, or a problem of status 400 or 422 that says where.
-pub fn job_request(bytes: &[u8]) {
+pub(super) fn job_request(bytes: &[u8]) {
     if let Err(problem) = gatecast::http::check_job(bytes) {
         let status = problem["status"].as_u64();
         assert!(matches!(status, Some(400 | 422)), "{problem}");

@@ -4,8 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "tests fail by panicking and tell figures by printing, in their helpers too"
+    reason = "tests fail by panicking, in their helpers too"
 )]
 
 mod api_datasets;
