@@ -104,7 +104,7 @@ const OBJECTS: [&str; 8] = [
 /// Checks the body of `POST /v1/jobs` by itself, as the server does before it looks at the dataset. The
 /// error is the problem document of the response.
 pub fn check_job(body: &[u8]) -> Result<(), Value> {
-    let invalid = |detail| Problem::new(StatusCode::BAD_REQUEST, "invalid_json", detail);
+    let invalid = |detail| Problem::new(Code::InvalidJson, detail);
     let read = shape::check(body).map_err(invalid).and_then(|()| Order::read(body));
     read.map(drop).map_err(|problem| serde_json::to_value(problem).unwrap_or_default())
 }
