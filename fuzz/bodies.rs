@@ -45,7 +45,8 @@ fn ingested(bytes: &[u8], format: Option<Format>) {
             let frame = Frame::read(&found.points, &found.index, &names).expect("what was stored can be read");
             assert_eq!(frame.series.len() as u64, found.profile.series);
             assert!(frame.columns.iter().all(|column| column.values.len() as u64 == found.profile.points));
-            let again = ingest(bytes, Encoding::Identity, &options, second.path()).expect("accepted once, accepted twice");
+            let again =
+                ingest(bytes, Encoding::Identity, &options, second.path()).expect("accepted once, accepted twice");
             assert_eq!(again.sha256, found.sha256, "the same upload gives the same bytes");
         }
         Err(IngestError::Refused(refusal) | IngestError::TooLarge(refusal)) => {

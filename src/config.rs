@@ -197,7 +197,8 @@ impl Settings {
 
 /// The library calls whatever it cannot read "not found".
 fn check_file(path: &Path) -> Result<(), ConfigError> {
-    let unusable = |reason: &str| ConfigError::Unreadable(format!("cannot read the settings in {}: {reason}", path.display()));
+    let unusable =
+        |reason: &str| ConfigError::Unreadable(format!("cannot read the settings in {}: {reason}", path.display()));
     match std::fs::File::open(path).and_then(|file| file.metadata()) {
         Ok(file) if file.is_dir() => Err(unusable("it is a folder; expected a TOML file")),
         Ok(_) => Ok(()),
