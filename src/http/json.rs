@@ -105,7 +105,7 @@ const OBJECTS: [&str; 8] = [
 /// error is the problem document of the response.
 pub fn check_job(body: &[u8]) -> Result<(), Value> {
     let invalid = |detail| Problem::new(Code::InvalidJson, detail);
-    let read = shape::check(body).map_err(invalid).and_then(|()| JobSpec::read(body));
+    let read = shape::check(body).map_err(invalid).and_then(|()| <JobSpec as JsonBody>::read(body));
     read.map(drop).map_err(|problem| serde_json::to_value(problem).unwrap_or_default())
 }
 
