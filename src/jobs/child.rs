@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use super::PoolConfig;
 use super::bounded_lines::{Line, Lines};
 use gatecast_core::ids::JobId;
-use gatecast_core::trainer::Assignment;
+use gatecast_core::trainer::Task;
 
 /// The longest line taken: a `started` event with the history of 100,000 epochs fits.
 const LONGEST_EVENT: usize = 64 << 20;
@@ -35,10 +35,10 @@ pub(super) struct Trainer {
 impl Trainer {
     /// Starts the program and gives it its order. The log must be read (see [`log`]), else the
     /// trainer stands still when the pipe is full.
-    pub(super) async fn start(config: &PoolConfig, assignment: &Assignment) -> io::Result<(Self, ChildStderr)> {
-        let mut line = serde_json::to_vec(assignment)?;
+    pub(super) async fn start(config: &PoolConfig, task: &Task) -> io::Result<(Self, ChildStderr)> {
+        let mut line = serde_json::to_vec(task)?;
         line.push(b'\n');
-        let program = config.trainers.program_for(&assignment.order).await;
+        let program = config.trainers.program_for(task).await;
         let mut child = Command::new(program)
             .args(&config.arguments)
             .stdin(Stdio::piped())

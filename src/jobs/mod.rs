@@ -31,6 +31,7 @@ mod outcome;
 mod pool;
 mod supervisor;
 mod sweeper;
+mod task;
 mod trainers;
 mod workdir;
 

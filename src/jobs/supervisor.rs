@@ -10,14 +10,12 @@ use super::child::{self, Trainer};
 use super::lease::LeaseKeeper;
 use super::outcome::Outcome;
 use super::pool::Shared;
-use super::{bundle, workdir};
+use super::{bundle, task, workdir};
 use gatecast_blobs::Key;
-use gatecast_core::alias::ModelRef;
 use gatecast_core::ids::ModelId;
 use gatecast_core::job::{Job, JobError, StartFacts};
-use gatecast_core::order::{BacktestOrder, JobSpec, ScalingChoice, TrainSpec};
 use gatecast_core::result::JobResult;
-use gatecast_core::trainer::{Assignment, Backtest, DatasetSource, Fault, FineTuning, TrainerEvent};
+use gatecast_core::trainer::{Fault, Task, TrainerEvent};
 use gatecast_store::NewModel;
 use gatecast_store::queue::{Claim, HeartbeatResponse, ReleaseReason, WriteOutcome};
 
@@ -26,11 +24,10 @@ pub(super) async fn run(shared: &Shared, claim: Claim) {
     let Claim { lease, job } = claim;
     tracing::info!(job = %job.id, attempt = lease.attempt, "training begins");
     let mut attempt = Attempt { shared, keeper: LeaseKeeper::new(&shared.store, lease, shared.config.terms), job };
-    let outcome = match attempt.prepare().await {
-        Ok(assignment) => {
-            let outcome = attempt.train(&assignment).await;
-            let left = assignment.backtest.map_or(assignment.model, |task| task.points);
-            attempt.conclude(outcome, left).await
+    let outcome = match task::build(shared, &attempt.job, lease).await {
+        Ok(task) => {
+            let outcome = attempt.train(&task).await;
+            attempt.conclude(outcome, task.output().to_owned()).await
         }
         Err(outcome) => attempt.conclude(outcome, PathBuf::new()).await,
     };
@@ -52,81 +49,9 @@ struct Progress {
 }
 
 impl Attempt<'_> {
-    /// Looks at the world again before acting: the dataset may be gone since the order was taken.
-    async fn prepare(&self) -> Result<Assignment, Outcome> {
-        let (shared, job, lease) = (self.shared, &self.job, self.keeper.lease);
-        let store_failed = |_| Outcome::fault("store_unavailable", "the database could not be read");
-        let revision = shared.store.revision(job.dataset, job.dataset_revision).await.map_err(store_failed)?;
-        let dataset = shared.store.dataset(job.dataset).await.map_err(store_failed)?;
-        let (Some(revision), Some(dataset)) = (revision, dataset) else {
-            return Err(Outcome::failed("dataset_deleted", "the dataset was deleted before the training could begin"));
-        };
-        let key = Key::dataset_points(revision.dataset, &revision.sha256)
-            .map_err(|_| Outcome::failed("dataset_unreadable", "the dataset's record is damaged"))?;
-        let folder = shared.config.work.clone();
-        let files = tokio::task::spawn_blocking(move || workdir::prepare(&folder, lease)).await;
-        let files = files.map_err(std::io::Error::other).and_then(|files| files).map_err(|error| {
-            tracing::error!(job = %job.id, %error, "no work folder");
-            Outcome::fault("no_work_folder", "the server could not make the job's work folder")
-        })?;
-        let (order, finetune, backtest) = self.task(&files.points).await?;
-        Ok(Assignment {
-            job: job.id,
-            attempt: lease.attempt,
-            order,
-            dataset: DatasetSource {
-                id: job.dataset,
-                name: dataset.name,
-                revision: revision.revision,
-                path: shared.blobs.local(&key),
-                sha256: revision.sha256,
-            },
-            resume: files.resume,
-            checkpoint: files.checkpoint,
-            model: files.model,
-            threads: shared.config.threads,
-            finetune,
-            // What a comparison shows beside its trainings costs more than one training should.
-            all_baselines: job.parent.is_some(),
-            backtest,
-        })
-    }
-
-    /// What there is to do: the training order, and the stored model that it begins from or judges.
-    async fn task(&self, points: &Path) -> Result<(TrainSpec, Option<FineTuning>, Option<Backtest>), Outcome> {
-        let training = self.job.order.train().cloned();
-        let not_ours = || Outcome::failed("not_a_training", "this program cannot run what the order asks for");
-        match &self.job.order {
-            JobSpec::Finetune(order) => {
-                let (id, model, _) = self.model(&order.model).await?;
-                let (freeze, refit_scaling) = (order.freeze.clone(), order.scaling == ScalingChoice::Refit);
-                let finetune = FineTuning { id: Some(id), model, freeze, refit_scaling };
-                Ok((training.ok_or_else(not_ours)?, Some(finetune), None))
-            }
-            JobSpec::Backtest(order) => {
-                let (id, model, trained_by) = self.model(order.model.as_ref().ok_or_else(not_ours)?).await?;
-                let BacktestOrder { folds, step, gap, horizon, until, .. } = **order;
-                let backtest = Backtest { id, model, folds, step, gap, horizon, until, points: points.to_owned() };
-                Ok((trained_by, None, Some(backtest)))
-            }
-            _ => Ok((training.ok_or_else(not_ours)?, None, None)),
-        }
-    }
-
-    /// A stored model: its id, its bundle and the order that trained it.
-    async fn model(&self, model: &ModelRef) -> Result<(ModelId, PathBuf, TrainSpec), Outcome> {
-        let deleted = || Outcome::failed("model_deleted", "the model was deleted before the job could begin");
-        // The order names what was meant when it was taken.
-        let ModelRef::Id(id) = *model else { return Err(deleted()) };
-        let found = self.shared.store.model(id).await;
-        let found = found.map_err(|_| Outcome::fault("store_unavailable", "the database could not be read"))?;
-        let order = found.ok_or_else(deleted)?.manifest.order;
-        Ok((id, self.shared.blobs.local(&Key::model(id)), order))
-    }
-
     /// Starts the trainer and sees it to its end; it is gone when this returns.
-    async fn train(&mut self, assignment: &Assignment) -> Outcome {
-        let started = Trainer::start(&self.shared.config, assignment).await;
+    async fn train(&mut self, task: &Task) -> Outcome {
+        let started = Trainer::start(&self.shared.config, task).await;
         let (mut trainer, log) = match started {
             Ok(started) => started,
             Err(error) => {

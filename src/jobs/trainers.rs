@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use gatecast_core::order::{Device, EngineChoice, TrainSpec};
+use gatecast_core::order::{Device, EngineChoice};
+use gatecast_core::trainer::Task;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
@@ -57,10 +58,14 @@ impl Trainers {
             .await
     }
 
-    /// The program that trains this order.
-    pub async fn program_for(&self, order: &TrainSpec) -> &Path {
+    /// The program that runs this task. Backtests forecast with the fused engine.
+    pub async fn program_for(&self, task: &Task) -> &Path {
         let Some(libtorch) = &self.libtorch else { return &self.own };
-        let training = &order.training;
+        let training = match task {
+            Task::Train(task) => &task.order.training,
+            Task::Finetune(task) => &task.train.order.training,
+            Task::Backtest(_) => return &self.own,
+        };
         let needs_it = match (training.engine, training.device) {
             (EngineChoice::Libtorch, _) | (_, Device::Cuda(_)) => true,
             (EngineChoice::Fused, _) | (EngineChoice::Auto, Device::Cpu) => false,

@@ -7,7 +7,7 @@ use gatecast_data::frame::{FrameCategories, FrameColumn, FrameSeries};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::learn::{assignment, events, finished};
+use crate::learn::{events, finished, task};
 use crate::support::{Answer, TestServer};
 
 /// Uniform in 0..1, from a congruential generator: nothing that a network could foresee.
@@ -35,8 +35,8 @@ fn error_with(covariates: Value, categories: bool) -> f64 {
     } else {
         frame.columns.push(FrameColumn { name: "copy".into(), values: x });
     }
-    let mut assignment = assignment(folder.path());
-    assignment.order.data = DataSpec {
+    let mut task = task(folder.path());
+    task.order.data = DataSpec {
         targets: vec!["x".into()],
         covariates: serde_json::from_value(covariates).unwrap(),
         context: Some(6),
@@ -44,11 +44,11 @@ fn error_with(covariates: Value, categories: bool) -> f64 {
         season: Some(1),
         ..DataSpec::default()
     };
-    assignment.order.model.layers = vec![LayerSpec::Units(8)];
-    assignment.order.model.output = Output::LastStep;
-    assignment.order.training.epochs = 40;
-    assignment.order.training.optimizer = Optimizer::adam(0.01);
-    finished(&events(frame, &assignment)).model.validation.unwrap().mae
+    task.order.model.layers = vec![LayerSpec::Units(8)];
+    task.order.model.output = Output::LastStep;
+    task.order.training.epochs = 40;
+    task.order.training.optimizer = Optimizer::adam(0.01);
+    finished(&events(frame, &task)).model.validation.unwrap().mae
 }
 
 #[test]

@@ -39,10 +39,10 @@ async fn every_head_learns_how_sure_it_can_be() {
     ];
     for (head, values) in heads {
         let house = House::new().await;
-        let mut assignment = ordered(house.folder.path(), json!({}));
-        assignment.order.model = ModelSpec { head: head.clone(), ..assignment.order.model };
-        assignment.order.training.epochs = 15;
-        let metrics = finished(&events(frame(&[("a", values.clone())]), &assignment));
+        let mut task = ordered(house.folder.path(), json!({}));
+        task.order.model = ModelSpec { head: head.clone(), ..task.order.model };
+        task.order.training.epochs = 15;
+        let metrics = finished(&events(frame(&[("a", values.clone())]), &task));
         let test = metrics.model.test.unwrap();
         let naive = metrics.baselines.naive.test.unwrap();
         assert!(test.mae < naive.mae, "{head:?}: {test:?}, {naive:?}");
@@ -51,7 +51,7 @@ async fn every_head_learns_how_sure_it_can_be() {
         assert!((0.6..=0.97).contains(&covered.share), "{head:?}: {test:?}");
         assert_eq!((naive.pinball, naive.coverage.len()), (None, 0));
 
-        let bundle = bundle::read(&assignment.model).unwrap();
+        let bundle = bundle::read(&task.model).unwrap();
         assert_eq!(bundle.network.outputs, 3 * head.width());
         let id = house.keep(&bundle).await;
         let body = json!({"series": [{"id": "a", "values": values}], "horizon": 8, "levels": [80]});
@@ -86,9 +86,9 @@ async fn every_head_learns_how_sure_it_can_be() {
 #[test]
 fn a_head_for_counts_refuses_what_is_none() {
     let folder = tempfile::tempdir().unwrap();
-    let mut assignment = ordered(folder.path(), json!({}));
-    assignment.order.model.head = Head::NegativeBinomial {};
-    match events(frame(&[("a", noisy(100))]), &assignment).last() {
+    let mut task = ordered(folder.path(), json!({}));
+    task.order.model.head = Head::NegativeBinomial {};
+    match events(frame(&[("a", noisy(100))]), &task).last() {
         Some(TrainerEvent::Failed { code, detail, .. }) => {
             assert_eq!(code, "not_counts");
             assert!(detail.contains("`x` holds"), "{detail}");

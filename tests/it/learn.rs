@@ -13,7 +13,7 @@ use gatecast_core::order::{
     Cell, DataSpec, EarlyStopping, ModelSpec, Optimizer, Output, Part, Scaling, Split, TimeRange, TrainSpec,
     TrainingSpec,
 };
-use gatecast_core::trainer::{Assignment, DatasetSource, Fault, TrainerEvent};
+use gatecast_core::trainer::{BaseModel, DatasetSource, Fault, TrainTask, TrainerEvent};
 use gatecast_data::Frame;
 use gatecast_data::frame::{FrameColumn, FrameSeries};
 use gatecast_learn::train::train_with;
@@ -36,7 +36,7 @@ pub(crate) fn sines(series: usize, points: usize) -> Frame {
     }
 }
 
-pub(crate) fn assignment(folder: &Path) -> Assignment {
+pub(crate) fn task(folder: &Path) -> TrainTask {
     let order = TrainSpec {
         name: Some("sines".into()),
         dataset: "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f".parse().unwrap(),
@@ -55,7 +55,7 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
             ..TrainingSpec::default()
         },
     };
-    Assignment {
+    TrainTask {
         job: JobId::new(),
         attempt: 1,
         dataset: DatasetSource {
@@ -70,22 +70,25 @@ pub(crate) fn assignment(folder: &Path) -> Assignment {
         checkpoint: folder.join("checkpoint-1.safetensors"),
         model: folder.join("model-1.safetensors"),
         threads: 1,
-        finetune: None,
         all_baselines: false,
-        backtest: None,
     }
 }
 
-pub(crate) fn fused(network: &Network, assignment: &Assignment) -> Result<Built, EngineError> {
-    let training = &assignment.order.training;
-    let wanted = Wanted { device: training.device, choice: training.engine, threads: assignment.threads };
-    engine::build(network, Objective::ordered(&assignment.order), wanted)
+pub(crate) fn fused(network: &Network, task: &TrainTask) -> Result<Built, EngineError> {
+    let training = &task.order.training;
+    let wanted = Wanted { device: training.device, choice: training.engine, threads: task.threads };
+    engine::build(network, Objective::ordered(&task.order), wanted)
 }
 
 /// All events of a training that nobody stops.
-pub(crate) fn events(frame: Frame, assignment: &Assignment) -> Vec<TrainerEvent> {
+pub(crate) fn events(frame: Frame, task: &TrainTask) -> Vec<TrainerEvent> {
+    events_from(frame, task, None)
+}
+
+/// All events of a training that begins with a stored model, if one is given.
+pub(crate) fn events_from(frame: Frame, task: &TrainTask, base: Option<&BaseModel>) -> Vec<TrainerEvent> {
     let mut events = Vec::new();
-    train_with(frame, assignment, &fused, &mut |event| {
+    train_with(frame, task, base, &fused, &mut |event| {
         events.push(event);
         ControlFlow::Continue(())
     });
@@ -132,8 +135,8 @@ fn a_training_killed_anywhere_and_resumed_leaves_the_same_bytes() {
 /// Draws masks at each step, which a resumed training must draw again.
 #[test]
 fn a_training_that_drops_and_is_killed_anywhere_leaves_the_same_bytes() {
-    let dropping = |assignment: &mut Assignment| {
-        (assignment.order.model.dropout, assignment.order.model.recurrent_dropout) = (0.1, 0.1);
+    let dropping = |task: &mut TrainTask| {
+        (task.order.model.dropout, task.order.model.recurrent_dropout) = (0.1, 0.1);
     };
     killed::killed_anywhere(dropping, 9);
 }
@@ -141,7 +144,7 @@ fn a_training_that_drops_and_is_killed_anywhere_leaves_the_same_bytes() {
 #[test]
 fn the_same_order_twice_gives_the_same_bytes_and_another_seed_others() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     finished(&events(sines(2, 60), &order));
     let first = fs::read(&order.model).unwrap();
     finished(&events(sines(2, 60), &order));
@@ -154,12 +157,12 @@ fn the_same_order_twice_gives_the_same_bytes_and_another_seed_others() {
 #[test]
 fn a_checkpoint_that_is_damaged_or_of_another_order_is_left_aside() {
     let folder = tempfile::tempdir().unwrap();
-    let first = assignment(folder.path());
+    let first = task(folder.path());
     finished(&events(sines(3, 60), &first));
     let model = fs::read(&first.model).unwrap();
     let good = fs::read(&first.checkpoint).unwrap();
     let resume = folder.path().join("old.safetensors");
-    let again = Assignment { attempt: 2, resume: Some(resume.clone()), ..first };
+    let again = TrainTask { attempt: 2, resume: Some(resume.clone()), ..first };
 
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
@@ -183,13 +186,13 @@ fn a_checkpoint_that_is_damaged_or_of_another_order_is_left_aside() {
 #[test]
 fn an_epoch_is_told_only_once_its_checkpoint_stands() {
     let folder = tempfile::tempdir().unwrap();
-    let order = assignment(folder.path());
+    let order = task(folder.path());
     let mut seen = 0;
-    train_with(sines(3, 60), &order, &fused, &mut |event| {
+    train_with(sines(3, 60), &order, None, &fused, &mut |event| {
         if let TrainerEvent::Epoch { report } = event {
             seen += 1;
-            let resumed = Assignment { resume: Some(order.checkpoint.clone()), ..order.clone() };
-            train_with(sines(3, 60), &resumed, &fused, &mut |event| {
+            let resumed = TrainTask { resume: Some(order.checkpoint.clone()), ..order.clone() };
+            train_with(sines(3, 60), &resumed, None, &fused, &mut |event| {
                 let TrainerEvent::Started { resumed_after, .. } = event else { panic!("{event:?} came first") };
                 assert_eq!(resumed_after, Some(report.epoch));
                 ControlFlow::Break(())
@@ -203,7 +206,7 @@ fn an_epoch_is_told_only_once_its_checkpoint_stands() {
 #[test]
 fn a_network_learns_sines() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     order.order.training.epochs = 30;
     let events = events(sines(3, 200), &order);
     let metrics = finished(&events);
@@ -221,7 +224,7 @@ fn a_network_learns_sines() {
 #[test]
 fn a_loss_that_is_not_finite_fails_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     order.order.data.scaling = Scaling::NONE;
     order.order.training.optimizer =
         serde_json::from_str(r#"{"type": "sgd", "learning_rate": 10, "momentum": 0.9}"#).unwrap();
@@ -237,7 +240,7 @@ fn a_loss_that_is_not_finite_fails_with_a_reason() {
 #[test]
 fn series_too_short_and_parts_too_small_say_what_would_fit() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     let short = events(sines(3, 14), &order);
     let (fault, code, detail) = failed(&short);
     assert_eq!((fault, code), (Fault::Order, "series_too_short"));
@@ -254,7 +257,7 @@ fn series_too_short_and_parts_too_small_say_what_would_fit() {
 #[test]
 fn parts_without_windows_and_few_windows_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     order.order.training.epochs = 1;
     order.order.data.split =
         Split::Time { training: None, validation: Some(Part::Fraction(0.03)), test: Some(Part::Fraction(0.1)) };
@@ -268,7 +271,7 @@ fn parts_without_windows_and_few_windows_are_warned_of() {
 #[test]
 fn training_stops_early_and_keeps_the_best_weights() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     order.order.training.epochs = 500;
     order.order.training.early_stopping = Some(EarlyStopping { patience: 3, min_delta: 0.001 });
     let events = events(sines(3, 60), &order);
@@ -299,8 +302,8 @@ pub(crate) fn rail() -> Frame {
     }
 }
 
-pub(crate) fn rail_assignment(folder: &Path, validation: &str) -> Assignment {
-    let mut order = assignment(folder);
+pub(crate) fn rail_task(folder: &Path, validation: &str) -> TrainTask {
+    let mut order = task(folder);
     let part = |text: &str| -> Option<Part> { Some(Part::Range(serde_json::from_str::<TimeRange>(text).unwrap())) };
     order.order.data = DataSpec {
         targets: vec!["rail".into()],
@@ -326,7 +329,7 @@ pub(crate) fn rail_assignment(folder: &Path, validation: &str) -> Assignment {
 fn the_seasonal_naive_forecast_of_the_rail_data_errs_as_published() {
     let folder = tempfile::tempdir().unwrap();
     let judged = |range: &str| {
-        let events = events(rail(), &rail_assignment(folder.path(), range));
+        let events = events(rail(), &rail_task(folder.path(), range));
         let TrainerEvent::Started { windows, .. } = &events[0] else { panic!("{events:?}") };
         (*windows, finished(&events).baselines.seasonal_naive.validation.unwrap().mae)
     };

@@ -1,4 +1,4 @@
-//! The trainer's process: an assignment in on its standard input, events out, files by path.
+//! The trainer's process: a task in on its standard input, events out, files by path.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -6,15 +6,15 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use gatecast_core::trainer::{Assignment, Fault, TrainerEvent};
+use gatecast_core::trainer::{Fault, Task, TrainTask, TrainerEvent};
 use gatecast_data::{Encoding, UploadOptions, ingest};
 use gatecast_learn::train::train;
 use gatecast_model::bundle;
 
-use crate::learn::{assignment, epochs, finished};
+use crate::learn::{epochs, finished, task};
 
-/// An assignment to train on a stored dataset of two sines.
-fn stored(folder: &Path) -> Assignment {
+/// A task to train on a stored dataset of two sines.
+fn stored(folder: &Path) -> TrainTask {
     let mut csv = "series,time,x\n".to_owned();
     for series in 0..2 {
         for day in 0..90 {
@@ -24,15 +24,15 @@ fn stored(folder: &Path) -> Assignment {
         }
     }
     let ingested = ingest(csv.as_bytes(), Encoding::Identity, &UploadOptions::default(), folder).unwrap();
-    let mut assignment = assignment(folder);
-    assignment.dataset.path = folder.join(format!("{}.parquet", ingested.sha256));
-    fs::rename(&ingested.points, &assignment.dataset.path).unwrap();
-    fs::rename(&ingested.index, assignment.dataset.path.with_extension("index.parquet")).unwrap();
-    assignment.dataset.sha256 = ingested.sha256.clone();
-    assignment
+    let mut task = task(folder);
+    task.dataset.path = folder.join(format!("{}.parquet", ingested.sha256));
+    fs::rename(&ingested.points, &task.dataset.path).unwrap();
+    fs::rename(&ingested.index, task.dataset.path.with_extension("index.parquet")).unwrap();
+    task.dataset.sha256 = ingested.sha256.clone();
+    task
 }
 
-fn start(assignment: &Assignment) -> Child {
+fn start(task: &TrainTask) -> Child {
     let mut child = Command::new(env!("CARGO_BIN_EXE_gatecast"))
         .arg("train")
         .env_clear()
@@ -40,7 +40,7 @@ fn start(assignment: &Assignment) -> Child {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let line = serde_json::to_string(assignment).unwrap() + "\n";
+    let line = serde_json::to_string(&Task::Train(task.clone())).unwrap() + "\n";
     child.stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
     child
 }
@@ -66,7 +66,7 @@ fn the_process_trains_as_the_library_does() {
 
     let bytes = fs::read(&here.model).unwrap();
     here.model = folder.path().join("model-2.safetensors");
-    train(&here, gatecast_nn::engine::build, &mut |_| ControlFlow::Continue(()));
+    train(&here, None, gatecast_nn::engine::build, &mut |_| ControlFlow::Continue(()));
     assert!(fs::read(&here.model).unwrap() == bytes);
 }
 
@@ -104,7 +104,7 @@ fn a_dataset_that_is_gone_or_damaged_fails_the_job() {
 }
 
 #[test]
-fn a_line_that_is_no_assignment_is_refused() {
+fn a_line_that_is_no_task_is_refused() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_gatecast"))
         .arg("train")
         .stdin(Stdio::piped())

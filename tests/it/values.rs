@@ -6,14 +6,14 @@ use std::path::Path;
 use gatecast_core::forecast::Forecast;
 use gatecast_core::metric_values::FinalMetrics;
 use gatecast_core::order::DataSpec;
-use gatecast_core::trainer::Assignment;
+use gatecast_core::trainer::TrainTask;
 use gatecast_data::Frame;
 use gatecast_data::frame::{FrameColumn, FrameSeries};
 use gatecast_model::bundle;
 use serde_json::{Value, json};
 
 use crate::forecast::House;
-use crate::learn::{assignment, events, finished};
+use crate::learn::{events, finished, task};
 
 mod differencing;
 mod missing;
@@ -42,24 +42,23 @@ pub(crate) fn frame(series: &[(&str, Vec<f64>)]) -> Frame {
 }
 
 /// A small training with these fields of `data` besides: a context of 12, a horizon of 3.
-pub(crate) fn ordered(folder: &Path, fields: Value) -> Assignment {
-    let mut assignment = assignment(folder);
-    let mut data = serde_json::to_value(&assignment.order.data).unwrap();
+pub(crate) fn ordered(folder: &Path, fields: Value) -> TrainTask {
+    let mut task = task(folder);
+    let mut data = serde_json::to_value(&task.order.data).unwrap();
     fields.as_object().unwrap().iter().for_each(|(key, value)| data[key] = value.clone());
-    assignment.order.data = serde_json::from_value::<DataSpec>(data).unwrap();
-    assignment.order.training.epochs = 40;
-    assignment.order.training.optimizer =
-        serde_json::from_value(json!({"type": "adam", "learning_rate": 0.02})).unwrap();
-    assignment
+    task.order.data = serde_json::from_value::<DataSpec>(data).unwrap();
+    task.order.training.epochs = 40;
+    task.order.training.optimizer = serde_json::from_value(json!({"type": "adam", "learning_rate": 0.02})).unwrap();
+    task
 }
 
 /// Trains, keeps the model in a house, and gives its metrics.
 pub(crate) async fn trained(frame: Frame, fields: Value) -> (House, gatecast_core::ids::ModelId, FinalMetrics) {
     let house = House::new().await;
-    let assignment = ordered(house.folder.path(), fields);
-    let metrics = finished(&events(frame, &assignment));
-    let bundle = bundle::read(&assignment.model).unwrap();
-    assert_eq!(bundle.manifest.order, assignment.order);
+    let task = ordered(house.folder.path(), fields);
+    let metrics = finished(&events(frame, &task));
+    let bundle = bundle::read(&task.model).unwrap();
+    assert_eq!(bundle.manifest.order, task.order);
     let id = house.keep(&bundle).await;
     (house, id, metrics)
 }

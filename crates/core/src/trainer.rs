@@ -1,11 +1,11 @@
 //! What the supervisor and the trainer (a child process) say to each other.
 //!
-//! The supervisor writes one [`Assignment`] as one line of JSON to the child's standard input and
-//! keeps that pipe open: its end tells the child that nobody waits any more, and the child exits.
+//! The supervisor writes one [`Task`] as one line of JSON to the child's standard input and keeps
+//! that pipe open. EOF on it means that the server is gone, and the child exits.
 //! The child writes [`TrainerEvent`]s, one a line, to its standard output; its log goes to standard
 //! error. The last event is `finished` or `failed`; a child that ends without either has crashed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,12 +15,23 @@ use super::ids::{DatasetId, JobId, ModelId};
 use super::metric_values::{EpochReport, FinalMetrics};
 use super::order::TrainSpec;
 
-/// One attempt at one training job.
+/// What one trainer process does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Assignment {
+#[serde(tag = "task", rename_all = "snake_case")]
+pub enum Task {
+    /// Trains a network from fresh weights.
+    Train(TrainTask),
+    /// Trains on from a stored model.
+    Finetune(FinetuneTask),
+    /// Forecasts the past with a stored model.
+    Backtest(BacktestTask),
+}
+
+/// One attempt at one training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainTask {
     pub job: JobId,
     pub attempt: u32,
-    /// Resolved: no field that training depends on is open.
     pub order: TrainSpec,
     pub dataset: DatasetSource,
     /// Where to continue from, if an earlier attempt left a checkpoint.
@@ -31,40 +42,27 @@ pub struct Assignment {
     pub model: PathBuf,
     /// Threads for the tensor work; part of what the resulting bytes depend on.
     pub threads: usize,
-    /// Learn on from a stored model instead of from fresh weights.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finetune: Option<FineTuning>,
-    /// Compute the baselines that take their time too: linear and Theta.
+    /// Compute the expensive baselines too: linear and Theta.
     #[serde(default)]
     pub all_baselines: bool,
-    /// Judge a stored model instead of training one; `order` is then the one that trained it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backtest: Option<Backtest>,
 }
 
-/// A model to judge on the past.
+/// One attempt at a training that begins with a stored model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Backtest {
-    pub id: ModelId,
-    /// Its bundle.
-    pub model: PathBuf,
-    pub folds: usize,
-    pub step: Option<usize>,
-    pub gap: usize,
-    pub horizon: Option<usize>,
-    pub until: Option<jiff::Timestamp>,
-    /// Where to put the points of all folds.
-    pub points: PathBuf,
+pub struct FinetuneTask {
+    #[serde(flatten)]
+    pub train: TrainTask,
+    pub base: BaseModel,
 }
 
-/// A model to learn on from.
+/// A stored model to begin with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FineTuning {
+pub struct BaseModel {
     /// Its id, for the new model's manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<ModelId>,
-    /// Its bundle. Network and columns must be those of the order.
-    pub model: PathBuf,
+    /// Its file. Network and columns must be those of the order.
+    pub bundle: PathBuf,
     /// Variables that keep their values, by the beginning of their names: `recurrent.0` is the whole
     /// first layer.
     #[serde(default)]
@@ -72,6 +70,38 @@ pub struct FineTuning {
     /// Fit the scaling to the new training part; else the model's own is kept.
     #[serde(default)]
     pub refit_scaling: bool,
+}
+
+/// One attempt at a backtest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BacktestTask {
+    pub job: JobId,
+    pub attempt: u32,
+    pub dataset: DatasetSource,
+    pub id: ModelId,
+    /// The model's file.
+    pub model: PathBuf,
+    pub folds: usize,
+    /// Points from one origin to the next.
+    pub step: usize,
+    /// Steps after an origin that are forecast and not evaluated.
+    pub gap: usize,
+    /// Points ahead.
+    pub horizon: usize,
+    pub until: Option<jiff::Timestamp>,
+    /// Where to put the points of all folds.
+    pub points: PathBuf,
+}
+
+impl Task {
+    /// The file that the task leaves behind.
+    pub fn output(&self) -> &Path {
+        match self {
+            Self::Train(task) => &task.model,
+            Self::Finetune(task) => &task.train.model,
+            Self::Backtest(task) => &task.points,
+        }
+    }
 }
 
 /// The exact data an attempt learns from.

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::training_state::TrainingState;
 use gatecast_core::model::FinetunedFrom;
 use gatecast_core::order::Optimizer;
-use gatecast_core::trainer::Assignment;
+use gatecast_core::trainer::TrainTask;
 use gatecast_files::{atomic_write, hex};
 use gatecast_model::error::LearnError;
 use gatecast_nn::optimizer::OptimizerState;
@@ -52,11 +52,11 @@ pub enum Unusable {
 pub struct Identity(String);
 
 impl Identity {
-    pub fn new(assignment: &Assignment, engine: &str, finetuned_from: Option<&FinetunedFrom>) -> Self {
+    pub fn new(task: &TrainTask, engine: &str, finetuned_from: Option<&FinetunedFrom>) -> Self {
         let mut hash = Sha256::new();
         hash.update(engine);
-        hash.update(serde_json::to_vec(&assignment.order).unwrap_or_default());
-        hash.update(&assignment.dataset.sha256);
+        hash.update(serde_json::to_vec(&task.order).unwrap_or_default());
+        hash.update(&task.dataset.sha256);
         if let Some(from) = finetuned_from {
             hash.update(serde_json::to_vec(from).unwrap_or_default());
         }

@@ -1,6 +1,6 @@
 //! The trainer's process: `gatecast train`.
 //!
-//! One line of JSON comes in on standard input, the assignment; events go out on standard output,
+//! One line of JSON comes in on standard input, the task; events go out on standard output,
 //! one a line; the log goes to standard error. The pipe on standard input stays open while someone
 //! waits for the training: when it ends, this process ends, wherever it is. That loses nothing, for
 //! checkpoints and models appear whole or not at all.
@@ -16,28 +16,28 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use super::progress::EventSink;
 use super::{backtest, train};
-use gatecast_core::trainer::{Assignment, TrainerEvent};
+use gatecast_core::trainer::{Task, TrainerEvent};
 use gatecast_model::error::LearnError;
 use gatecast_nn::engine::MakeEngine;
 
-/// Longer than any assignment that the API lets through.
-const LONGEST_ASSIGNMENT: u64 = 16 << 20;
+/// Longer than any task that the API lets through.
+const LONGEST_TASK: u64 = 16 << 20;
 
-/// Does the assignment of the process that started this one, with the engines that `make` makes.
+/// Runs the task given by the process that started this one, with the engines that `make` makes.
 pub fn run(make: MakeEngine) -> io::Result<()> {
     let mut line = String::new();
-    io::stdin().lock().take(LONGEST_ASSIGNMENT).read_line(&mut line)?;
-    let assignment: Assignment =
-        serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    io::stdin().lock().take(LONGEST_TASK).read_line(&mut line)?;
+    let task: Task = serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     thread::Builder::new().name("watcher".to_owned()).spawn(end_with_parent)?;
     let training = panic::catch_unwind(AssertUnwindSafe(|| {
         let sink: &mut EventSink<'_> = &mut |event| match write(&event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         };
-        match &assignment.backtest {
-            Some(task) => backtest::run(&assignment, task, sink),
-            None => train::train(&assignment, make, sink),
+        match &task {
+            Task::Train(task) => train::train(task, None, make, sink),
+            Task::Finetune(task) => train::train(&task.train, Some(&task.base), make, sink),
+            Task::Backtest(task) => backtest::run(task, sink),
         }
     }));
     match training {

@@ -30,32 +30,38 @@ use monitor::TrainingMonitor;
 use warm_start::PretrainedModel;
 
 use gatecast_core::order::{Device, Head, ScalingChoice};
-use gatecast_core::trainer::{Assignment, TrainerEvent};
+use gatecast_core::trainer::{BaseModel, TrainTask, TrainerEvent};
 use gatecast_data::Frame;
 use gatecast_nn::engine::{Built, Engine, EngineError, MakeEngine, Objective, Wanted};
 use gatecast_nn::network::Network;
 
-/// Runs one assignment. The last event is `finished` or `failed`, unless `sink` breaks.
-pub fn train(assignment: &Assignment, make: MakeEngine, sink: &mut EventSink<'_>) {
+/// Runs one training. The last event is `finished` or `failed`, unless `sink` breaks.
+pub fn train(task: &TrainTask, base: Option<&BaseModel>, make: MakeEngine, sink: &mut EventSink<'_>) {
     let run = |sink: &mut EventSink<'_>| {
-        let frame = source::read(&assignment.dataset, &input_columns(&assignment.order.data))?;
-        train_on(frame, assignment, &|network, assignment| build_engine(make, network, assignment), sink)
+        let frame = source::read(&task.dataset, &input_columns(&task.order.data))?;
+        train_on(frame, task, base, &|network, task| build_engine(make, network, task), sink)
     };
     end(run(sink), sink);
 }
 
 /// Makes the engine for a network.
-pub type EngineMaker<'m> = dyn Fn(&Network, &Assignment) -> Result<Built, EngineError> + 'm;
+pub type EngineMaker<'m> = dyn Fn(&Network, &TrainTask) -> Result<Built, EngineError> + 'm;
 
-fn build_engine(make: MakeEngine, network: &Network, assignment: &Assignment) -> Result<Built, EngineError> {
-    let training = &assignment.order.training;
-    let wanted = Wanted { device: training.device, choice: training.engine, threads: assignment.threads };
-    make(network, Objective::ordered(&assignment.order), wanted)
+fn build_engine(make: MakeEngine, network: &Network, task: &TrainTask) -> Result<Built, EngineError> {
+    let training = &task.order.training;
+    let wanted = Wanted { device: training.device, choice: training.engine, threads: task.threads };
+    make(network, Objective::ordered(&task.order), wanted)
 }
 
-/// Runs one assignment on a frame in memory and an engine of the caller's.
-pub fn train_with(frame: Frame, assignment: &Assignment, engine: &EngineMaker<'_>, sink: &mut EventSink<'_>) {
-    end(train_on(frame, assignment, engine, sink), sink);
+/// Runs one training on a frame in memory and an engine of the caller's.
+pub fn train_with(
+    frame: Frame,
+    task: &TrainTask,
+    base: Option<&BaseModel>,
+    engine: &EngineMaker<'_>,
+    sink: &mut EventSink<'_>,
+) {
+    end(train_on(frame, task, base, engine, sink), sink);
 }
 
 fn end(run: Result<TrainerEvent, Interrupted>, sink: &mut EventSink<'_>) {
@@ -72,7 +78,7 @@ fn end(run: Result<TrainerEvent, Interrupted>, sink: &mut EventSink<'_>) {
 
 /// One attempt under way.
 struct Trainer<'t> {
-    assignment: &'t Assignment,
+    task: &'t TrainTask,
     prepared: Prepared,
     training: Windows,
     validation: Windows,
@@ -97,21 +103,22 @@ struct Trainer<'t> {
 
 fn train_on(
     frame: Frame,
-    assignment: &Assignment,
+    task: &TrainTask,
+    base: Option<&BaseModel>,
     engine: &EngineMaker<'_>,
     sink: &mut EventSink<'_>,
 ) -> Result<TrainerEvent, Interrupted> {
-    let mut trainer = Trainer::new(frame, assignment, engine)?;
+    let mut trainer = Trainer::new(frame, task, base, engine)?;
     let mut state = trainer.begin(sink)?;
     trainer.find_rate(&mut state, sink)?;
     let mut monitor = TrainingMonitor::after(&state.history);
     let stopped_by = loop {
-        if let Some(reason) = state.stopped_by(&assignment.order.training) {
+        if let Some(reason) = state.stopped_by(&task.order.training) {
             break reason;
         }
         let report = trainer.epoch(&mut state, sink)?;
         let report = state.end_epoch(report).clone();
-        checkpoint::write(&assignment.checkpoint, &trainer.identity, &state)?;
+        checkpoint::write(&task.checkpoint, &trainer.identity, &state)?;
         trainer.progress.reach(report.epoch);
         let warnings = monitor.see(&report);
         emit(sink, TrainerEvent::Epoch { report })?;
@@ -123,13 +130,17 @@ fn train_on(
 }
 
 impl<'t> Trainer<'t> {
-    fn new(frame: Frame, assignment: &'t Assignment, engine: &EngineMaker<'_>) -> Result<Self, LearnError> {
-        let (data, model) = (&assignment.order.data, &assignment.order.model);
+    fn new(
+        frame: Frame,
+        task: &'t TrainTask,
+        base: Option<&BaseModel>,
+        engine: &EngineMaker<'_>,
+    ) -> Result<Self, LearnError> {
+        let (data, model) = (&task.order.data, &task.order.model);
         if model.head == (Head::NegativeBinomial {}) {
             validate_counts::check(&frame, data.targets.len())?;
         }
-        let base =
-            assignment.finetune.as_ref().map(|tuning| PretrainedModel::read(tuning, &assignment.order)).transpose()?;
+        let base = base.map(|base| PretrainedModel::read(base, &task.order)).transpose()?;
         let known = base.as_ref().map(|base| &base.bundle.manifest.encodings);
         let mut prepared = Prepared::encoded(frame, data, known)?;
         if let Some(base) = base.as_ref().filter(|base| base.from.scaling == ScalingChoice::Keep) {
@@ -145,26 +156,26 @@ impl<'t> Trainer<'t> {
         if let Some(base) = &base {
             base.check_network(&network)?;
         }
-        check_memory(assignment, &network, &prepared, training.len())?;
-        let Built { engine, reason } = engine(&network, assignment)?;
+        check_memory(task, &network, &prepared, training.len())?;
+        let Built { engine, reason } = engine(&network, task)?;
         let validation = Windows::of(&prepared, PartName::Validation);
-        let rates = Rates::new(&assignment.order.training, training.len());
+        let rates = Rates::new(&task.order.training, training.len());
         let frozen = base.as_ref().map_or(&[][..], |base| &base.frozen);
         Ok(Self {
-            assignment,
+            task,
             test: Windows::of(&prepared, PartName::Test),
             gradient: vec![0.0; network.parameter_count()],
             norms: GradientNorms::new(&network, frozen),
             order: (0..count).collect(),
-            progress: Progress::new(extent(assignment, &rates, training.len(), validation.len(), 0.0), 0),
+            progress: Progress::new(extent(task, &rates, training.len(), validation.len(), 0.0), 0),
             rates,
-            identity: Identity::new(assignment, engine.name(), base.as_ref().map(|base| &base.from)),
+            identity: Identity::new(task, engine.name(), base.as_ref().map(|base| &base.from)),
             base,
             training,
             validation,
             prepared,
             network,
-            objective: Objective::ordered(&assignment.order),
+            objective: Objective::ordered(&task.order),
             engine,
             reason,
             batcher: Batcher::default(),
@@ -174,8 +185,8 @@ impl<'t> Trainer<'t> {
 }
 
 /// What there is to do at the most, after epochs that took so many seconds.
-fn extent(assignment: &Assignment, rates: &Rates, training: u64, judged: u64, seconds: f64) -> Extent {
-    let limit = assignment.order.training.time_limit_seconds;
+fn extent(task: &TrainTask, rates: &Rates, training: u64, judged: u64, seconds: f64) -> Extent {
+    let limit = task.order.training.time_limit_seconds;
     Extent {
         training_windows: training,
         judged_windows: judged,
@@ -185,12 +196,12 @@ fn extent(assignment: &Assignment, rates: &Rates, training: u64, judged: u64, se
 }
 
 fn check_memory(
-    assignment: &Assignment,
+    task: &TrainTask,
     network: &Network,
     prepared: &Prepared,
     training_windows: u64,
 ) -> Result<(), LearnError> {
-    let training = &assignment.order.training;
+    let training = &task.order.training;
     // A card has memory of its own, and says itself when it is full.
     let Some(machine) = Machine::here().filter(|_| !matches!(training.device, Device::Cuda(_))) else { return Ok(()) };
     let demand = Demand {

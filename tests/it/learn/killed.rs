@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use gatecast_core::trainer::Assignment;
+use gatecast_core::trainer::{BaseModel, TrainTask};
 use gatecast_learn::train::train_with;
 use gatecast_nn::engine::{Batch, Built, Engine, EngineError, Inputs, Steps};
 use gatecast_nn::network::Network;
 
-use super::{assignment, epochs, events, finished, fused, sines};
+use super::{epochs, events_from, finished, fused, sines, task};
 
 /// An engine that dies after so many computations.
 struct Mortal {
@@ -61,43 +61,48 @@ impl Engine for Mortal {
 }
 
 /// Trains until the engine dies, after `computations`; how many it would have made.
-fn train_mortal(assignment: &Assignment, computations: u32) -> u32 {
+fn train_mortal(task: &TrainTask, base: Option<&BaseModel>, computations: u32) -> u32 {
     let left = Arc::new(AtomicU32::new(computations));
-    let maker = |network: &Network, assignment: &Assignment| -> Result<Built, EngineError> {
-        let Built { engine, reason } = fused(network, assignment)?;
+    let maker = |network: &Network, task: &TrainTask| -> Result<Built, EngineError> {
+        let Built { engine, reason } = fused(network, task)?;
         Ok(Built { engine: Box::new(Mortal { inner: engine, left: left.clone() }), reason })
     };
-    train_with(sines(3, 60), assignment, &maker, &mut |_| ControlFlow::Continue(()));
+    train_with(sines(3, 60), task, base, &maker, &mut |_| ControlFlow::Continue(()));
     computations - left.load(Ordering::Relaxed)
 }
 
 /// Kills a training after every so many computations, and holds what comes of it to what comes of
 /// one that nobody killed.
-pub(crate) fn killed_anywhere(change: impl Fn(&mut Assignment), every: usize) {
+pub(crate) fn killed_anywhere(change: impl Fn(&mut TrainTask), every: usize) {
+    killed_anywhere_from(None, change, every);
+}
+
+/// The same, of a training that begins with a stored model, if one is given.
+pub(crate) fn killed_anywhere_from(base: Option<&BaseModel>, change: impl Fn(&mut TrainTask), every: usize) {
     let changed = |folder: &Path| {
-        let mut assignment = assignment(folder);
-        change(&mut assignment);
-        assignment
+        let mut task = task(folder);
+        change(&mut task);
+        task
     };
     let folder = tempfile::tempdir().unwrap();
     let whole = changed(folder.path());
-    let uninterrupted = events(sines(3, 60), &whole);
+    let uninterrupted = events_from(sines(3, 60), &whole, base);
     let metrics = finished(&uninterrupted);
     let bytes = fs::read(&whole.model).unwrap();
-    let computations = train_mortal(&whole, 1_000_000);
+    let computations = train_mortal(&whole, base, 1_000_000);
     assert!(computations > 10, "{computations}");
     for killed_after in (0..computations).step_by(every) {
         let folder = tempfile::tempdir().unwrap();
         let first = changed(folder.path());
-        train_mortal(&first, killed_after);
+        train_mortal(&first, base, killed_after);
         assert!(!first.model.exists());
-        let second = Assignment {
+        let second = TrainTask {
             attempt: 2,
             resume: first.checkpoint.exists().then(|| first.checkpoint.clone()),
             checkpoint: folder.path().join("checkpoint-2.safetensors"),
             ..first
         };
-        let resumed = events(sines(3, 60), &second);
+        let resumed = events_from(sines(3, 60), &second, base);
         assert_eq!(finished(&resumed), metrics, "killed after {killed_after}");
         assert_eq!(epochs(&resumed), epochs(&uninterrupted), "killed after {killed_after}");
         assert!(fs::read(&second.model).unwrap() == bytes, "killed after {killed_after}");

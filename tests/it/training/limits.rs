@@ -2,11 +2,11 @@
 
 use gatecast_core::model::StoppedBy;
 use gatecast_core::order::EarlyStopping;
-use gatecast_core::trainer::{Assignment, Fault, TrainerEvent};
+use gatecast_core::trainer::{Fault, TrainTask, TrainerEvent};
 use gatecast_model::bundle;
 
 use crate::learn::killed::killed_anywhere;
-use crate::learn::{assignment, epochs, events, failed, finished, sines, warnings};
+use crate::learn::{epochs, events, failed, finished, sines, task, warnings};
 
 fn infos(events: &[TrainerEvent]) -> Vec<&str> {
     let mut codes = Vec::new();
@@ -18,14 +18,14 @@ fn infos(events: &[TrainerEvent]) -> Vec<&str> {
     codes
 }
 
-fn stopped_by(assignment: &Assignment) -> Option<StoppedBy> {
-    bundle::read(&assignment.model).unwrap().manifest.stopped_by
+fn stopped_by(task: &TrainTask) -> Option<StoppedBy> {
+    bundle::read(&task.model).unwrap().manifest.stopped_by
 }
 
 #[test]
 fn so_many_steps_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     let all = events(sines(3, 60), &order);
     assert_eq!((epochs(&all).len(), stopped_by(&order), infos(&all)), (5, Some(StoppedBy::Epochs), vec![]));
 
@@ -37,13 +37,13 @@ fn so_many_steps_and_no_more() {
     assert_eq!(infos(&few), ["max_steps_reached"]);
     assert_eq!(epochs(&few)[0], epochs(&all)[0]);
     assert!(epochs(&few)[1].validation.is_some(), "what was learnt of the epoch is judged");
-    killed_anywhere(|assignment| assignment.order.training.max_steps = Some(8), 2);
+    killed_anywhere(|task| task.order.training.max_steps = Some(8), 2);
 }
 
 #[test]
 fn time_that_is_over_ends_a_training_well() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     order.order.training.epochs = 100_000;
     order.order.training.time_limit_seconds = Some(0.2);
     let events = events(sines(3, 60), &order);
@@ -57,7 +57,7 @@ fn time_that_is_over_ends_a_training_well() {
 #[test]
 fn early_stopping_is_said_and_a_plateau_warned_of_once() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     order.order.training.epochs = 40;
     order.order.training.optimizer = serde_json::from_str(r#"{"type": "sgd", "learning_rate": 1e-9}"#).unwrap();
     order.order.training.early_stopping = Some(EarlyStopping { patience: 20, min_delta: 0.5 });
@@ -70,7 +70,7 @@ fn early_stopping_is_said_and_a_plateau_warned_of_once() {
 #[test]
 fn each_epoch_tells_the_gradient_of_each_layer() {
     let folder = tempfile::tempdir().unwrap();
-    let order = assignment(folder.path());
+    let order = task(folder.path());
     for report in epochs(&events(sines(3, 60), &order)) {
         let layers: Vec<&str> = report.gradient_norm.keys().map(String::as_str).collect();
         assert_eq!(layers, ["head", "recurrent.0", "recurrent.1"]);
@@ -81,7 +81,7 @@ fn each_epoch_tells_the_gradient_of_each_layer() {
 #[test]
 fn what_no_memory_holds_is_refused_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     // Terabytes of what three wide layers remember of one batch.
     order.order.model.layers = vec![8192.into(); 3];
     order.order.training.batch_size = 65_536;

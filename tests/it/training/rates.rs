@@ -3,23 +3,23 @@
 use std::fs;
 
 use gatecast_core::order::{Cell, ModelSpec, Optimizer, Rate, Schedule};
-use gatecast_core::trainer::{Assignment, TrainerEvent};
+use gatecast_core::trainer::{TrainTask, TrainerEvent};
 use gatecast_model::bundle;
 
 use crate::learn::killed::killed_anywhere;
-use crate::learn::{assignment, epochs, events, finished, sines};
+use crate::learn::{epochs, events, finished, sines, task};
 
 fn optimizer(text: &str) -> Optimizer {
     serde_json::from_str(text).unwrap()
 }
 
-fn with(schedule: &str) -> impl Fn(&mut Assignment) {
+fn with(schedule: &str) -> impl Fn(&mut TrainTask) {
     let schedule: Schedule = serde_json::from_str(schedule).unwrap();
-    move |assignment| assignment.order.training.schedule = schedule
+    move |task| task.order.training.schedule = schedule
 }
 
-fn rates(assignment: &Assignment) -> Vec<f64> {
-    let events = events(sines(3, 60), assignment);
+fn rates(task: &TrainTask) -> Vec<f64> {
+    let events = events(sines(3, 60), task);
     finished(&events);
     epochs(&events).iter().map(|report| report.learning_rate.unwrap()).collect()
 }
@@ -27,7 +27,7 @@ fn rates(assignment: &Assignment) -> Vec<f64> {
 #[test]
 fn each_epoch_tells_the_rate_of_its_last_step() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     assert_eq!(rates(&order), [0.01; 5]);
     with(r#"{"type": "step", "every": 2, "factor": 0.5}"#)(&mut order);
     assert_eq!(rates(&order), [0.01, 0.01, 0.005, 0.005, 0.0025]);
@@ -60,19 +60,19 @@ fn every_optimiser_goes_on_after_a_kill_to_the_same_bytes() {
         r#"{"type": "rmsprop", "momentum": 0.5}"#,
         r#"{"type": "sgd", "momentum": 0.9, "nesterov": true}"#,
     ] {
-        killed_anywhere(|assignment| assignment.order.training.optimizer = optimizer(text), 17);
+        killed_anywhere(|task| task.order.training.optimizer = optimizer(text), 17);
     }
 }
 
-fn finds(assignment: &mut Assignment) {
-    assignment.order.training.optimizer = optimizer(r#"{"type": "adam", "learning_rate": "find"}"#);
-    assignment.order.model = ModelSpec { cell: Cell::Gru, layers: vec![5.into()], ..ModelSpec::default() };
+fn finds(task: &mut TrainTask) {
+    task.order.training.optimizer = optimizer(r#"{"type": "adam", "learning_rate": "find"}"#);
+    task.order.model = ModelSpec { cell: Cell::Gru, layers: vec![5.into()], ..ModelSpec::default() };
 }
 
 #[test]
 fn a_rate_that_is_found_is_told_and_kept_and_good() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     order.order.training.epochs = 10;
     finds(&mut order);
     let told = events(sines(3, 200), &order);
@@ -105,7 +105,7 @@ fn what_was_found_outlasts_a_kill() {
 #[test]
 fn another_seed_finds_by_itself_and_the_same_one_finds_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let mut order = assignment(folder.path());
+    let mut order = task(folder.path());
     order.order.training.epochs = 1;
     finds(&mut order);
     finished(&events(sines(3, 60), &order));

@@ -29,7 +29,7 @@ fn uneven_readings_are_learnt_by_the_day() {
     std::fs::rename(&ingested.index, order.dataset.path.with_extension("index.parquet")).unwrap();
     order.dataset.sha256 = ingested.sha256;
     let mut told = Vec::new();
-    train(&order, gatecast_nn::engine::build, &mut |event| {
+    train(&order, None, gatecast_nn::engine::build, &mut |event| {
         told.push(event);
         ControlFlow::Continue(())
     });
@@ -42,7 +42,7 @@ fn uneven_readings_are_learnt_by_the_day() {
 
     order.order.data.resample = None;
     let mut told = Vec::new();
-    train(&order, gatecast_nn::engine::build, &mut |event| {
+    train(&order, None, gatecast_nn::engine::build, &mut |event| {
         told.push(event);
         ControlFlow::Continue(())
     });

@@ -18,7 +18,7 @@ use gatecast_core::backtest::{BacktestResult, FoldErrors, SeriesErrors, StepErro
 use gatecast_core::forecast::{Forecast, SeriesRequest};
 use gatecast_core::frequency::Frequency;
 use gatecast_core::model::Manifest;
-use gatecast_core::trainer::{Assignment, Backtest, Fault, TrainerEvent};
+use gatecast_core::trainer::{BacktestTask, Fault, TrainerEvent};
 use gatecast_data::frame::{Frame, FrameSeries};
 use gatecast_forecast::{ForecastError, LocalModel};
 use gatecast_model::features::{future_window, input_columns, reach};
@@ -50,9 +50,9 @@ enum Halt {
     Nothing(String),
 }
 
-/// Runs one assignment. The last event is `backtested` or `failed`, unless `sink` breaks.
-pub fn run(assignment: &Assignment, task: &Backtest, sink: &mut EventSink<'_>) {
-    let last = match judge(assignment, task, sink) {
+/// Runs one backtest. The last event is `backtested` or `failed`, unless `sink` breaks.
+pub fn run(task: &BacktestTask, sink: &mut EventSink<'_>) {
+    let last = match judge(task, sink) {
         Ok(finished) => finished,
         Err(Halt::Stopped) => return,
         Err(halt) => failure(&halt),
@@ -95,12 +95,12 @@ struct Judge {
     series: Vec<Sums>,
 }
 
-fn judge(assignment: &Assignment, task: &Backtest, sink: &mut EventSink<'_>) -> Result<TrainerEvent, Halt> {
+fn judge(task: &BacktestTask, sink: &mut EventSink<'_>) -> Result<TrainerEvent, Halt> {
     let model = LocalModel::read(&task.model).map_err(|error| Halt::Model(error.to_string()))?;
     let manifest = model.manifest();
-    let horizon = task.horizon.unwrap_or(manifest.horizon).max(1);
-    let step = task.step.unwrap_or(horizon).max(1);
-    let frame = missing::on_grid(source::read(&assignment.dataset, &input_columns(&manifest.order.data))?)?;
+    let horizon = task.horizon.max(1);
+    let step = task.step.max(1);
+    let frame = missing::on_grid(source::read(&task.dataset, &input_columns(&manifest.order.data))?)?;
     let frame = match task.until {
         Some(until) => cut(frame, until.as_microsecond()),
         None => frame,

@@ -55,7 +55,7 @@ impl Trainer<'_> {
         began: Instant,
         sink: &mut EventSink<'_>,
     ) -> Result<Learnt, Interrupted> {
-        let training = &self.assignment.order.training;
+        let training = &self.task.order.training;
         let order_rate = state.learning_rate(training).ok_or(LearnError::Unresolved("training.optimizer"))?;
         let base = self.rates.base(order_rate, state.history.iter().map(EpochReport::monitored_loss));
         let seconds_before = state.seconds();
@@ -97,7 +97,7 @@ impl Trainer<'_> {
         let windows = numbers.iter().filter_map(|&number| self.training.get(u64::from(number)));
         self.batcher.gather(&self.prepared, self.network.output, windows);
         let inputs = Inputs { batch: numbers.len(), steps: self.prepared.shape.context, values: &self.batcher.inputs };
-        let draw = Some(DropoutKey { seed: self.assignment.order.training.seed, step });
+        let draw = Some(DropoutKey { seed: self.task.order.training.seed, step });
         let (weights, units) = (&self.batcher.weights, &self.batcher.units);
         let batch = Batch { draw, weights, units, ..Batch::new(inputs, &self.batcher.targets) };
         let loss = self.engine.loss_and_gradient(parameters, batch, &mut self.gradient)?;
@@ -109,7 +109,7 @@ impl Trainer<'_> {
 
     /// One step along `gradient`.
     pub(super) fn move_weights(&mut self, state: &mut TrainingState, learning_rate: f64) {
-        if let Some(bound) = self.assignment.order.training.clip {
+        if let Some(bound) = self.task.order.training.clip {
             clip(bound, &self.network, &mut self.gradient);
         }
         state.optimizer.step(&mut state.parameters, &self.gradient, learning_rate);

@@ -28,13 +28,13 @@ impl Trainer<'_> {
             test: self.judge(&state.best, PartName::Test, sink)?,
         };
         let judged = Judged { training: &self.training, validation: &self.validation, test: &self.test };
-        let baselines = judge_all(&self.prepared, judged, self.assignment.all_baselines);
+        let baselines = judge_all(&self.prepared, judged, self.task.all_baselines);
         let metrics = FinalMetrics { model, baselines };
         let manifest = self.manifest(state, stopped_by, metrics.clone());
         let (epochs, best_epoch) = (state.epochs(), state.best_epoch());
         let bundle =
             Bundle { manifest, network: self.network, parameters: state.best.clone(), scaler: self.prepared.scaler };
-        let written = source::write_bundle(&self.assignment.model, &bundle)?;
+        let written = source::write_bundle(&self.task.model, &bundle)?;
         Ok(TrainerEvent::Finished {
             metrics: Box::new(metrics),
             best_epoch,
@@ -45,7 +45,7 @@ impl Trainer<'_> {
     }
 
     fn manifest(&self, state: &TrainingState, stopped_by: StoppedBy, metrics: FinalMetrics) -> Manifest {
-        let (order, dataset) = (&self.assignment.order, &self.assignment.dataset);
+        let (order, dataset) = (&self.task.order, &self.task.dataset);
         let mut frequencies = self.prepared.frame.series.iter().map(|series| series.frequency);
         let frequency = frequencies.next().flatten();
         Manifest {
@@ -63,7 +63,7 @@ impl Trainer<'_> {
             parameters: self.network.parameter_count() as u64,
             engine: self.engine.name().to_owned(),
             device: self.engine.device(),
-            threads: self.assignment.threads,
+            threads: self.task.threads,
             epochs: state.epochs(),
             best_epoch: state.best_epoch(),
             stopped_by: Some(stopped_by),

@@ -31,13 +31,13 @@ const BELOW_LOWEST: f64 = 0.1;
 impl Trainer<'_> {
     /// Finds the learning rate where the order leaves it to be found and it was not yet.
     pub(super) fn find_rate(&mut self, state: &mut TrainingState, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
-        let training = &self.assignment.order.training;
+        let training = &self.task.order.training;
         if training.optimizer.learning_rate() != Rate::Find || state.found.is_some() {
             return Ok(());
         }
         let found = self.range_test(TrainingState::new(state.parameters.clone(), training))?;
         state.found = Some(found);
-        checkpoint::write(&self.assignment.checkpoint, &self.identity, state)?;
+        checkpoint::write(&self.task.checkpoint, &self.identity, state)?;
         let detail = format!(
             "learning rate {:.3e}: in {} steps from {:.0e} to {:.1e} the loss was lowest at {:.3e}, and a tenth of that is taken",
             found.learning_rate, found.steps, found.tried_from, found.tried_to, found.lowest_loss_at
@@ -47,7 +47,7 @@ impl Trainer<'_> {
 
     /// `state` is a copy that nobody needs afterwards.
     fn range_test(&mut self, mut state: TrainingState) -> Result<FoundRate, LearnError> {
-        let training = &self.assignment.order.training;
+        let training = &self.task.order.training;
         let (seed, batch_size) = (training.seed, training.batch_size.max(1));
         let growth = (HIGHEST / LOWEST).powf(1.0 / f64::from(STEPS - 1));
         let mut smoothed = Smoothed::default();

@@ -14,10 +14,10 @@ const FEW_WINDOWS: u64 = 100;
 impl Trainer<'_> {
     /// The state to go on from, told to whoever listens.
     pub(super) fn begin(&mut self, sink: &mut EventSink<'_>) -> Result<TrainingState, Interrupted> {
-        let training = &self.assignment.order.training;
+        let training = &self.task.order.training;
         let parameters = self.network.parameter_count();
         let read = |path| checkpoint::read(path, &self.identity, training.optimizer, parameters);
-        let (state, unusable) = match self.assignment.resume.as_deref().map(read) {
+        let (state, unusable) = match self.task.resume.as_deref().map(read) {
             Some(Ok(state)) => (Some(state), None),
             Some(Err(unusable)) => (None, Some(unusable)),
             None => (None, None),
@@ -28,7 +28,7 @@ impl Trainer<'_> {
         };
         let state = state.unwrap_or_else(|| TrainingState::new(first(), training));
         let windows = (self.training.len(), self.validation.len());
-        let extent = extent(self.assignment, &self.rates, windows.0, windows.1, state.seconds());
+        let extent = extent(self.task, &self.rates, windows.0, windows.1, state.seconds());
         self.progress = Progress::new(extent, state.epochs());
         emit(
             sink,
@@ -87,7 +87,7 @@ impl Trainer<'_> {
 
     fn asks_for(&self, part: &str) -> bool {
         let asked = |part: &Option<Part>| part.is_some_and(|part| part != Part::Fraction(0.0));
-        match (&self.assignment.order.data.split, part) {
+        match (&self.task.order.data.split, part) {
             (Split::Time { validation, .. }, "validation") => asked(validation),
             (Split::Time { test, .. }, _) => asked(test),
             (Split::Series { validation, .. }, "validation") => *validation > 0.0,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use gatecast_core::model::FinetunedFrom;
 use gatecast_core::order::{FirstWeights, ScalingChoice, TrainSpec};
-use gatecast_core::trainer::FineTuning;
+use gatecast_core::trainer::BaseModel;
 use gatecast_model::bundle::{self, Bundle, BundleError};
 use gatecast_model::error::LearnError;
 use gatecast_model::features::{Layout, number_columns};
@@ -25,9 +25,9 @@ pub(super) struct PretrainedModel {
 
 impl PretrainedModel {
     /// Reads the model and holds it against the order: the same columns, windows ahead and scaling.
-    pub(super) fn read(tuning: &FineTuning, order: &TrainSpec) -> Result<Self, LearnError> {
-        let bundle = bundle::read(&tuning.model).map_err(unreadable)?;
-        let sha256 = hash(&tuning.model)?;
+    pub(super) fn read(base: &BaseModel, order: &TrainSpec) -> Result<Self, LearnError> {
+        let bundle = bundle::read(&base.bundle).map_err(unreadable)?;
+        let sha256 = hash(&base.bundle)?;
         let manifest = &bundle.manifest;
         let differs = |what: &str, theirs: String, ours: String| {
             Err(LearnError::FinetuneMismatch(format!(
@@ -51,17 +51,17 @@ impl PretrainedModel {
             let ours = order.data.horizon.map_or("none".to_owned(), |horizon| horizon.to_string());
             return differs("a horizon of", manifest.horizon.to_string(), ours);
         }
-        if !tuning.refit_scaling && manifest.order.data.scaling != order.data.scaling {
+        if !base.refit_scaling && manifest.order.data.scaling != order.data.scaling {
             return Err(LearnError::FinetuneMismatch(
                 "the order scales otherwise than the model to learn on from: have the scaling refitted, or leave `data.scaling` as the model has it".to_owned(),
             ));
         }
-        let frozen = frozen(&bundle.network, &tuning.freeze)?;
+        let frozen = frozen(&bundle.network, &base.freeze)?;
         let from = FinetunedFrom {
-            model: tuning.id,
+            model: base.id,
             sha256,
-            frozen: tuning.freeze.clone(),
-            scaling: if tuning.refit_scaling { ScalingChoice::Refit } else { ScalingChoice::Keep },
+            frozen: base.freeze.clone(),
+            scaling: if base.refit_scaling { ScalingChoice::Refit } else { ScalingChoice::Keep },
             trained_on: manifest.trained_on.clone(),
         };
         Ok(Self { bundle, from, frozen })
