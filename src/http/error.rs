@@ -98,10 +98,7 @@ impl From<BundleError> for Problem {
     fn from(error: BundleError) -> Self {
         match error {
             BundleError::Io(cause) => cause.into(),
-            BundleError::NotSafetensors(_)
-            | BundleError::Truncated(_)
-            | BundleError::Header(_)
-            | BundleError::Places(_)
+            BundleError::Header(_)
             | BundleError::Newer { .. }
             | BundleError::Manifest(_)
             | BundleError::MissingTensor(_)

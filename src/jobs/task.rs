@@ -59,6 +59,8 @@ pub(super) async fn build(shared: &Shared, job: &Job, lease: Lease) -> Result<Ta
                 gap: order.gap,
                 horizon: order.horizon.ok_or_else(not_ours)?,
                 until: order.until,
+                // A fold of a backtest that trains its own models: a model must not be judged on what it learnt from.
+                unseen_only: job.parent.is_some(),
                 points: files.points,
             }))
         }

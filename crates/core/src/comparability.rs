@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::metric_name::MetricName;
-use super::order::{Part, Split, TrainSpec};
+use super::order::{Split, TrainSpec};
 use super::resolve::FieldError;
 
 /// What says which points are forecast, and what they are held against.
@@ -21,8 +21,8 @@ pub struct Rival {
 pub fn check(rivals: &[Rival], metric: &MetricName) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let Some(first) = rivals.first() else { return errors };
-    if !holds_back(&first.order.data.split, metric) {
-        let part = if metric.is_of_validation() { "validation" } else { "test" };
+    if !first.order.data.split.has(metric.part()) {
+        let part = metric.part();
         errors.push(FieldError::new("/metric", format!("the split has no {part} part to judge on")));
     }
     let base = json!(first.order);
@@ -49,18 +49,16 @@ pub fn check(rivals: &[Rival], metric: &MetricName) -> Vec<FieldError> {
             ));
         }
     }
+    let levels = |rival: &Rival| rival.order.model.head.evaluated_levels().to_vec();
+    if metric.is_of_quantiles() && rivals.iter().any(|rival| levels(rival).is_empty() || levels(rival) != levels(first))
+    {
+        errors.push(FieldError::new(
+            "/metric",
+            format!("{metric} is a mean over quantile levels: every variant needs a head that gives quantiles, of the same levels"),
+        ));
+    }
     errors.dedup();
     errors
-}
-
-fn holds_back(split: &Split, metric: &MetricName) -> bool {
-    let asked = |part: &Option<Part>| part.is_some_and(|part| part != Part::Fraction(0.0));
-    match (split, metric.is_of_validation()) {
-        (Split::Time { validation, .. }, true) => asked(validation),
-        (Split::Time { test, .. }, false) => asked(test),
-        (Split::Series { validation, .. }, true) => *validation > 0.0,
-        (Split::Series { test, .. }, false) => *test > 0.0,
-    }
 }
 
 #[cfg(test)]
@@ -94,5 +92,11 @@ mod tests {
         assert_eq!(pointers(&[split.clone(), longer], "mae"), ["/variants/1/data/context"]);
         assert_eq!(pointers(&[split], "test.mae"), ["/metric"]);
         assert_eq!(pointers(&[json!({}), free], "loss"), ["/metric"]);
+        let head = |head: Value| json!({"model": {"head": head}});
+        let (normal, student) = (head(json!("normal")), head(json!("student_t")));
+        let quantile = head(json!({"type": "quantile", "levels": [0.1, 0.9]}));
+        assert!(pointers(&[normal.clone(), student], "pinball").is_empty());
+        assert_eq!(pointers(&[normal.clone(), quantile], "pinball"), ["/metric"]);
+        assert_eq!(pointers(&[normal, json!({})], "pinball"), ["/metric"]);
     }
 }

@@ -114,7 +114,7 @@ fn compare(order: &CompareOrder, composite: &CompositeJob, transition: &mut Tran
             _ => variants.push((contender.variant, vec![entry])),
         }
     }
-    let mut board = Leaderboard::new(order.metric.clone(), variants, baselines(&children));
+    let mut board = Leaderboard::new(order.metric, variants, baselines(&children));
     // The naive forecast's errors, in the data's units, tell windows apart and nothing else.
     let naive = |child: &ChildJob| {
         let naive = &child.job.metrics.as_ref()?.baselines.naive;

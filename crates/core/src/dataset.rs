@@ -60,6 +60,10 @@ pub struct Column {
     pub kind: ColumnKind,
     /// Points without a value.
     pub missing: u64,
+    /// The time of the last point with a value, over all series. Absent for data without times, and in profiles that were stored
+    /// before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<jiff::Timestamp>,
     /// The statistics of a number column, over the points that have a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<NumberSummary>,

@@ -6,40 +6,70 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::metric_values::{HoldoutMetrics, Metrics};
+use super::order::HoldoutPart;
 use super::schema::text_schema;
 
-/// All are better the lower they are.
-const NAMES: [&str; 6] = ["loss", "last_time_step_mse", "mae", "rmse", "smape", "mase"];
-
-const MAE: usize = 2;
-
 /// A metric of one of the parts held back: `validation.mae`, or `mae` for short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MetricName {
-    part: Part,
-    /// Its place in [`NAMES`].
-    name: usize,
+    part: HoldoutPart,
+    metric: Metric,
 }
 
+/// All are better the lower they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Validation,
-    Test,
+enum Metric {
+    Loss,
+    LastTimeStepMse,
+    Mae,
+    Rmse,
+    Smape,
+    Mase,
+    Pinball,
+}
+
+impl Metric {
+    const ALL: [Self; 7] =
+        [Self::Loss, Self::LastTimeStepMse, Self::Mae, Self::Rmse, Self::Smape, Self::Mase, Self::Pinball];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::LastTimeStepMse => "last_time_step_mse",
+            Self::Mae => "mae",
+            Self::Rmse => "rmse",
+            Self::Smape => "smape",
+            Self::Mase => "mase",
+            Self::Pinball => "pinball",
+        }
+    }
+
+    fn of(self, metrics: &Metrics) -> Option<f64> {
+        match self {
+            Self::Loss => metrics.loss,
+            Self::LastTimeStepMse => Some(metrics.last_time_step_mse),
+            Self::Mae => Some(metrics.mae),
+            Self::Rmse => Some(metrics.rmse),
+            Self::Smape => Some(metrics.smape),
+            Self::Mase => metrics.mase,
+            Self::Pinball => metrics.pinball,
+        }
+    }
 }
 
 text_schema!(
     MetricName,
     "MetricName",
     "validation.mae",
-    "`validation.` or `test.` and one of loss, last_time_step_mse, mae, rmse, smape, mase; validation where the part is left out."
+    "`validation.` or `test.` and one of loss, last_time_step_mse, mae, rmse, smape, mase, pinball; validation where the part is left out."
 );
 
 /// The validation part's mean absolute error: in the data's own units, and not swayed by a few far
 /// misses.
 impl Default for MetricName {
     fn default() -> Self {
-        Self { part: Part::Validation, name: MAE }
+        Self { part: HoldoutPart::Validation, metric: Metric::Mae }
     }
 }
 
@@ -48,35 +78,29 @@ impl MetricName {
     /// number is not finite.
     pub fn of(&self, held_out: &HoldoutMetrics) -> Option<f64> {
         let metrics = match self.part {
-            Part::Validation => held_out.validation.as_ref(),
-            Part::Test => held_out.test.as_ref(),
+            HoldoutPart::Validation => held_out.validation.as_ref(),
+            HoldoutPart::Test => held_out.test.as_ref(),
         };
-        metrics.and_then(|metrics| value(metrics, self.name())).filter(|value| value.is_finite())
+        metrics.and_then(|metrics| self.metric.of(metrics)).filter(|value| value.is_finite())
     }
 
-    fn name(&self) -> &'static str {
-        NAMES.get(self.name).copied().unwrap_or_default()
+    /// The part that it is of.
+    pub fn part(&self) -> HoldoutPart {
+        self.part
     }
 
     pub fn is_of_validation(&self) -> bool {
-        self.part == Part::Validation
+        self.part == HoldoutPart::Validation
     }
 
-    /// In the scale a network learns in: no measure between trainings of different losses or scales.
+    /// Whether it is in the scale that a network learns in, and so compares no trainings with different losses or scalings.
     pub fn is_scaled(&self) -> bool {
-        matches!(self.name(), "loss" | "last_time_step_mse")
+        matches!(self.metric, Metric::Loss | Metric::LastTimeStepMse)
     }
-}
 
-fn value(metrics: &Metrics, name: &str) -> Option<f64> {
-    match name {
-        "loss" => metrics.loss,
-        "last_time_step_mse" => Some(metrics.last_time_step_mse),
-        "mae" => Some(metrics.mae),
-        "rmse" => Some(metrics.rmse),
-        "smape" => Some(metrics.smape),
-        "mase" => metrics.mase,
-        _ => None,
+    /// Whether it is a mean over quantile levels, and so compares only forecasts of the same levels.
+    pub fn is_of_quantiles(&self) -> bool {
+        self.metric == Metric::Pinball
     }
 }
 
@@ -84,14 +108,16 @@ impl FromStr for MetricName {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let (part, name) = match text.split_once('.') {
-            None => (Part::Validation, text),
-            Some(("validation", name)) => (Part::Validation, name),
-            Some(("test", name)) => (Part::Test, name),
+            None => (HoldoutPart::Validation, text),
+            Some(("validation", name)) => (HoldoutPart::Validation, name),
+            Some(("test", name)) => (HoldoutPart::Test, name),
             Some(_) => return Err("unknown part: expected validation or test before the dot".to_owned()),
         };
-        let known = NAMES.iter().position(|known| *known == name);
-        let name = known.ok_or_else(|| format!("unknown metric: expected one of {}", NAMES.join(", ")))?;
-        Ok(Self { part, name })
+        let metric = Metric::ALL
+            .into_iter()
+            .find(|metric| metric.name() == name)
+            .ok_or_else(|| format!("unknown metric: expected one of {}", Metric::ALL.map(Metric::name).join(", ")))?;
+        Ok(Self { part, metric })
     }
 }
 
@@ -110,11 +136,7 @@ impl From<MetricName> for String {
 
 impl fmt::Display for MetricName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = match self.part {
-            Part::Validation => "validation",
-            Part::Test => "test",
-        };
-        write!(f, "{part}.{}", self.name())
+        write!(f, "{}.{}", self.part, self.metric.name())
     }
 }
 
@@ -129,6 +151,10 @@ mod tests {
         let of = |name: &str| name.parse::<MetricName>().unwrap().of(&held_out);
         assert_eq!((of("mae"), of("validation.smape")), (Some(1.0), Some(2.0)));
         assert_eq!((of("test.mae"), of("mase"), of("rmse")), (None, None, None));
+        let pinball = Metrics { pinball: Some(0.5), ..Metrics::default() };
+        let held_out = HoldoutMetrics { validation: None, test: Some(pinball) };
+        let name: MetricName = "test.pinball".parse().unwrap();
+        assert_eq!((name.of(&held_out), name.to_string().as_str()), (Some(0.5), "test.pinball"));
         for wrong in ["", "map", "train.mae", "validation.", "mae.validation"] {
             assert!(wrong.parse::<MetricName>().is_err(), "{wrong}");
         }

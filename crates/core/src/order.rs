@@ -25,6 +25,7 @@ mod string_or_struct;
 mod training;
 mod validate_layers;
 mod values;
+mod windows;
 
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,7 @@ pub use search::{Budget, Draw, Method, Range, SearchOrder};
 pub use stored::VERSION;
 pub use training::{Clip, Device, EarlyStopping, EngineChoice, TrainingSpec};
 pub use values::{Aggregation, DifferencedInputs, Differencing, Missing, Recency, Resample, Transform, TransformKind};
+pub use windows::{HoldoutPart, WindowLength};
 
 /// What `POST /v1/jobs` takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]

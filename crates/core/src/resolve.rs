@@ -10,7 +10,9 @@ mod values;
 use inputs::{resolve_columns, resolve_future_window};
 
 use super::dataset::{ColumnKind, Profile};
-use super::order::{DataSpec, Device, EngineChoice, Head, LayerSpec, Part, Schedule, Split, TrainSpec};
+use super::order::{
+    DataSpec, Device, EngineChoice, Head, HoldoutPart, LayerSpec, Part, Schedule, Split, TrainSpec, WindowLength,
+};
 
 /// The most learnable numbers a network may have: 400 MB of weights, and as much again for the
 /// gradient and each moment of the optimiser.
@@ -46,7 +48,7 @@ pub fn resolve(mut order: TrainSpec, dataset_name: &str, profile: &Profile) -> R
             "the fused engine runs on the processor: leave the engine to `auto`",
         ));
     }
-    if order.training.early_stopping.is_some() && !has_validation(&order.data.split) {
+    if order.training.early_stopping.is_some() && !order.data.split.has(HoldoutPart::Validation) {
         errors.push(FieldError::new(
             "/training/early_stopping",
             "needs a validation part: give /data/split/validation, or leave early stopping out",
@@ -74,25 +76,23 @@ fn resolve_windows(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<Fiel
     let season = *data.season.get_or_insert_with(|| frequency.map_or(1, |frequency| frequency.season()));
     let longest = values::longest(data, profile);
     let horizon = *data.horizon.get_or_insert_with(|| season.clamp(2, 48).min(longest / 8).max(1));
-    let differences = data.differencing.map_or(0, |differencing| differencing.reach());
-    let reach = data.lags.iter().max().map_or(0, |lag| lag.saturating_sub(1)).saturating_add(differences);
+    let lookback = data.lookback();
     let context = *data.context.get_or_insert_with(|| {
-        season.saturating_mul(4).clamp(32, 336).min((longest / 2).saturating_sub(horizon.saturating_add(reach))).max(1)
+        season
+            .saturating_mul(4)
+            .clamp(32, 336)
+            .min((longest / 2).saturating_sub(horizon.saturating_add(lookback)))
+            .max(1)
     });
     resolve_future_window(data, horizon, errors);
-    let needed = context.saturating_add(horizon).saturating_add(reach);
-    if needed > longest {
-        let (pointer, lags) = match reach {
-            0 => ("/data/context", String::new()),
-            _ if data.lags.is_empty() => ("/data/differencing", format!(" with differences of {reach} points back")),
-            _ => ("/data/lags", format!(" with lags of {reach} more points back")),
+    let window = WindowLength { context, horizon, lookback };
+    if let Some(detail) = window.refuses(longest as u64) {
+        let pointer = match lookback {
+            0 => "/data/context",
+            _ if data.lags.is_empty() => "/data/differencing",
+            _ => "/data/lags",
         };
-        errors.push(FieldError::new(
-            pointer,
-            format!(
-                "context {context} and horizon {horizon}{lags} need series of {needed} points; the longest has {longest}"
-            ),
-        ));
+        errors.push(FieldError::new(pointer, detail));
     }
 }
 
@@ -114,13 +114,6 @@ fn resolve_loss(order: &mut TrainSpec, profile: &Profile, errors: &mut Vec<Field
                 format!("a negative_binomial head is for counts, and `{name}` goes down to {}", numbers.min),
             ));
         }
-    }
-}
-
-fn has_validation(split: &Split) -> bool {
-    match split {
-        Split::Time { validation, .. } => validation.is_some_and(|part| part != Part::Fraction(0.0)),
-        Split::Series { validation, .. } => *validation > 0.0,
     }
 }
 

@@ -89,6 +89,9 @@ pub struct BacktestTask {
     /// Points ahead.
     pub horizon: usize,
     pub until: Option<jiff::Timestamp>,
+    /// Skip origins after which training may have used a point: of a model that was trained for one fold alone.
+    #[serde(default)]
+    pub unseen_only: bool,
     /// Where to put the points of all folds.
     pub points: PathBuf,
 }

@@ -8,9 +8,15 @@ use std::path::{Path, PathBuf};
 /// renamed, and its folder synced.
 pub fn replace<E: From<io::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let beside = partial(path);
-    write(&beside)?;
-    File::open(&beside)?.sync_all()?;
-    fs::rename(&beside, path)?;
+    let written = write(&beside).and_then(|()| {
+        File::open(&beside)?.sync_all()?;
+        Ok(fs::rename(&beside, path)?)
+    });
+    if written.is_err() {
+        // The error that led here says more than one about the remains.
+        let _ = fs::remove_file(&beside);
+    }
+    written?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         File::open(folder)?.sync_all()?;
     }

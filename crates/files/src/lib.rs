@@ -2,5 +2,6 @@
 
 pub mod atomic_write;
 mod hash;
+pub mod safetensors;
 
 pub use hash::{HashingWriter, hash_reader, hex};

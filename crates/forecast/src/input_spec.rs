@@ -16,7 +16,7 @@ pub(super) struct InputSpec<'m> {
     /// Points of history: the context, and what the lags and differences read before it.
     pub(super) history: usize,
     /// Points before the context that the lags and differences read.
-    pub(super) reach: usize,
+    pub(super) lookback: usize,
     /// Times the network runs, each a trained horizon further on.
     pub(super) blocks: usize,
     /// Points ahead at which future covariates must be known; 0 without any.
@@ -44,15 +44,12 @@ impl CodeColumn {
 impl<'m> InputSpec<'m> {
     pub(super) fn of(manifest: &'m Manifest, horizon: usize) -> Self {
         let data = &manifest.order.data;
-        let reach = features::reach(data);
-        let blocks = horizon.div_ceil(manifest.horizon.max(1)).max(1);
-        let ahead = match features::future_window(data) {
-            0 => 0,
-            window => (blocks - 1) * manifest.horizon + window,
-        };
+        let lookback = data.lookback();
+        let blocks = features::runs(manifest.horizon, horizon);
+        let ahead = features::points_ahead(data, manifest.horizon, horizon);
         let layout = Layout::of(data, &manifest.encodings);
         let values = TargetTransform::new(data, &manifest.inputs, &manifest.encodings.lambdas);
-        Self { manifest, layout, values, history: manifest.context.saturating_add(reach), reach, blocks, ahead }
+        Self { manifest, layout, values, history: manifest.context.saturating_add(lookback), lookback, blocks, ahead }
     }
 
     /// Makes a number column ready to be read: values that are unknown are filled as in training,

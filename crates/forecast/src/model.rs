@@ -52,7 +52,7 @@ impl LocalModel {
 
     /// Bytes of memory, as a cache counts them: weights and scaling, and something for the rest.
     pub fn weight(&self) -> u32 {
-        let scaling = self.bundle.scaler.terms().len() * 16 + self.bundle.scaler.keys().len() * 64;
+        let scaling = self.bundle.scaler.offsets().len() * 16 + self.bundle.scaler.keys().len() * 64;
         u32::try_from(self.bundle.parameters.len() * 4 + scaling + 16_384).unwrap_or(u32::MAX)
     }
 

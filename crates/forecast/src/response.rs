@@ -7,9 +7,10 @@ use super::model::LocalModel;
 use super::request_input::History;
 use super::rollout::RawForecast;
 use gatecast_core::forecast::{Forecast, Interval, QuantileForecast};
+use gatecast_core::quantile_level::{interval_ends, intervals, same_level};
 use gatecast_core::resolve::FieldError;
 use gatecast_model::in_units;
-use gatecast_nn::loss::{Criterion, PredictiveDistribution, ScaledOrRaw, same_level};
+use gatecast_nn::loss::{Criterion, PredictiveDistribution, ScaledOrRaw};
 
 /// What a request wants of each series and target.
 #[derive(Debug, Clone)]
@@ -27,8 +28,7 @@ pub(super) struct Level {
 
 impl Level {
     fn of(percent: f64) -> Self {
-        let tail = 0.5 - percent / 200.0;
-        Self { percent, ends: [tail, 1.0 - tail] }
+        Self { percent, ends: interval_ends(percent) }
     }
 }
 
@@ -70,9 +70,7 @@ pub(super) fn judged(criterion: &Criterion) -> Vec<f64> {
 
 /// The levels of the intervals that pairs of quantiles make, per cent.
 fn paired(trained: &[f64]) -> Vec<f64> {
-    let both = trained.iter().filter(|&&low| low < 0.5 && trained.iter().any(|&high| same_level(high, 1.0 - low)));
-    // 100 − 200 · 0.1 may be a bit off 80.
-    both.map(|low| (1e6 * (100.0 - 200.0 * low)).round() / 1e6).collect()
+    intervals(trained).into_iter().map(|pair| pair.percent).collect()
 }
 
 fn untrained(trained: &[f64], percent: f64) -> String {

@@ -87,7 +87,7 @@ impl<'r> Rollout<'r> {
                 let streams: Vec<_> = (series.levels.iter().enumerate())
                     .map(|(at, levels)| spec.values.model_input(at, &levels[rows.clone()]))
                     .collect();
-                self.scaler.refit(&mut series.own, streams.iter().map(|stream| &stream[spec.reach..]));
+                self.scaler.refit(&mut series.own, streams.iter().map(|stream| &stream[spec.lookback..]));
             }
         }
     }
@@ -112,7 +112,7 @@ impl<'r> Rollout<'r> {
             }
             let codes: Vec<Codes<'_>> = series.history.codes.iter().map(|column| column.codes(first)).collect();
             let rows = Rows { numbers: &self.numbers, codes: &codes, constants: &series.history.constants };
-            spec.layout.write(rows, spec.reach, window);
+            spec.layout.write(rows, spec.lookback, window);
         }
         &self.window
     }

@@ -84,7 +84,7 @@ pub fn write(path: &Path, identity: &Identity, state: &TrainingState) -> Result<
     let header = serde_json::to_string(&header).map_err(|error| LearnError::Broken(error.to_string()))?;
     let metadata = HashMap::from([(METADATA.to_owned(), header)]);
     let write = |path: &Path| safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(into_io);
-    atomic_write::replace(path, write).map_err(|cause| LearnError::storage("writing the checkpoint", &cause))
+    atomic_write::replace(path, write).map_err(|cause| LearnError::storage("writing the checkpoint", cause))
 }
 
 fn into_io(error: SafeTensorError) -> io::Error {

@@ -72,6 +72,5 @@ fn write(event: &TrainerEvent) -> io::Result<()> {
 
 fn failure(panic: &(dyn Any + Send)) -> TrainerEvent {
     let message = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    let error = LearnError::Broken(message.unwrap_or("no reason given").to_owned());
-    TrainerEvent::Failed { fault: error.fault(), code: error.code().to_owned(), detail: error.to_string() }
+    LearnError::Broken(message.unwrap_or("no reason given").to_owned()).event()
 }

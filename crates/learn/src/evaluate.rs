@@ -1,8 +1,8 @@
 //! Judging a network on a part that it did not learn from.
 
-use super::metrics::MetricAccumulator;
 use super::prepare::Prepared;
 use super::progress::Interrupted;
+use super::window_metrics::WindowMetrics;
 use super::windows::{Batcher, Window, WindowView, Windows};
 use gatecast_core::metric_values::Metrics;
 use gatecast_core::order::Output;
@@ -42,7 +42,7 @@ impl Evaluator {
         };
         let of_window = steps * outputs;
         let size = (PREDICTIONS / of_window.max(1)).clamp(1, MOST_WINDOWS) as u64;
-        let mut errors = MetricAccumulator::of(criterion);
+        let mut errors = WindowMetrics::of(criterion);
         let mut next = 0;
         while next < windows.len() {
             let end = (next + size).min(windows.len());

@@ -1,10 +1,13 @@
-//! Whether a training fits in memory, asked before it starts: a refusal with a reason beats a kill
-//! by the kernel hours later.
+//! Checks that a training fits in memory, before it allocates: an error with a reason is better than a kill by the kernel.
 //!
-//! The estimate counts what grows with the order and leaves out what does not, so it is a little
-//! low: what is refused would not have fitted. More than the machine (or the control group that
-//! this process runs in) has at all is the order's fault; more than is free just now is the
-//! machine's, and another try may find room.
+//! It is checked twice: before the data is prepared, which copies it, and before the engine is built. The estimates count what
+//! grows with the request and leave out what does not, so they are a little low: what is refused would not have fitted. More
+//! than the machine (or the control group of this process) has at all is the request's fault; more than is free at the moment
+//! is the machine's, and another attempt may find room.
+
+mod data;
+
+pub use data::check_data;
 
 use gatecast_core::order::{Cell, Optimizer};
 use gatecast_model::error::LearnError;
@@ -58,27 +61,15 @@ impl Estimate {
         self.weights.saturating_add(self.batch).saturating_add(self.windows)
     }
 
-    /// Refuses what cannot be.
+    /// An error if the training does not fit.
     pub fn check(&self, machine: Machine) -> Result<(), LearnError> {
-        let total = self.total();
-        if total.saturating_add(machine.own) > machine.limit {
-            return Err(LearnError::TooLarge(format!(
-                "the training needs about {} beside the {} of its data ({} for a batch and what the layers remember of it, {} for weights and the optimiser), and this machine has {}: lower `training.batch_size`, `data.context` or `model.layers`",
-                size(total),
-                size(machine.own),
+        machine.check("the training", self.total(), || {
+            format!(
+                "{} for a batch and its activations, {} for weights and the optimiser: lower `training.batch_size`, `data.context` or `model.layers`",
                 size(self.batch),
                 size(self.weights),
-                size(machine.limit),
-            )));
-        }
-        if total > machine.available {
-            return Err(LearnError::OutOfMemory(format!(
-                "the training needs about {} and {} are free now",
-                size(total),
-                size(machine.available),
-            )));
-        }
-        Ok(())
+            )
+        })
     }
 }
 
@@ -110,6 +101,27 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// An error if `what` does not fit, with `bytes` more than the process holds already.
+    fn check(&self, what: &str, bytes: u64, advice: impl Fn() -> String) -> Result<(), LearnError> {
+        if bytes.saturating_add(self.own) > self.limit {
+            return Err(LearnError::TooLarge(format!(
+                "{what} needs about {} in addition to the {} in use, and this machine has {}; {}",
+                size(bytes),
+                size(self.own),
+                size(self.limit),
+                advice(),
+            )));
+        }
+        if bytes > self.available {
+            return Err(LearnError::OutOfMemory(format!(
+                "{what} needs about {}, and {} are free at the moment",
+                size(bytes),
+                size(self.available),
+            )));
+        }
+        Ok(())
+    }
+
     /// As this machine tells it; `None` where it does not.
     pub fn here() -> Option<Self> {
         #[cfg(target_os = "linux")]

@@ -11,9 +11,10 @@ use super::split::{Parts, split};
 use gatecast_core::dataset::Warning;
 use gatecast_core::model::Encodings;
 use gatecast_core::order::{DataSpec, Missing, Recency};
+use gatecast_core::seasonal::seasonal_error;
 use gatecast_data::frame::{Frame, FrameColumn, FrameSeries};
 use gatecast_model::error::LearnError;
-use gatecast_model::features::{self, Features};
+use gatecast_model::features::Features;
 use gatecast_model::missing;
 use gatecast_model::resample;
 use gatecast_model::scaling::Scaler;
@@ -51,8 +52,8 @@ pub struct Shape {
     pub horizon: usize,
     pub stride: usize,
     pub season: usize,
-    /// Points before a window's first that its lags read.
-    pub reach: usize,
+    /// Points before a window's first one that its lags and differences read.
+    pub lookback: usize,
 }
 
 impl Shape {
@@ -66,7 +67,7 @@ impl Shape {
             horizon: horizon.max(1),
             stride: data.stride.max(1),
             season: season.max(1),
-            reach: features::reach(data),
+            lookback: data.lookback(),
         })
     }
 
@@ -112,7 +113,7 @@ impl Prepared {
         };
         let values = TargetTransform::new(data, &names, &lambdas);
         let streams = values.of_frame(&frame)?;
-        let scaler = fit((&frame, &streams, names), &trained, values.reach(), data)?;
+        let scaler = fit((&frame, &streams, names), &trained, values.lookback(), data)?;
         let mut features = Features::of(&frame, &statics, &trained, data, known)?;
         features.encodings.lambdas = lambdas;
         frame.categories.clear();
@@ -130,17 +131,18 @@ impl Prepared {
 /// Ends each series at its last point with a target: what stands behind is there for its future
 /// covariates.
 fn end_with_targets(frame: &mut Frame, targets: usize) {
-    let columns = &frame.columns;
-    for series in &mut frame.series {
-        let known = |row: &usize| columns.iter().take(targets).any(|column| !column.values[*row].is_nan());
-        series.rows.end = series.rows.clone().rev().find(known).map_or(series.rows.start, |row| row + 1);
-    }
+    let ends: Vec<usize> = frame
+        .series
+        .iter()
+        .map(|series| series.rows.start + missing::targets_end(frame, series.rows.clone(), targets))
+        .collect();
+    frame.series.iter_mut().zip(ends).for_each(|(series, end)| series.rows.end = end);
 }
 
 /// The rows of a series that training windows are cut from; empty where none fits.
 fn trained(series: &FrameSeries, parts: &Parts, shape: Shape) -> Range<usize> {
     let rows = series.rows.start + parts.training.start..series.rows.start + parts.training.end;
-    if rows.len() >= shape.points() + shape.reach { rows } else { 0..0 }
+    if rows.len() >= shape.points() + shape.lookback { rows } else { 0..0 }
 }
 
 /// Fills every unknown value, each part from itself and what lies before it, but in the first columns
@@ -199,7 +201,7 @@ fn fill(
 fn fit(
     (frame, streams, names): (&Frame, &Streams, Vec<String>),
     trained: &[Range<usize>],
-    reach: usize,
+    lookback: usize,
     data: &DataSpec,
 ) -> Result<Scaler, LearnError> {
     let training: Vec<(String, Vec<&[f64]>)> = frame
@@ -209,7 +211,7 @@ fn fit(
         .filter(|(_, rows)| !rows.is_empty())
         .map(|(series, rows)| {
             // The first differences of a part reach back before it.
-            let rows = rows.start + reach..rows.end;
+            let rows = rows.start + lookback..rows.end;
             let stream = |column| &streams.model_input(frame, column)[rows.clone()];
             (series.key.clone(), (0..names.len()).map(stream).collect())
         })
@@ -229,11 +231,7 @@ fn seasonal_errors(frame: &Frame, parts: &[Parts], targets: usize, season: usize
     let mut errors = Vec::with_capacity(frame.series.len() * targets);
     for (series, parts) in frame.series.iter().zip(parts) {
         for column in frame.columns.iter().take(targets) {
-            let values = &column.values[series.rows.clone()][parts.training.clone()];
-            let pairs = values.iter().zip(values.iter().skip(season));
-            let known = pairs.map(|(before, value)| (value - before).abs()).filter(|error| !error.is_nan());
-            let error = known.clone().sum::<f64>() / known.count() as f64;
-            errors.push(if error > 0.0 && error.is_finite() { error } else { f64::NAN });
+            errors.push(seasonal_error(&column.values[series.rows.clone()][parts.training.clone()], season));
         }
     }
     errors

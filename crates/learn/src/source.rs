@@ -7,6 +7,7 @@ use std::path::Path;
 use gatecast_core::trainer::DatasetSource;
 use gatecast_data::Frame;
 use gatecast_files::hash_reader;
+use gatecast_files::safetensors::{HeaderError, MAX_HEADER_BYTES};
 use gatecast_model::bundle::{self, Bundle, BundleError, Written};
 use gatecast_model::error::LearnError;
 
@@ -14,9 +15,9 @@ use gatecast_model::error::LearnError;
 pub fn read(dataset: &DatasetSource, columns: &[String]) -> Result<Frame, LearnError> {
     let points = File::open(&dataset.path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => LearnError::DatasetGone,
-        _ => LearnError::storage("reading the dataset", &error),
+        _ => LearnError::storage("reading the dataset", error),
     })?;
-    let (sha256, _) = hash_reader(points).map_err(|error| LearnError::storage("reading the dataset", &error))?;
+    let (sha256, _) = hash_reader(points).map_err(|error| LearnError::storage("reading the dataset", error))?;
     if sha256 != dataset.sha256 {
         return Err(LearnError::DatasetCorrupt("their hash differs".to_owned()));
     }
@@ -26,7 +27,10 @@ pub fn read(dataset: &DatasetSource, columns: &[String]) -> Result<Frame, LearnE
 /// Writes a bundle durably.
 pub fn write_bundle(path: &Path, bundle: &Bundle) -> Result<Written, LearnError> {
     bundle::write(path, bundle).map_err(|error| match error {
-        BundleError::Io(error) => LearnError::storage("writing the model", &error),
+        BundleError::Io(error) => LearnError::storage("writing the model", error),
+        BundleError::Header(HeaderError::TooLong(bytes)) => LearnError::TooLarge(format!(
+            "the model's header would be {bytes} bytes long, and at most {MAX_HEADER_BYTES} can be read back: the texts of its categories are too long or too many"
+        )),
         other => LearnError::Broken(other.to_string()),
     })
 }

@@ -112,6 +112,11 @@ impl Parts {
         Ok(())
     }
 
+    /// Whether training uses a point, to fit the weights or to choose among epochs.
+    pub fn uses(&self, point: usize) -> bool {
+        self.training.contains(&point) || self.validation.contains(&point)
+    }
+
     /// Where a part begins that must not be seen from before, earliest first.
     pub fn borders(&self) -> [usize; 2] {
         let start = |range: &Range<usize>| if range.is_empty() { 0 } else { range.start };

@@ -6,8 +6,8 @@ use std::ops::Range;
 use proptest::prelude::*;
 
 use super::baselines::Baseline;
-use super::metrics::MetricAccumulator;
 use super::prepare::Prepared;
+use super::window_metrics::WindowMetrics;
 use super::windows::{Batcher, PartName, Window, WindowView, Windows};
 use gatecast_core::order::{DataSpec, Loss, Missing, Output, Part, Scaling, ScalingKind, ScalingScope, Split};
 use gatecast_data::frame::{Frame, FrameColumn, FrameSeries};
@@ -233,12 +233,12 @@ fn errors_are_those_worked_out_by_hand() {
     assert_eq!(prepared.seasonal_errors, [1.0]);
     let windows = all(&prepared, PartName::Validation);
     assert_eq!(windows.iter().map(|window| window.start).collect::<Vec<_>>(), [7, 8]);
-    let mut errors = MetricAccumulator::default();
+    let mut errors = WindowMetrics::default();
     let mut own = WindowScale::default();
     for (&window, forecast) in windows.iter().zip([[7.0, 0.0], [2.0, 2.0]]) {
         let view = WindowView::of(&prepared, window, &mut own);
         for (ahead, value) in forecast.into_iter().enumerate() {
-            errors.add_point(&prepared, &view, 0, ahead, value);
+            errors.add_point(&view, 0, ahead, value);
         }
     }
     let squared = Criterion::of_points(Loss::Mse);

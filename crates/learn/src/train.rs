@@ -15,8 +15,8 @@ mod setup;
 mod warm_start;
 
 use super::evaluate::Evaluator;
-use super::memory::{Demand, Estimate, Machine};
-use super::prepare::Prepared;
+use super::memory::{Demand, Estimate, Machine, check_data};
+use super::prepare::{Prepared, Shape};
 use super::progress::{EventSink, Extent, Interrupted, Progress, emit, warn};
 use super::schedule::Rates;
 use super::windows::{Batcher, PartName, Windows};
@@ -29,7 +29,8 @@ use gradient_norms::GradientNorms;
 use monitor::TrainingMonitor;
 use warm_start::PretrainedModel;
 
-use gatecast_core::order::{Device, Head, ScalingChoice};
+use gatecast_core::model::Encodings;
+use gatecast_core::order::{DataSpec, Device, Head, ScalingChoice, WindowLength};
 use gatecast_core::trainer::{BaseModel, TrainTask, TrainerEvent};
 use gatecast_data::Frame;
 use gatecast_nn::engine::{Built, Engine, EngineError, MakeEngine, Objective, Wanted};
@@ -68,9 +69,7 @@ fn end(run: Result<TrainerEvent, Interrupted>, sink: &mut EventSink<'_>) {
     let last = match run {
         Ok(finished) => finished,
         Err(Interrupted::Stopped) => return,
-        Err(Interrupted::Failed(error)) => {
-            TrainerEvent::Failed { fault: error.fault(), code: error.code().to_owned(), detail: error.to_string() }
-        }
+        Err(Interrupted::Failed(error)) => error.event(),
     };
     // The last event: whether anyone still listens changes nothing.
     let _ = sink(last);
@@ -142,7 +141,8 @@ impl<'t> Trainer<'t> {
         }
         let base = base.map(|base| PretrainedModel::read(base, &task.order)).transpose()?;
         let known = base.as_ref().map(|base| &base.bundle.manifest.encodings);
-        let mut prepared = Prepared::encoded(frame, data, known)?;
+        let machine = machine(task);
+        let mut prepared = prepare(frame, data, known, machine)?;
         if let Some(base) = base.as_ref().filter(|base| base.from.scaling == ScalingChoice::Keep) {
             prepared.scaler = base.bundle.scaler.clone();
         }
@@ -156,7 +156,9 @@ impl<'t> Trainer<'t> {
         if let Some(base) = &base {
             base.check_network(&network)?;
         }
-        check_memory(task, &network, &prepared, training.len())?;
+        if let Some(machine) = machine {
+            demand(task, &network, &prepared, training.len()).check(machine)?;
+        }
         let Built { engine, reason } = engine(&network, task)?;
         let validation = Windows::of(&prepared, PartName::Validation);
         let rates = Rates::new(&task.order.training, training.len());
@@ -195,37 +197,76 @@ fn extent(task: &TrainTask, rates: &Rates, training: u64, judged: u64, seconds: 
     }
 }
 
-fn check_memory(
-    task: &TrainTask,
-    network: &Network,
-    prepared: &Prepared,
-    training_windows: u64,
-) -> Result<(), LearnError> {
+/// The memory to stay within; `None` where the machine does not tell. A card has memory of its own, and reports itself when it
+/// is full.
+fn machine(task: &TrainTask) -> Option<Machine> {
+    Machine::here().filter(|_| !matches!(task.order.training.device, Device::Cuda(_)))
+}
+
+/// Prepares the data if that fits in memory.
+fn prepare(
+    frame: Frame,
+    data: &DataSpec,
+    known: Option<&Encodings>,
+    machine: Option<Machine>,
+) -> Result<Prepared, LearnError> {
+    if let Some(machine) = machine {
+        check_data(&frame, data, machine)?;
+    }
+    Prepared::encoded(frame, data, known)
+}
+
+fn demand(task: &TrainTask, network: &Network, prepared: &Prepared, training_windows: u64) -> Estimate {
     let training = &task.order.training;
-    // A card has memory of its own, and says itself when it is full.
-    let Some(machine) = Machine::here().filter(|_| !matches!(training.device, Device::Cuda(_))) else { return Ok(()) };
-    let demand = Demand {
+    Estimate::of(Demand {
         network,
         optimizer: training.optimizer,
         batch: training.batch_size.min(usize::try_from(training_windows).unwrap_or(usize::MAX)),
         steps: prepared.shape.context,
         training_windows,
-    };
-    Estimate::of(demand).check(machine)
+    })
 }
 
 fn no_training_windows(prepared: &Prepared) -> LearnError {
     let longest = prepared.frame.series.iter().map(|series| series.rows.len()).max().unwrap_or(0);
     let in_training = prepared.parts.iter().map(|parts| parts.training.len()).max().unwrap_or(0);
-    let (context, horizon, reach) = (prepared.shape.context, prepared.shape.horizon, prepared.shape.reach);
-    let needed = prepared.shape.points() + reach;
-    let lags = if reach > 0 { format!(", lags of {reach} more points back") } else { String::new() };
-    if longest < needed {
-        return LearnError::SeriesTooShort(format!(
-            "context {context}, horizon {horizon}{lags} need series of {needed} points, and the longest has {longest}: lower `data.context` or `data.horizon`"
-        ));
+    let Shape { context, horizon, lookback, .. } = prepared.shape;
+    let window = WindowLength { context, horizon, lookback };
+    if let Some(detail) = window.refuses(longest as u64) {
+        return LearnError::SeriesTooShort(format!("{detail}: lower `data.context` or `data.horizon`"));
     }
     LearnError::NoTrainingWindows(format!(
-        "a training window needs {needed} points (context {context}, horizon {horizon}{lags}), and the training part of `data.split` holds at most {in_training} of a series: give it more, or lower `data.context`"
+        "a training window needs {} points ({window}), and the training part of `data.split` holds at most {in_training} of a series: give it more, or lower `data.context`",
+        window.points()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use gatecast_core::frequency::Frequency;
+    use gatecast_data::frame::{FrameColumn, FrameSeries};
+
+    use super::*;
+
+    #[test]
+    fn memory_is_checked_before_the_data_is_copied() {
+        // Times between two steps: preparing this frame fails for another reason.
+        let series = FrameSeries { key: "a".to_owned(), rows: 0..2, frequency: Some(Frequency::Fixed(10)) };
+        let frame = Frame {
+            series: vec![series],
+            times: Some(vec![0, 25]),
+            columns: vec![FrameColumn { name: "x".to_owned(), values: vec![1.0, 2.0] }],
+            categories: Vec::new(),
+        };
+        let data = DataSpec {
+            targets: vec!["x".to_owned()],
+            context: Some(1),
+            horizon: Some(1),
+            season: Some(1),
+            ..DataSpec::default()
+        };
+        let code = |machine| prepare(frame.clone(), &data, None, machine).unwrap_err().code();
+        assert_eq!(code(None), "irregular_times");
+        assert_eq!(code(Some(Machine { limit: 40, available: 40, own: 0 })), "too_large");
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::interval_metrics::unit;
 use super::prepare::Prepared;
 use super::split::Parts;
 use gatecast_core::order::{Output, Recency};
@@ -96,14 +95,14 @@ fn starts(parts: &Parts, part: PartName, prepared: &Prepared) -> (Range<usize>, 
     let shape = prepared.shape;
     let held_out = |range: &Range<usize>| {
         // The last step's targets are the `horizon` points right behind the context.
-        let first = range.start.saturating_sub(shape.context).max(shape.reach);
+        let first = range.start.saturating_sub(shape.context).max(shape.lookback);
         let first = if range.is_empty() { range.end } else { first };
         (first..(range.end + 1).saturating_sub(shape.points()), 1)
     };
     match part {
         PartName::Training => {
             let range = &parts.training;
-            (range.start + shape.reach..(range.end + 1).saturating_sub(shape.points()), shape.stride)
+            (range.start + shape.lookback..(range.end + 1).saturating_sub(shape.points()), shape.stride)
         }
         PartName::Validation => held_out(&parts.validation),
         PartName::Test => held_out(&parts.test),
@@ -147,7 +146,7 @@ impl<'a> WindowView<'a> {
     /// How the last step's forecasts of a target go back to the data's units. `scratch` is for its bases.
     pub fn origin<'r>(&self, target: usize, scratch: &'r mut Scratch) -> Origin<'r> {
         let shape = self.prepared.shape;
-        let rows = self.window.start - shape.reach..self.window.start + shape.context;
+        let rows = self.window.start - shape.lookback..self.window.start + shape.context;
         let levels = &self.prepared.streams.transformed(&self.prepared.frame, target)[rows];
         self.prepared.values.origin(target, &self.scale, (levels, shape.horizon), scratch)
     }
@@ -155,8 +154,19 @@ impl<'a> WindowView<'a> {
     /// How far apart two values of a target are in the network's scale.
     pub fn distance(&self, target: usize, one: f64, other: f64) -> f64 {
         let transform = self.prepared.values.transform(target);
-        let (_, factor) = self.scale.column(target);
-        (transform.apply(one) - transform.apply(other)).abs() / factor
+        let (_, scale) = self.scale.column(target);
+        (transform.apply(one) - transform.apply(other)).abs() / scale
+    }
+
+    /// The seasonal error of a target within the training part of the window's series; NaN where it has none.
+    pub fn seasonal_error(&self, target: usize) -> f64 {
+        self.prepared.seasonal_errors[self.window.series * self.prepared.targets + target]
+    }
+
+    /// How a target's numbers in the network's scale relate to the data's units.
+    pub fn target_scale(&self, target: usize) -> TargetScale {
+        let (offset, scale) = self.scale.column(target);
+        TargetScale { factor: scale, term: offset, seasonal: self.seasonal_error(target) }
     }
 
     fn rows(&self, column: usize, steps: Range<usize>) -> &'a [f64] {
@@ -177,8 +187,7 @@ pub struct Batcher {
     /// What each window counts for; empty where all count alike.
     pub weights: Vec<f32>,
     differences: DifferenceTargets,
-    /// The numbers of one window in the network's scale, `[reach + context + horizon, column]`.
-    /// The numbers of one window in the network's scale, `[reach + context + horizon, column]`.
+    /// The numbers of one window in the network's scale, `[lookback + context + horizon, column]`.
     scaled: Vec<f32>,
     own: WindowScale,
 }
@@ -187,23 +196,22 @@ impl Batcher {
     /// Gathers windows in the network's scale.
     pub fn gather(&mut self, prepared: &Prepared, output: Output, windows: impl Iterator<Item = Window>) {
         let (shape, layout) = (prepared.shape, &prepared.features.layout);
-        let (width, reach) = (layout.columns(), shape.reach);
+        let (width, lookback) = (layout.columns(), shape.lookback);
         let mut codes = Vec::with_capacity(layout.coded().len());
         self.inputs.clear();
         self.targets.clear();
         self.units.clear();
         self.weights.clear();
-        self.scaled.resize((reach + shape.points()) * width, 0.0);
-        self.scaled.resize((reach + shape.points()) * width, 0.0);
+        self.scaled.resize((lookback + shape.points()) * width, 0.0);
         for window in windows {
             let view = WindowView::of(prepared, window, &mut self.own);
-            let rows = window.start - reach..window.start + shape.points();
+            let rows = window.start - lookback..window.start + shape.points();
             for column in 0..prepared.frame.columns.len() {
                 let stream = &prepared.streams.model_input(&prepared.frame, column)[rows.clone()];
                 prepared.values.write(column, view.scale.column(column), stream, (&mut self.scaled, width));
             }
             for target in 0..prepared.targets {
-                let TargetScale { factor, term, seasonal } = unit(prepared, &view, target);
+                let TargetScale { factor, term, seasonal } = view.target_scale(target);
                 self.units.extend([factor, term, seasonal].map(|number| number as f32));
             }
             codes.clear();
@@ -212,7 +220,7 @@ impl Batcher {
             let begin = self.inputs.len();
             self.inputs.resize(begin + shape.context * layout.width(), 0.0);
             let rows = Rows { numbers: &self.scaled, codes: &codes, constants };
-            layout.write(rows, reach, &mut self.inputs[begin..]);
+            layout.write(rows, lookback, &mut self.inputs[begin..]);
             let steps = match output {
                 Output::EveryStep => 0..shape.context,
                 Output::LastStep => shape.context - 1..shape.context,
@@ -222,7 +230,7 @@ impl Batcher {
                     let view = WindowView::of(prepared, window, &mut self.own);
                     self.differences.push(&view, differences, steps, &mut self.targets);
                 }
-                None => steps.for_each(|step| self.push_targets(prepared, width, reach + step + 1)),
+                None => steps.for_each(|step| self.push_targets(prepared, width, lookback + step + 1)),
             }
             if let Some(recency) = prepared.recency {
                 self.weights.push(weight(recency, prepared, window));
@@ -270,14 +278,14 @@ impl DifferenceTargets {
         let (prepared, shape) = (view.prepared, view.prepared.shape);
         let (begin, of_step) = (targets.len(), shape.horizon * prepared.targets);
         targets.resize(begin + steps.len() * of_step, 0.0);
-        let first = view.window.start - shape.reach;
+        let first = view.window.start - shape.lookback;
         for target in 0..prepared.targets {
             let levels = prepared.streams.transformed(&prepared.frame, target);
             self.levels.clear();
             self.levels.extend_from_slice(&levels[first..view.window.start + shape.context]);
             prepared.values.fill(&mut self.levels);
             for (step, places) in steps.clone().zip(targets[begin..].chunks_exact_mut(of_step)) {
-                differences.bases(&self.levels[..shape.reach + step + 1], shape.horizon, &mut self.bases);
+                differences.bases(&self.levels[..shape.lookback + step + 1], shape.horizon, &mut self.bases);
                 let origin = prepared.values.origin_of(target, &view.scale, &self.bases);
                 let ahead = &levels[view.window.start + step + 1..view.window.start + step + 1 + shape.horizon];
                 let places = places.iter_mut().skip(target).step_by(prepared.targets);

@@ -15,7 +15,7 @@ use gatecast_core::order::{DifferencedInputs, Differencing};
 pub struct Differences {
     /// (points back, weight): y − d.
     terms: Vec<(usize, f64)>,
-    reach: usize,
+    lookback: usize,
     season: Option<usize>,
     inputs: DifferencedInputs,
 }
@@ -32,12 +32,12 @@ impl Differences {
             polynomial = next;
         }
         let terms = polynomial.into_iter().enumerate().skip(1).filter(|(_, c)| *c != 0.0).map(|(lag, c)| (lag, -c));
-        Self { terms: terms.collect(), reach: order.reach(), season: order.seasonal, inputs: order.inputs }
+        Self { terms: terms.collect(), lookback: order.lookback(), season: order.seasonal, inputs: order.inputs }
     }
 
     /// Points before a point that its difference reads.
-    pub fn reach(&self) -> usize {
-        self.reach
+    pub fn lookback(&self) -> usize {
+        self.lookback
     }
 
     pub fn season(&self) -> Option<usize> {
@@ -52,7 +52,7 @@ impl Differences {
     /// The difference at each level; NaN where it reaches back before the first, or to one unknown.
     pub fn of(&self, levels: &[f64]) -> Vec<f64> {
         let at = |(point, level): (usize, &f64)| {
-            if point < self.reach {
+            if point < self.lookback {
                 return f64::NAN;
             }
             level - self.terms.iter().map(|&(lag, weight)| weight * levels[point - lag]).sum::<f64>()
@@ -60,7 +60,7 @@ impl Differences {
         levels.iter().enumerate().map(at).collect()
     }
 
-    /// The bases of the points that follow the known levels (at least [`Differences::reach`] of
+    /// The bases of the points that follow the known levels (at least [`Differences::lookback`] of
     /// them), over what `bases` held; NaN where one stands on a level that is unknown.
     pub fn bases(&self, known: &[f64], horizon: usize, bases: &mut Vec<f64>) {
         bases.clear();
@@ -122,7 +122,7 @@ mod tests {
             let levels: Vec<f64> = levels.into_iter().map(f64::from).collect();
             let of = differences(order, seasonal);
             let changes = of.of(&levels);
-            for point in of.reach()..levels.len() {
+            for point in of.lookback()..levels.len() {
                 if order + seasonal.unwrap_or(0) > 0 {
                     let base = bases(&of, &levels[..point], 1)[0];
                     prop_assert_eq!(base + changes[point], levels[point]);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use gatecast_core::trainer::Fault;
+use gatecast_core::trainer::{Fault, TrainerEvent};
 use gatecast_data::ReadError;
 use gatecast_nn::engine::EngineError;
 
@@ -52,10 +52,14 @@ pub enum LearnError {
     #[error("no room is left on the disk that holds checkpoints and models")]
     DiskFull,
     #[error("{what} failed: {cause}")]
-    Storage { what: &'static str, cause: String },
+    Storage {
+        what: &'static str,
+        #[source]
+        cause: io::Error,
+    },
     #[error("the tensor library failed: {0}")]
     Engine(String),
-    #[error("the trainer broke down: {0}")]
+    #[error("internal trainer error: {0}")]
     Broken(String),
 }
 
@@ -118,13 +122,18 @@ impl LearnError {
         }
     }
 
-    /// A failure to write a file.
-    pub fn storage(what: &'static str, cause: &io::Error) -> Self {
+    /// A failure to read or write a file; `what` says what was being done.
+    pub fn storage(what: &'static str, cause: io::Error) -> Self {
         match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
             io::ErrorKind::OutOfMemory => Self::OutOfMemory(what.to_owned()),
-            kind => Self::Storage { what, cause: kind.to_string() },
+            _ => Self::Storage { what, cause },
         }
+    }
+
+    /// The event that reports the failure to the server.
+    pub fn event(&self) -> TrainerEvent {
+        TrainerEvent::Failed { fault: self.fault(), code: self.code().to_owned(), detail: self.to_string() }
     }
 }
 
@@ -144,7 +153,7 @@ impl From<ReadError> for LearnError {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Io(cause) if cause.kind() == io::ErrorKind::NotFound => Self::DatasetGone,
-            ReadError::Io(cause) => Self::storage("reading the dataset", &cause),
+            ReadError::Io(cause) => Self::storage("reading the dataset", cause),
             other => Self::DatasetCorrupt(other.to_string()),
         }
     }

@@ -14,4 +14,4 @@ pub mod transform;
 mod units;
 
 pub use error::LearnError;
-pub use units::{in_units, pinball};
+pub use units::in_units;

@@ -139,6 +139,17 @@ fn spread(frame: &Frame, times: &[i64], laid: &[(Range<usize>, Vec<usize>)], len
     Frame { series, times: Some(spread_times), columns, categories }
 }
 
+/// The number of points of a series, given by its rows, up to its last one with a target (the first `targets` columns). What
+/// follows is there for covariates known ahead.
+pub fn targets_end(frame: &Frame, rows: Range<usize>, targets: usize) -> usize {
+    let start = rows.start;
+    let is_known = |row: &usize| {
+        let of_row = frame.columns.iter().take(targets).filter_map(|column| column.values.get(*row));
+        of_row.copied().any(|value| !value.is_nan())
+    };
+    rows.rev().find(is_known).map_or(0, |row| row + 1 - start)
+}
+
 /// Gives every unknown value (NaN) one. `false`, and nothing changed, where none is known or the
 /// order refuses; `true` where nothing was unknown.
 pub fn fill(values: &mut [f64], how: Missing) -> bool {

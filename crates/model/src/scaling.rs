@@ -1,9 +1,8 @@
-//! Bringing numbers to the scale a network learns in, and back.
+//! Scales numbers to the range a network learns in, and back.
 //!
-//! A scaler is fitted on training points alone and travels in the model. A series it holds no row
-//! for (held out, or new at forecast time) is scaled by its own last `context` points, and every
-//! window where the order scales per window, by the same code in evaluation and in forecasts, so
-//! that a validation score means what users will see.
+//! A scaler is fitted on training points only and is stored in the model. A series that it has no row for (held out, or new at
+//! forecast time) is scaled by its own last `context` points, and so is every window if the request scales windows. Evaluation
+//! and forecasts use the same code, so that a validation score is what users will see.
 
 mod statistics;
 
@@ -11,85 +10,90 @@ use std::collections::HashMap;
 
 use gatecast_core::order::{Scaling, ScalingScope};
 
-/// A term and a factor by series and input column: scaled = (value − term) / factor.
+/// An offset and a scale by series and input column: scaled = (value − offset) / scale.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaler {
     kind: Scaling,
     columns: Vec<String>,
     keys: Vec<String>,
-    terms: Vec<f64>,
-    factors: Vec<f64>,
+    offsets: Vec<f64>,
+    scales: Vec<f64>,
     rows: HashMap<String, usize>,
 }
 
 /// The numbers do not make a scaler.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScalerError {
-    #[error("expected {expected} terms and as many factors, got {terms} and {factors}")]
-    Shape { expected: usize, terms: usize, factors: usize },
+    #[error("expected {expected} offsets and as many scales, got {offsets} and {scales}")]
+    Shape { expected: usize, offsets: usize, scales: usize },
     #[error("series `{0}` is scaled twice")]
     Repeated(String),
-    #[error("a term is not finite, or a factor is not above zero")]
+    #[error("an offset is not finite, or a scale is not above zero")]
     Unusable,
 }
 
-/// One series' row: a term and a factor a column.
+/// One series' row: an offset and a scale a column.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale<'a> {
-    pub terms: &'a [f64],
-    pub factors: &'a [f64],
+    pub offsets: &'a [f64],
+    pub scales: &'a [f64],
 }
 
 impl Scale<'_> {
-    /// To the network's scale. A column past the row's end is left as it is.
+    /// To the network's scale.
     pub fn apply(&self, column: usize, value: f64) -> f64 {
-        let (term, factor) = self.column(column);
-        (value - term) / factor
+        let (offset, scale) = self.column(column);
+        (value - offset) / scale
     }
 
     /// Back from the network's scale.
     pub fn undo(&self, column: usize, scaled: f64) -> f64 {
-        let (term, factor) = self.column(column);
-        scaled * factor + term
+        let (offset, scale) = self.column(column);
+        scaled * scale + offset
     }
 
-    /// Term and factor of a column.
+    /// Offset and scale of a column.
+    ///
+    /// # Panics
+    /// If the row has no such column: a number that is left unscaled would be a wrong forecast.
+    #[expect(clippy::expect_used, reason = "a scaler has an entry for each column of its model")]
     pub fn column(&self, column: usize) -> (f64, f64) {
-        (self.terms.get(column).copied().unwrap_or(0.0), self.factors.get(column).copied().unwrap_or(1.0))
+        let of = |row: &[f64]| *row.get(column).expect("a scale for each column of the model");
+        (of(self.offsets), of(self.scales))
     }
 }
 
 /// A row that belongs to no scaler: what a window's own context says.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WindowScale {
-    terms: Vec<f64>,
-    factors: Vec<f64>,
+    offsets: Vec<f64>,
+    scales: Vec<f64>,
 }
 
 impl WindowScale {
     pub fn get(&self) -> Scale<'_> {
-        Scale { terms: &self.terms, factors: &self.factors }
+        Scale { offsets: &self.offsets, scales: &self.scales }
     }
 }
 
 impl Scaler {
-    /// A scaler from its parts, as a bundle holds them: `terms` and `factors` are `[row, column]`,
+    /// A scaler from its parts, as a bundle holds them: `offsets` and `scales` are `[row, column]`,
     /// with one row a key where the scaling has rows ([`Scaling::has_rows`]) and a single row (and
     /// no keys) elsewhere.
     pub fn new(
         kind: Scaling,
         columns: Vec<String>,
         keys: Vec<String>,
-        terms: Vec<f64>,
-        factors: Vec<f64>,
+        offsets: Vec<f64>,
+        scales: Vec<f64>,
     ) -> Result<Self, ScalerError> {
         let rows = if kind.has_rows() { keys.len() } else { 1 };
         let expected = rows.saturating_mul(columns.len());
-        if terms.len() != expected || factors.len() != expected || (!kind.has_rows() && !keys.is_empty()) {
-            return Err(ScalerError::Shape { expected, terms: terms.len(), factors: factors.len() });
+        if offsets.len() != expected || scales.len() != expected || (!kind.has_rows() && !keys.is_empty()) {
+            return Err(ScalerError::Shape { expected, offsets: offsets.len(), scales: scales.len() });
         }
-        let usable = |factor: &f64| factor.is_finite() && *factor > 0.0;
-        if !terms.iter().all(|term| term.is_finite()) || !factors.iter().all(usable) {
+        let usable = |scale: &f64| scale.is_finite() && *scale > 0.0;
+        if !offsets.iter().all(|offset| offset.is_finite()) || !scales.iter().all(usable) {
             return Err(ScalerError::Unusable);
         }
         let mut rows = HashMap::with_capacity(keys.len());
@@ -98,7 +102,7 @@ impl Scaler {
                 return Err(ScalerError::Repeated(key.clone()));
             }
         }
-        Ok(Self { kind, columns, keys, terms, factors, rows })
+        Ok(Self { kind, columns, keys, offsets, scales, rows })
     }
 
     /// Fits a scaler on training points: for each series with such points, one slice a column.
@@ -116,8 +120,8 @@ impl Scaler {
         } else {
             pairs.resize(width, (0.0, 1.0));
         }
-        let (terms, factors) = pairs.into_iter().unzip();
-        Self::new(kind, columns, keys, terms, factors)
+        let (offsets, scales) = pairs.into_iter().unzip();
+        Self::new(kind, columns, keys, offsets, scales)
     }
 
     /// The row of a series; `None` where it must be scaled by its own context
@@ -142,16 +146,16 @@ impl Scaler {
 
     /// [`Scaler::of_context`] into a row that is there, keeping its memory.
     pub fn refit<'o, 'v>(&self, own: &'o mut WindowScale, columns: impl IntoIterator<Item = &'v [f64]>) -> Scale<'o> {
-        own.terms.clear();
-        own.factors.clear();
+        own.offsets.clear();
+        own.scales.clear();
         for values in columns {
             let values = values.iter().copied();
-            let (term, factor) = match self.kind.per {
+            let (offset, scale) = match self.kind.per {
                 ScalingScope::Window => statistics::of_window(self.kind.kind, values),
                 ScalingScope::Series | ScalingScope::Global => statistics::of(self.kind.kind, values),
             };
-            own.terms.push(term);
-            own.factors.push(factor);
+            own.offsets.push(offset);
+            own.scales.push(scale);
         }
         own.get()
     }
@@ -176,19 +180,19 @@ impl Scaler {
     }
 
     /// `[row, column]`.
-    pub fn terms(&self) -> &[f64] {
-        &self.terms
+    pub fn offsets(&self) -> &[f64] {
+        &self.offsets
     }
 
     /// `[row, column]`, all above zero.
-    pub fn factors(&self) -> &[f64] {
-        &self.factors
+    pub fn scales(&self) -> &[f64] {
+        &self.scales
     }
 
     fn row(&self, row: usize) -> Option<Scale<'_>> {
         let width = self.columns.len();
         let range = row * width..(row + 1) * width;
-        Some(Scale { terms: self.terms.get(range.clone())?, factors: self.factors.get(range)? })
+        Some(Scale { offsets: self.offsets.get(range.clone())?, scales: self.scales.get(range)? })
     }
 }
 
@@ -200,6 +204,12 @@ fn points<'v>(columns: &'v [&[f64]], column: usize) -> impl Iterator<Item = f64>
 mod tests {
     use super::*;
     use gatecast_core::order::ScalingKind;
+
+    #[test]
+    #[should_panic(expected = "a scale for each column")]
+    fn a_column_outside_the_row_is_no_unscaled_one() {
+        Scale { offsets: &[0.0], scales: &[2.0] }.apply(1, 5.0);
+    }
 
     fn columns(names: &[&str]) -> Vec<String> {
         names.iter().map(|&name| name.to_owned()).collect()
@@ -245,7 +255,7 @@ mod tests {
         for kind in [ScalingKind::Standard, ScalingKind::Mean] {
             let scaler = Scaler::fit(Scaling::new(kind, ScalingScope::Window), columns(&["x"]), &training).unwrap();
             assert_eq!(scaler.for_series(Some("a")), None);
-            assert_eq!((scaler.terms(), scaler.factors(), scaler.keys().len()), (&[0.0][..], &[1.0][..], 0));
+            assert_eq!((scaler.offsets(), scaler.scales(), scaler.keys().len()), (&[0.0][..], &[1.0][..], 0));
         }
         let mean = Scaler::fit(Scaling::new(ScalingKind::Mean, ScalingScope::Window), columns(&["x"]), &[]).unwrap();
         assert_eq!(mean.of_context([[-2.0, 4.0].as_slice()]).get().column(0), (0.0, 3.0));

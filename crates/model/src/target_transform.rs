@@ -1,11 +1,8 @@
-//! All that is done to the number columns between the data and the network, and undone in what it
-//! forecasts.
+//! Forward and inverse transform of the number columns.
 //!
-//! A **value** is in the data's units; its **level** is the value transformed; what the network
-//! reads of a column, its **stream**, is the levels or their differences; scaled, a stream is a
-//! number of the network's. Back from a forecast: times the factor, plus the term, plus the base of
-//! the differences, then the transform undone. Training, evaluation and forecasts go through here,
-//! so they cannot part ways.
+//! Forward: value → transformed value (its *level*) → difference → scaled number, which the network reads. The columns before
+//! scaling are the *model inputs*. Inverse, applied to forecasts: × scale, + offset, + the base of the differences, then undo the
+//! transform. Training, evaluation and forecasts all use this module.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -110,8 +107,8 @@ impl TargetTransform {
     }
 
     /// Points of a stream's beginning that are unknown for want of what stands before.
-    pub fn reach(&self) -> usize {
-        self.differences.as_ref().map_or(0, Differences::reach)
+    pub fn lookback(&self) -> usize {
+        self.differences.as_ref().map_or(0, Differences::lookback)
     }
 
     fn is_differenced(&self, column: usize) -> bool {
@@ -143,8 +140,14 @@ impl TargetTransform {
     /// Writes a run of one column's stream in the network's scale into rows of `width` numbers. An
     /// unknown value of a masked column is the last known one before it, 0 where there is none, and
     /// its indicator is 1.
-    pub fn write(&self, column: usize, (term, factor): (f64, f64), stream: &[f64], (rows, width): (&mut [f32], usize)) {
-        let scaled = |value: f64| ((value - term) / factor) as f32;
+    pub fn write(
+        &self,
+        column: usize,
+        (offset, scale): (f64, f64),
+        stream: &[f64],
+        (rows, width): (&mut [f32], usize),
+    ) {
+        let scaled = |value: f64| ((value - offset) / scale) as f32;
         if column >= self.masked {
             let places = rows.iter_mut().skip(column).step_by(width);
             places.zip(stream).for_each(|(place, &value)| *place = scaled(value));
@@ -153,7 +156,7 @@ impl TargetTransform {
         let indicator = self.transforms.len() + column;
         let mut last = 0.0;
         // Of differences, a history lacks the first, which training may know: no run has them.
-        let blind = if self.is_differenced(column) { self.reach() } else { 0 };
+        let blind = if self.is_differenced(column) { self.lookback() } else { 0 };
         for (at, (row, &value)) in rows.chunks_exact_mut(width).zip(stream).enumerate() {
             let value = if at < blind { f64::NAN } else { value };
             if !value.is_nan() {
@@ -198,13 +201,13 @@ impl TargetTransform {
 
     /// The same from bases that are worked out already.
     pub fn origin_of<'b>(&self, target: usize, scale: &Scale<'_>, bases: &'b [f64]) -> Origin<'b> {
-        let (term, factor) = scale.column(target);
-        // What is read and what is forecast have a term in common, which their distance lacks.
+        let (offset, scale) = scale.column(target);
+        // What is read and what is forecast have an offset in common, which their distance lacks.
         let cancels = self.differences.as_ref().is_some_and(Differences::reads_levels);
         Origin {
             transform: self.transform(target),
-            term: if cancels { 0.0 } else { term },
-            factor,
+            offset: if cancels { 0.0 } else { offset },
+            scale,
             bases: bases.into(),
         }
     }
@@ -250,8 +253,8 @@ pub struct Scratch {
 #[derive(Debug, Clone)]
 pub struct Origin<'b> {
     transform: Fitted,
-    term: f64,
-    factor: f64,
+    offset: f64,
+    scale: f64,
     /// A point ahead each; none without differences.
     bases: Cow<'b, [f64]>,
 }
@@ -259,7 +262,7 @@ pub struct Origin<'b> {
 impl Origin<'_> {
     /// Of a number in the network's scale, so many points ahead (from 0).
     pub fn transformed(&self, ahead: usize, scaled: f64) -> f64 {
-        scaled * self.factor + self.term + self.bases.get(ahead).copied().unwrap_or(0.0)
+        scaled * self.scale + self.offset + self.bases.get(ahead).copied().unwrap_or(0.0)
     }
 
     /// The same in the data's units. It grows with the number, so a quantile's is the quantile's.
@@ -269,12 +272,12 @@ impl Origin<'_> {
 
     /// The number in the network's scale of a level.
     pub fn scaled(&self, ahead: usize, level: f64) -> f64 {
-        (level - self.bases.get(ahead).copied().unwrap_or(0.0) - self.term) / self.factor
+        (level - self.bases.get(ahead).copied().unwrap_or(0.0) - self.offset) / self.scale
     }
 
     /// The way to the data's units, bases and transform left out, for losses that are taken there.
     pub fn unit(&self) -> TargetScale {
-        TargetScale { factor: self.factor, term: self.term, seasonal: f64::NAN }
+        TargetScale { factor: self.scale, term: self.offset, seasonal: f64::NAN }
     }
 
     /// The level of a value.
@@ -284,8 +287,8 @@ impl Origin<'_> {
 
     /// The same with bases of its own.
     pub fn into_owned(self) -> Origin<'static> {
-        let Self { transform, term, factor, bases } = self;
-        Origin { transform, term, factor, bases: Cow::Owned(bases.into_owned()) }
+        let Self { transform, offset, scale, bases } = self;
+        Origin { transform, offset, scale, bases: Cow::Owned(bases.into_owned()) }
     }
 
     /// Whether nothing is known to measure a point ahead from.
@@ -328,10 +331,10 @@ mod tests {
     proptest! {
         #[test]
         fn what_goes_to_the_networks_scale_comes_back(
-            values in orders(), points in prop::collection::vec(0.5..100.0_f64, 14), term in -3.0..3.0_f64,
-            factor in 0.1..10.0_f64,
+            values in orders(), points in prop::collection::vec(0.5..100.0_f64, 14), offset in -3.0..3.0_f64,
+            scale in 0.1..10.0_f64,
         ) {
-            let scale = Scale { terms: &[term], factors: &[factor] };
+            let scale = Scale { offsets: &[offset], scales: &[scale] };
             let levels = values.levels(0, &points).unwrap();
             let mut scratch = Scratch::default();
             let origin = values.origin(0, &scale, (&levels[..8], 6), &mut scratch);

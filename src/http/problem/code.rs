@@ -264,7 +264,7 @@ mod tests {
             ("crates/data/src", "IngestError::refuse(", 30),
             ("crates/data/src", "IngestError::too_large(", 5),
             ("crates/data/src", "IngestError::rows(", 1),
-            ("crates/model/src/bundle", "=>", 10),
+            ("crates/model/src/bundle/mod.rs", "=>", 10),
         ] {
             let names = names_after(folder, start);
             assert!(names.len() >= least, "{start}: {names:?}");

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{OrderError, find, queue, short, unfit, within};
 use gatecast_core::alias::ModelRef;
 use gatecast_core::composite_job::NewChildJob;
+use gatecast_core::dataset::Profile;
 use gatecast_core::job::Job;
 use gatecast_core::order::{BacktestOrder, JobSpec, Part, Split, TimeRange, TrainSpec};
 use gatecast_core::resolve::{nearest, resolve};
@@ -71,8 +72,12 @@ async fn refit(store: &Store, mut order: BacktestOrder, training: Value) -> Resu
         return Err(unfit("/dataset", "is another than the training order's: leave it out"));
     }
     let profile = &dataset.profile;
-    let (Some(start), Some(end), Some(frequency)) = (profile.start, order.until.or(profile.end), profile.frequency)
-    else {
+    let resolved = resolve(base.clone(), &dataset.name, profile)
+        .map_err(|faults| OrderError::Unfit(within(ORDER, faults).collect()))?;
+    let last = last_target(&resolved, profile);
+    // Nothing is known to judge after it, whatever was asked for.
+    let end = order.until.map_or(last, |until| last.map(|last| last.min(until)));
+    let (Some(start), Some(end), Some(frequency)) = (profile.start, end, profile.frequency) else {
         return Err(unfit("/order/dataset", "has no times on one even grid: folds that train are cut by time"));
     };
     let validation = match base.data.split {
@@ -82,8 +87,6 @@ async fn refit(store: &Store, mut order: BacktestOrder, training: Value) -> Resu
             return Err(unfit("/order/data/split", "the folds split the data: give a share of validation, or nothing"));
         }
     };
-    let resolved = resolve(base.clone(), &dataset.name, profile)
-        .map_err(|faults| OrderError::Unfit(within(ORDER, faults).collect()))?;
     let horizon = resolved.data.horizon.unwrap_or(1);
     if order.horizon.is_some_and(|asked| asked != horizon) {
         return Err(unfit("/horizon", format!("the models are trained for {horizon} points ahead")));
@@ -120,6 +123,13 @@ async fn refit(store: &Store, mut order: BacktestOrder, training: Value) -> Resu
     order.horizon = Some(horizon);
     order.ends = ends;
     queue(store, &dataset, "/order/dataset", name, JobSpec::Backtest(Box::new(order)), children).await
+}
+
+/// The time of the last point with a target: rows after it hold what is known ahead. The data's end where its profile does not
+/// keep that.
+fn last_target(order: &TrainSpec, profile: &Profile) -> Option<jiff::Timestamp> {
+    let last = |name: &String| profile.column(name).and_then(|column| column.last);
+    order.data.targets.iter().filter_map(last).max().or(profile.end)
 }
 
 /// Training up to the origin; the latest share of that validates.

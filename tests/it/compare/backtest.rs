@@ -11,9 +11,9 @@ use crate::support::TestServer;
 const DAYS: usize = 120;
 
 /// fold, series, step, forecast, actual.
-type Row = (i32, String, i32, f64, Option<f64>);
+pub(super) type Row = (i32, String, i32, f64, Option<f64>);
 
-async fn points(server: &TestServer, id: &str) -> Vec<Row> {
+pub(super) async fn points(server: &TestServer, id: &str) -> Vec<Row> {
     let answer = server.client.get(format!("{}/v1/jobs/{id}/points", server.url)).send().await.unwrap();
     let bytes = answer.error_for_status().unwrap().bytes().await.unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();

@@ -1,6 +1,7 @@
 //! Comparisons: ordered by one POST, run by the pool, ranked on one board.
 
 mod backtest;
+mod backtest_folds;
 mod kills;
 mod search;
 

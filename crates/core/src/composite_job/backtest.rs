@@ -7,13 +7,10 @@ use std::collections::BTreeMap;
 
 use super::{ChildJob, CompositeJob, NewChildJob, Outcome, Transition};
 use crate::alias::ModelRef;
-use crate::backtest::{BacktestResult, FoldErrors, PointErrors, SeriesErrors, StepErrors};
+use crate::backtest::{BacktestResult, RefittedFold};
 use crate::job::JobError;
 use crate::order::{BacktestOrder, JobSpec};
 use crate::result::JobResult;
-
-/// Series whose errors the result lists.
-const LISTED: usize = 1_000;
 
 pub(super) fn next(order: &BacktestOrder, composite: &CompositeJob, transition: &mut Transition) {
     let folds = order.ends.len().max(1);
@@ -47,51 +44,24 @@ pub(super) fn next(order: &BacktestOrder, composite: &CompositeJob, transition: 
 }
 
 fn conclude(order: &BacktestOrder, folds: usize, children: &BTreeMap<usize, &ChildJob>) -> Outcome {
-    let mut found: Vec<&BacktestResult> = Vec::new();
-    let mut of_folds = Vec::new();
-    for fold in 0..folds {
-        let (training, judged) = (children.get(&fold), children.get(&(folds + fold)));
-        let result = match judged.and_then(|child| child.job.result.as_ref()) {
+    let fold = |fold: usize| {
+        let (training, backtest) = (children.get(&fold), children.get(&(folds + fold)));
+        let result = match backtest.and_then(|child| child.job.result.as_ref()) {
             Some(JobResult::Backtest(result)) => Some(result.as_ref()),
             _ => None,
         };
-        found.extend(result);
-        of_folds.push(FoldErrors {
-            fold,
-            job: judged.map(|child| child.job.id),
+        RefittedFold {
+            job: backtest.map(|child| child.job.id),
             model: training.and_then(|child| child.job.model),
-            error: judged.or(training).and_then(|child| child.job.error.clone()).filter(|_| result.is_none()),
-            errors: result.map(|result| result.overall.clone()).unwrap_or_default(),
-        });
-    }
-    let Some(first) = found.first() else {
-        let why = of_folds.iter().find_map(|fold| fold.error.as_ref()).map(|error| error.detail.as_str());
-        let detail = format!("no fold could be judged; the first failed of: {}", why.unwrap_or("a cancel"));
-        return Outcome::Failed { error: JobError { code: "all_children_failed".to_owned(), detail }, result: None };
+            error: backtest.or(training).and_then(|child| child.job.error.clone()),
+            result,
+        }
     };
-    let (mut steps, mut series) =
-        (BTreeMap::<usize, Vec<&PointErrors>>::new(), BTreeMap::<&str, Vec<&PointErrors>>::new());
-    for result in &found {
-        result.by_step.iter().for_each(|found| steps.entry(found.step).or_default().push(&found.errors));
-        result.by_series.iter().for_each(|found| series.entry(&found.series).or_default().push(&found.errors));
-    }
-    let over = |parts: &[&PointErrors]| PointErrors::over(parts.iter().copied());
-    let result = BacktestResult {
-        model: None,
-        horizon: first.horizon,
-        step: order.step.unwrap_or(first.horizon),
-        gap: order.gap,
-        overall: PointErrors::over(found.iter().map(|result| &result.overall)),
-        seasonal_naive: PointErrors::over(found.iter().map(|result| &result.seasonal_naive)),
-        by_step: steps.iter().map(|(step, parts)| StepErrors { step: *step, errors: over(parts) }).collect(),
-        by_series: series
-            .iter()
-            .take(LISTED)
-            .map(|(series, parts)| SeriesErrors { series: (*series).to_owned(), errors: over(parts) })
-            .collect(),
-        skipped: found.iter().map(|result| result.skipped).sum(),
-        folds: of_folds,
-        points: None,
+    let of_folds: Vec<RefittedFold<'_>> = (0..folds).map(fold).collect();
+    let Some(result) = BacktestResult::of_refits(&of_folds, order.step) else {
+        let first = of_folds.iter().find_map(|fold| fold.error.as_ref()).map(|error| error.detail.as_str());
+        let detail = format!("no fold has a result; first error: {}", first.unwrap_or("cancelled"));
+        return Outcome::Failed { error: JobError { code: "all_children_failed".to_owned(), detail }, result: None };
     };
     Outcome::Succeeded { result: Box::new(JobResult::Backtest(Box::new(result))), model: None, alias: None }
 }

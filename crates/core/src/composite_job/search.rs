@@ -123,13 +123,8 @@ fn conclude(order: &SearchOrder, composite: &CompositeJob, children: &BTreeMap<u
             error: failed.job.error.clone().filter(|_| failed.job.status == JobStatus::Failed),
         });
     }
-    let board = SearchBoard::new(
-        order.metric.clone(),
-        order.rungs.clone(),
-        rows,
-        baselines(children),
-        is_spent(order, composite),
-    );
+    let board =
+        SearchBoard::new(order.metric, order.rungs.clone(), rows, baselines(children), is_spent(order, composite));
     if board.winner.is_none() {
         let error: JobError = none_succeeded(children, &board.metric);
         return Outcome::Failed { error, result: Some(Box::new(JobResult::Search(board))) };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::loss::Loss;
+use crate::quantile_level::DISTRIBUTION_LEVELS;
 
 /// The head: one number a point, several quantiles of it, or a distribution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
@@ -64,6 +65,16 @@ impl Head {
         }
     }
 
+    /// The levels of the quantiles by which its forecasts are evaluated, ascending: its own, or
+    /// [`DISTRIBUTION_LEVELS`] of a distribution. None for one number a point.
+    pub fn evaluated_levels(&self) -> &[f64] {
+        match self {
+            Self::Point {} => &[],
+            Self::Quantile { levels } => levels,
+            Self::Normal {} | Self::StudentT {} | Self::NegativeBinomial {} => &DISTRIBUTION_LEVELS,
+        }
+    }
+
     /// Whether it says how sure it is.
     pub fn is_probabilistic(&self) -> bool {
         *self != Self::Point {}
@@ -81,20 +92,21 @@ impl Head {
 
     /// Why it cannot learn by a loss.
     pub fn refuses(&self, loss: Loss) -> Option<String> {
-        let name = self.name();
-        match (self.default_loss(), loss) {
-            (Loss::Quantile, Loss::Quantile) | (Loss::Nll, Loss::Nll) => None,
-            (Loss::Quantile | Loss::Nll, _) => {
-                let own = self.default_loss().name();
-                Some(format!("a {name} head learns by its own loss, `{own}`: leave `loss` out"))
-            }
-            (_, Loss::Quantile) => {
+        // No arm of `_` gives `None`: a loss that is added must be allowed by name.
+        match (self, loss) {
+            (Self::Point {}, Loss::Mse | Loss::Mae | Loss::Huber { .. } | Loss::Smape | Loss::Mase)
+            | (Self::Quantile { .. }, Loss::Quantile)
+            | (Self::Normal {} | Self::StudentT {} | Self::NegativeBinomial {}, Loss::Nll) => None,
+            (Self::Point {}, Loss::Quantile) => {
                 Some("needs the levels of a quantile head: set /model/head to {\"type\": \"quantile\"}".to_owned())
             }
-            (_, Loss::Nll) => {
+            (Self::Point {}, Loss::Nll) => {
                 Some("needs a distribution: set /model/head to `normal`, `student_t` or `negative_binomial`".to_owned())
             }
-            _ => None,
+            (Self::Quantile { .. } | Self::Normal {} | Self::StudentT {} | Self::NegativeBinomial {}, _) => {
+                let (name, own) = (self.name(), self.default_loss().name());
+                Some(format!("a {name} head learns by its own loss, `{own}`: leave `loss` out"))
+            }
         }
     }
 }

@@ -141,7 +141,7 @@ pub enum DifferencedInputs {
 
 impl Differencing {
     /// Points before a point that its difference reads.
-    pub fn reach(&self) -> usize {
+    pub fn lookback(&self) -> usize {
         self.order + self.seasonal.unwrap_or(0)
     }
 }

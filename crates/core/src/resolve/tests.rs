@@ -6,7 +6,14 @@ use crate::dataset::{Column, Format, Layout};
 use crate::order::{Activation, Cell, Optimizer, Output};
 
 fn profile(points: u64) -> Profile {
-    let column = |name: &str, kind| Column { name: name.into(), kind, missing: 0, numbers: None, categories: vec![] };
+    let column = |name: &str, kind| Column {
+        name: name.into(),
+        kind,
+        missing: 0,
+        last: None,
+        numbers: None,
+        categories: vec![],
+    };
     Profile {
         format: Format::Csv,
         layout: Layout::Long,

@@ -8,7 +8,7 @@ use crate::order::{DataSpec, Head, Loss, TrainSpec, TransformKind};
 pub(super) fn check(order: &TrainSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
     let data = &order.data;
     check_units(order, errors);
-    if data.differencing.is_some_and(|differencing| differencing.reach() == 0) {
+    if data.differencing.is_some_and(|differencing| differencing.lookback() == 0) {
         errors.push(FieldError::new("/data/differencing", "asks for no difference: give `order` or `seasonal`"));
     }
     if data.resample.is_some() && profile.start.is_none() {

@@ -59,9 +59,17 @@ struct SeriesState {
     ranges: Vec<Option<(f64, f64)>>,
 }
 
-enum ColumnSummary {
-    Numbers { missing: u64, moments: Moments },
-    Categories { missing: u64, counts: Vec<u64> },
+struct ColumnSummary {
+    missing: u64,
+    /// The latest time of a point with a value.
+    last: Option<i64>,
+    values: ValueSummary,
+}
+
+enum ValueSummary {
+    Numbers(Moments),
+    /// Points of each category.
+    Categories(Vec<u64>),
 }
 
 /// Running mean and squared deviation (Welford 1962): exact enough for any count.
@@ -90,9 +98,13 @@ impl Moments {
 
 impl<'a> Summary<'a> {
     pub(super) fn new(keys: &'a Interner, columns: &[StoredColumn<'a>], has_times: bool, index: IndexWriter) -> Self {
-        let summary = |column: &StoredColumn<'_>| match column.categories {
-            None => ColumnSummary::Numbers { missing: 0, moments: Moments::default() },
-            Some(texts) => ColumnSummary::Categories { missing: 0, counts: vec![0; texts.len()] },
+        let summary = |column: &StoredColumn<'_>| ColumnSummary {
+            missing: 0,
+            last: None,
+            values: match column.categories {
+                None => ValueSummary::Numbers(Moments::default()),
+                Some(texts) => ValueSummary::Categories(vec![0; texts.len()]),
+            },
         };
         Self {
             keys,
@@ -117,16 +129,25 @@ impl<'a> Summary<'a> {
             start = end;
         }
         for (summary, cells) in self.columns.iter_mut().zip(&rows.columns) {
-            match (summary, cells) {
-                (ColumnSummary::Numbers { missing, moments }, Cells::Numbers(values)) => {
-                    for &value in values {
-                        if value.is_nan() { *missing += 1 } else { moments.add(value) }
+            let ColumnSummary { missing, last, values } = summary;
+            match (values, cells) {
+                (ValueSummary::Numbers(moments), Cells::Numbers(numbers)) => {
+                    for (&value, time) in numbers.iter().zip(&rows.times) {
+                        if value.is_nan() {
+                            *missing += 1;
+                        } else {
+                            moments.add(value);
+                            *last = (*last).max(Some(*time));
+                        }
                     }
                 }
-                (ColumnSummary::Categories { missing, counts }, Cells::Categories(codes)) => {
-                    for &code in codes {
+                (ValueSummary::Categories(counts), Cells::Categories(codes)) => {
+                    for (&code, time) in codes.iter().zip(&rows.times) {
                         match counts.get_mut(code as usize).filter(|_| code != NO_CATEGORY) {
-                            Some(count) => *count += 1,
+                            Some(count) => {
+                                *count += 1;
+                                *last = (*last).max(Some(*time));
+                            }
                             None => *missing += 1,
                         }
                     }
@@ -210,7 +231,11 @@ impl<'a> Summary<'a> {
         self.index.finish()?;
         Ok((
             self.totals,
-            self.columns.into_iter().zip(&self.names).map(|(column, name)| column.describe(name)).collect(),
+            self.columns
+                .into_iter()
+                .zip(&self.names)
+                .map(|(column, name)| column.describe(name, self.has_times))
+                .collect(),
         ))
     }
 }
@@ -237,23 +262,24 @@ impl Totals {
 }
 
 impl ColumnSummary {
-    fn describe(self, name: &str) -> Column {
-        let name = name.to_owned();
-        match self {
-            Self::Numbers { missing, moments } => {
+    fn describe(self, name: &str, has_times: bool) -> Column {
+        let (name, missing) = (name.to_owned(), self.missing);
+        let last = self.last.filter(|_| has_times).and_then(|last| Timestamp::from_microsecond(last).ok());
+        match self.values {
+            ValueSummary::Numbers(moments) => {
                 let numbers = (moments.count > 0).then(|| NumberSummary {
                     min: moments.low,
                     mean: moments.mean,
                     max: moments.high,
                     std: (moments.squares / moments.count as f64).sqrt(),
                 });
-                Column { name, kind: ColumnKind::Number, missing, numbers, categories: Vec::new() }
+                Column { name, kind: ColumnKind::Number, missing, last, numbers, categories: Vec::new() }
             }
             // Texts stand in the profile only once it is told which they are: see `name_categories`.
-            Self::Categories { missing, counts } => {
+            ValueSummary::Categories(counts) => {
                 let categories =
                     counts.into_iter().map(|points| CategoryCount { value: String::new(), points }).collect();
-                Column { name, kind: ColumnKind::Category, missing, numbers: None, categories }
+                Column { name, kind: ColumnKind::Category, missing, last, numbers: None, categories }
             }
         }
     }

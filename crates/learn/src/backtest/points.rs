@@ -1,5 +1,5 @@
-//! All points of a backtest as Parquet: `fold`, `series`, `target`, `step`, `time` (where the data has
-//! times), `forecast`, `actual` (null where no value is known).
+//! All points of a backtest as Parquet: `fold`, `series`, `target`, `step`, `time` (for data with times), `forecast`,
+//! `actual` (null where no value is known).
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,13 @@ use arrow_array::{ArrayRef, Float64Array, Int32Array, RecordBatch, TimestampMicr
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
+use super::error::BacktestError;
 use gatecast_core::backtest::PointsFile;
-use gatecast_files::hash_reader as hash;
+use gatecast_files::hash_reader;
+use gatecast_model::LearnError;
 
 /// Rows held before they are written.
 const BLOCK: usize = 65_536;
@@ -52,7 +55,7 @@ struct Block {
 }
 
 impl Points {
-    pub(super) fn create(path: &Path, has_times: bool) -> Result<Self, String> {
+    pub(super) fn create(path: &Path, has_times: bool) -> Result<Self, BacktestError> {
         let number = |name: &str, nullable| Field::new(name, DataType::Float64, nullable);
         let text = |name: &str| Field::new(name, DataType::Utf8, false);
         let mut fields = vec![
@@ -68,17 +71,17 @@ impl Points {
         fields.extend([number("forecast", false), number("actual", true)]);
         let schema = Arc::new(Schema::new(fields));
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-        let file = File::create(path).map_err(|error| error.kind().to_string())?;
-        let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).map_err(told)?;
+        let file = File::create(path).map_err(BacktestError::points)?;
+        let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))?;
         Ok(Self { path: path.to_owned(), writer, schema, rows: 0, block: Block::default() })
     }
 
-    pub(super) fn add(&mut self, point: Point<'_>) -> Result<(), String> {
+    pub(super) fn add(&mut self, point: Point<'_>) -> Result<(), BacktestError> {
         let block = &mut self.block;
-        block.folds.push(narrow(point.fold));
+        block.folds.push(narrow(point.fold)?);
         block.series.append_value(point.series);
         block.targets.append_value(point.target);
-        block.steps.push(narrow(point.step));
+        block.steps.push(narrow(point.step)?);
         block.times.push(point.time);
         block.forecasts.push(point.forecast);
         block.actuals.push(point.actual);
@@ -86,7 +89,7 @@ impl Points {
         if self.block.folds.len() < BLOCK { Ok(()) } else { self.write() }
     }
 
-    fn write(&mut self) -> Result<(), String> {
+    fn write(&mut self) -> Result<(), BacktestError> {
         let mut block = std::mem::take(&mut self.block);
         let mut arrays: Vec<ArrayRef> = vec![
             Arc::new(Int32Array::from(block.folds)),
@@ -99,25 +102,22 @@ impl Points {
         }
         arrays.push(Arc::new(Float64Array::from(block.forecasts)));
         arrays.push(Arc::new(Float64Array::from(block.actuals)));
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(told)?;
-        self.writer.write(&batch).map_err(told)
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(ParquetError::from)?;
+        Ok(self.writer.write(&batch)?)
     }
 
-    /// Closes and syncs the file; what stands in it now.
-    pub(super) fn finish(mut self) -> Result<PointsFile, String> {
+    /// Closes and syncs the file.
+    pub(super) fn finish(mut self) -> Result<PointsFile, BacktestError> {
         self.write()?;
-        let file = self.writer.into_inner().map_err(told)?;
-        let failed = |error: std::io::Error| error.kind().to_string();
-        file.sync_all().map_err(failed)?;
-        let (sha256, bytes) = hash(File::open(&self.path).map_err(failed)?).map_err(failed)?;
+        let file = self.writer.into_inner()?;
+        file.sync_all().map_err(BacktestError::points)?;
+        let written = File::open(&self.path).and_then(hash_reader);
+        let (sha256, bytes) = written.map_err(BacktestError::points)?;
         Ok(PointsFile { rows: self.rows, bytes, sha256 })
     }
 }
 
-fn narrow(number: usize) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-fn told(error: impl std::fmt::Display) -> String {
-    error.to_string()
+/// Folds and steps are bounded far below this by the order.
+fn narrow(number: usize) -> Result<i32, BacktestError> {
+    i32::try_from(number).map_err(|_| LearnError::Broken(format!("{number} is no fold or step")).into())
 }

@@ -5,10 +5,11 @@ mod theta;
 
 pub use linear::Linear;
 
-use super::metrics::MetricAccumulator;
 use super::prepare::Prepared;
+use super::window_metrics::WindowMetrics;
 use super::windows::{WindowView, Windows};
 use gatecast_core::metric_values::{Baselines, HoldoutMetrics, Metrics};
+use gatecast_core::seasonal::seasonal_naive;
 use gatecast_model::scaling::WindowScale;
 
 /// A method by which one series' context gives its forecast.
@@ -29,7 +30,7 @@ pub enum Baseline {
 impl Baseline {
     /// Its errors on some windows; `None` where there are none.
     pub fn judge(&self, prepared: &Prepared, windows: &Windows) -> Option<Metrics> {
-        let mut errors = MetricAccumulator::default();
+        let mut errors = WindowMetrics::default();
         let mut own = WindowScale::default();
         let (mut context, mut forecast) = (Vec::new(), Vec::new());
         for window in (0..windows.len()).filter_map(|number| windows.get(number)) {
@@ -38,7 +39,7 @@ impl Baseline {
                 known(view.context(target), &mut context);
                 self.forecast(&context, prepared.shape.season, prepared.shape.horizon, target, &mut forecast);
                 for (ahead, &forecast) in forecast.iter().enumerate() {
-                    errors.add_point(prepared, &view, target, ahead, forecast);
+                    errors.add_point(&view, target, ahead, forecast);
                 }
             }
         }
@@ -53,8 +54,7 @@ impl Baseline {
         match self {
             Self::Naive => forecast.resize(horizon, last),
             Self::SeasonalNaive => {
-                let season = if season <= length { season.max(1) } else { 1 };
-                forecast.extend((0..horizon).map(|ahead| context[length - season + ahead % season]));
+                forecast.extend((0..horizon).map(|ahead| seasonal_naive(context, season, ahead)));
             }
             Self::Drift => {
                 let steps = length.saturating_sub(1).max(1) as f64;

@@ -4,7 +4,7 @@ use super::{Trainer, extent};
 use crate::checkpoint;
 use crate::progress::{EventSink, Interrupted, Progress, emit, warn};
 use crate::training_state::TrainingState;
-use gatecast_core::order::{Part, Split};
+use gatecast_core::order::HoldoutPart;
 use gatecast_core::trainer::{TrainerEvent, WindowCounts};
 use gatecast_nn::initialise;
 
@@ -70,11 +70,11 @@ impl Trainer<'_> {
         }
         let parts = &self.prepared.parts;
         let asked = [
-            ("validation", &self.validation, parts.iter().any(|parts| !parts.validation.is_empty())),
-            ("test", &self.test, parts.iter().any(|parts| !parts.test.is_empty())),
+            (HoldoutPart::Validation, &self.validation, parts.iter().any(|parts| !parts.validation.is_empty())),
+            (HoldoutPart::Test, &self.test, parts.iter().any(|parts| !parts.test.is_empty())),
         ];
         for (name, windows, has_points) in asked {
-            if windows.is_empty() && (has_points || self.asks_for(name)) {
+            if windows.is_empty() && (has_points || self.task.order.data.split.has(name)) {
                 let detail = format!(
                     "the {name} part holds no window: its windows need {} points ahead within the part and {} before",
                     self.prepared.shape.horizon, self.prepared.shape.context
@@ -83,15 +83,5 @@ impl Trainer<'_> {
             }
         }
         Ok(())
-    }
-
-    fn asks_for(&self, part: &str) -> bool {
-        let asked = |part: &Option<Part>| part.is_some_and(|part| part != Part::Fraction(0.0));
-        match (&self.task.order.data.split, part) {
-            (Split::Time { validation, .. }, "validation") => asked(validation),
-            (Split::Time { test, .. }, _) => asked(test),
-            (Split::Series { validation, .. }, "validation") => *validation > 0.0,
-            (Split::Series { test, .. }, _) => *test > 0.0,
-        }
     }
 }

@@ -128,14 +128,14 @@ fn unreadable(error: BundleError) -> LearnError {
         BundleError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
             LearnError::FinetuneMismatch("the model to learn on from is gone".to_owned())
         }
-        BundleError::Io(error) => LearnError::storage("reading the model to learn on from", &error),
+        BundleError::Io(error) => LearnError::storage("reading the model to learn on from", error),
         other => LearnError::FinetuneMismatch(format!("the model to learn on from cannot be used: {other}")),
     }
 }
 
 fn hash(path: &Path) -> Result<String, LearnError> {
     let hash = File::open(path).and_then(gatecast_files::hash_reader);
-    hash.map(|(sha256, _)| sha256).map_err(|error| LearnError::storage("reading the model to learn on from", &error))
+    hash.map(|(sha256, _)| sha256).map_err(|error| LearnError::storage("reading the model to learn on from", error))
 }
 
 #[cfg(test)]

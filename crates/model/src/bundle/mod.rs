@@ -11,12 +11,12 @@
 //! A file that someone changed on purpose can lack the digest: what is checked then is that it is
 //! a model, not whose. Memory is bounded by the file's size, never by what the file claims.
 
-mod header;
 mod read;
 mod tensors;
 mod write;
 
 use gatecast_core::model::Manifest;
+use gatecast_files::safetensors::HeaderError;
 use gatecast_nn::network::Network;
 
 use super::build;
@@ -41,14 +41,8 @@ pub struct Bundle {
 pub enum BundleError {
     #[error("the bundle's file: {0}")]
     Io(#[from] std::io::Error),
-    #[error("not a safetensors file: {0}")]
-    NotSafetensors(&'static str),
-    #[error("the file ends early: {0}")]
-    Truncated(&'static str),
-    #[error("the safetensors header is broken: {0}")]
-    Header(String),
-    #[error("the tensors' places in the file are wrong: {0}")]
-    Places(String),
+    #[error(transparent)]
+    Header(HeaderError),
     #[error("the bundle has format {found}; this program reads formats up to {newest}")]
     Newer { found: u64, newest: u32 },
     #[error("the manifest is wrong: {0}")]
@@ -69,15 +63,25 @@ pub enum BundleError {
     Digest,
 }
 
+impl From<HeaderError> for BundleError {
+    fn from(error: HeaderError) -> Self {
+        match error {
+            HeaderError::Io(error) => Self::Io(error),
+            error => Self::Header(error),
+        }
+    }
+}
+
 impl BundleError {
     /// Stable, for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Io(_) => "bundle_io",
-            Self::NotSafetensors(_) => "not_safetensors",
-            Self::Truncated(_) => "bundle_truncated",
-            Self::Header(_) => "invalid_header",
-            Self::Places(_) => "invalid_offsets",
+            Self::Header(HeaderError::Io(_)) => "bundle_io",
+            Self::Header(HeaderError::NotSafetensors(_)) => "not_safetensors",
+            Self::Header(HeaderError::Truncated(_)) => "bundle_truncated",
+            Self::Header(HeaderError::Json(_) | HeaderError::TooLong(_)) => "invalid_header",
+            Self::Header(HeaderError::Offsets(_)) => "invalid_offsets",
             Self::Newer { .. } => "newer_format",
             Self::Manifest(_) => "invalid_manifest",
             Self::MissingTensor(_) => "missing_tensor",

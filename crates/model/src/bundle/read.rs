@@ -7,7 +7,6 @@ use std::path::Path;
 
 use garde::Validate;
 
-use super::header::{Header, LONGEST, TensorEntry, shorten};
 use super::tensors::{ContentDigest, Holds, Tensor, table};
 use super::{Bundle, BundleError, network};
 use crate::features;
@@ -15,6 +14,7 @@ use crate::scaling::Scaler;
 use gatecast_core::model::{BUNDLE_FORMAT, Encodings, Manifest, StaticScale};
 use gatecast_core::order::DataSpec;
 use gatecast_core::resolve::MAX_PARAMETERS;
+use gatecast_files::safetensors::{Header, HeaderError, TensorEntry, read_header, shorten};
 
 /// Reads a bundle and holds every part of it against every other.
 pub fn read(path: &Path) -> Result<Bundle, BundleError> {
@@ -31,7 +31,7 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
     };
     // A misspelt digest would pass for none.
     if let Some(unknown) = header.metadata.keys().find(|key| !KNOWN_METADATA.contains(&key.as_str())) {
-        return Err(BundleError::Header(format!("its metadata hold `{}`, which no bundle has", shorten(unknown))));
+        return Err(HeaderError::Json(format!("unknown metadata key `{}`", shorten(unknown))).into());
     }
     let key_bytes = header.tensors.get("scaling.series").and_then(|entry| entry.shape.first()).copied();
     let scaling = (rows, manifest.inputs.len());
@@ -80,46 +80,6 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
 
 /// What may stand in the metadata; other writers of safetensors put `format` there.
 const KNOWN_METADATA: [&str; 3] = ["gatecast", "gatecast.sha256", "format"];
-
-/// The header, and where the tensors begin.
-fn read_header(file: &mut File) -> Result<(Header, u64), BundleError> {
-    let length = file.metadata()?.len();
-    let mut start = Vec::new();
-    file.by_ref().take(16).read_to_end(&mut start)?;
-    let Some((size, rest)) = start.split_first_chunk::<8>() else {
-        return Err(BundleError::Truncated("it has fewer than eight bytes"));
-    };
-    let size = u64::from_le_bytes(*size);
-    // A header's length can begin like another form's first bytes, so those are asked only once
-    // it makes no sense as a length.
-    let sensible = (2..=LONGEST).contains(&size) && rest.first() == Some(&b'{');
-    if !sensible && let Some(what) = other_form(&start) {
-        return Err(BundleError::NotSafetensors(what));
-    }
-    if !(2..=LONGEST).contains(&size) {
-        return Err(BundleError::Header(format!("it claims {size} bytes; at most {LONGEST} are read")));
-    }
-    let begins = 8 + size;
-    if begins > length {
-        return Err(BundleError::Truncated("the header is longer than the file"));
-    }
-    let mut json = Vec::new();
-    file.seek(SeekFrom::Start(8))?;
-    file.by_ref().take(size).read_to_end(&mut json)?;
-    Ok((Header::parse(&json, length - begins)?, begins))
-}
-
-/// What a file is that some take for a model.
-fn other_form(start: &[u8]) -> Option<&'static str> {
-    let forms: [(&[u8], &str); 5] = [
-        (b"PK", "it is a zip archive, such as torch.save and Keras write; save the tensors as safetensors"),
-        (b"\x80", "it is a Python pickle, which is never read here, since it can run code"),
-        (b"\x89HDF", "it is an HDF5 file, such as older Keras writes"),
-        (b"\x1f\x8b", "it is compressed with gzip; unpack it first"),
-        (b"\x28\xb5\x2f\xfd", "it is compressed with zstd; unpack it first"),
-    ];
-    forms.into_iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| what)
-}
 
 fn read_manifest(text: &str) -> Result<Manifest, BundleError> {
     let wrong = |detail: String| BundleError::Manifest(detail);
@@ -242,7 +202,7 @@ fn read_tensor(file: &mut File, begins: u64, header: &Header, tensor: &Tensor) -
     let mut bytes = Vec::new();
     file.by_ref().take(to - from).read_to_end(&mut bytes)?;
     if bytes.len() as u64 != to - from {
-        return Err(BundleError::Truncated("it shrank while it was read"));
+        return Err(HeaderError::Truncated("it shrank while it was read").into());
     }
     Ok(bytes)
 }

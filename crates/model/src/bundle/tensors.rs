@@ -37,14 +37,6 @@ impl Holds {
             Self::SeriesKeys => "U8",
         }
     }
-
-    pub(super) fn width(&self) -> usize {
-        match self {
-            Self::Weights(_) | Self::SecondBias(_) => 4,
-            Self::Mean | Self::Std => 8,
-            Self::SeriesKeys => 1,
-        }
-    }
 }
 
 /// All tensors in the order of the file: the widest numbers first, so that each stands aligned.

@@ -240,8 +240,16 @@ pub fn future_window(data: &DataSpec) -> usize {
     if data.covariates.future.is_empty() { 0 } else { window() }
 }
 
-/// Points before a window's first that its lags and differences read.
-pub fn reach(data: &DataSpec) -> usize {
-    let differences = data.differencing.map_or(0, |differencing| differencing.reach());
-    data.lags.iter().max().map_or(0, |lag| lag.saturating_sub(1)).saturating_add(differences)
+/// The number of times a network of this trained horizon runs for a forecast of `horizon` points.
+pub fn runs(trained: usize, horizon: usize) -> usize {
+    horizon.div_ceil(trained.max(1)).max(1)
+}
+
+/// The number of points ahead at which future covariates must be known for a forecast of `horizon` points: up to the end of
+/// the window that the last run reads. 0 without future covariates.
+pub fn points_ahead(data: &DataSpec, trained: usize, horizon: usize) -> usize {
+    match future_window(data) {
+        0 => 0,
+        window => (runs(trained, horizon) - 1) * trained + window,
+    }
 }

@@ -1,8 +1,8 @@
-//! What a column's points say of its scale: (term, factor), with scaled = (value − term) / factor.
+//! What a column's points say of its scale: (offset, scale), with scaled = (value − offset) / scale.
 
 use gatecast_core::order::ScalingKind;
 
-/// Of some points; those that are not known (NaN) are left out. Where a factor would be 0 (all
+/// Of some points; those that are not known (NaN) are left out. Where a scale would be 0 (all
 /// values alike, or none known) it is 1.
 pub(super) fn of(kind: ScalingKind, values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let values = values.filter(|value| !value.is_nan());
@@ -23,12 +23,12 @@ pub(super) fn of(kind: ScalingKind, values: impl Iterator<Item = f64> + Clone) -
 /// measured by their size than by 1.
 pub(super) fn of_window(kind: ScalingKind, values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let (low, high) = bounds(values.clone().filter(|value| !value.is_nan()));
-    let (term, factor) = of(kind, values);
+    let (offset, scale) = of(kind, values);
     match kind {
         ScalingKind::Standard | ScalingKind::Minmax | ScalingKind::Robust if low == high => {
-            (term, above_zero(low.abs()))
+            (offset, above_zero(low.abs()))
         }
-        _ => (term, factor),
+        _ => (offset, scale),
     }
 }
 
@@ -81,8 +81,8 @@ fn alike(value: f64) -> (f64, f64) {
     (if value.is_finite() { value } else { 0.0 }, 1.0)
 }
 
-fn above_zero(factor: f64) -> f64 {
-    if factor > 0.0 && factor.is_finite() { factor } else { 1.0 }
+fn above_zero(scale: f64) -> f64 {
+    if scale > 0.0 && scale.is_finite() { scale } else { 1.0 }
 }
 
 #[cfg(test)]

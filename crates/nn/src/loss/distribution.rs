@@ -3,6 +3,7 @@
 use super::special::normal_quantile;
 use super::{Criterion, TargetScale, negative_binomial, normal, student_t};
 use gatecast_core::order::Head;
+use gatecast_core::quantile_level::same_level;
 
 /// A number of the answer, in the scale in which the head gives it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,9 +107,4 @@ impl Criterion {
             _ => &[],
         }
     }
-}
-
-/// Levels come from per cent and back, which leaves them next to themselves.
-pub fn same_level(a: f64, b: f64) -> bool {
-    (a - b).abs() < 1e-9
 }

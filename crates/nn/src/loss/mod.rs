@@ -17,8 +17,7 @@ mod student_t;
 #[cfg(test)]
 mod tests;
 
-pub use distribution::{PredictiveDistribution, ScaledOrRaw, same_level};
-pub use point::pinball;
+pub use distribution::{PredictiveDistribution, ScaledOrRaw};
 
 use gatecast_core::order::{Head, Loss};
 

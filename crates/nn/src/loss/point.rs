@@ -1,5 +1,7 @@
 //! The losses of one forecast number a point. Each gives its value and its slope by the forecast.
 
+use gatecast_core::quantile_level;
+
 use super::TargetScale;
 
 /// The denominator of SMAPE is taken to be at least this share of the unit's factor: where value
@@ -46,15 +48,16 @@ pub(super) fn mase(forecast: f64, value: f64, unit: TargetScale) -> (f64, f64) {
 }
 
 /// Koenker and Bassett 1978: the pinball loss of one level, and its slope by the forecast.
-pub fn pinball(level: f64, forecast: f64, value: f64) -> (f64, f64) {
+pub(super) fn pinball(level: f64, forecast: f64, value: f64) -> (f64, f64) {
     let error = value - forecast;
-    if error == 0.0 {
-        (0.0, 0.0)
+    let slope = if error == 0.0 {
+        0.0
     } else if error < 0.0 {
-        ((level - 1.0) * error, 1.0 - level)
+        1.0 - level
     } else {
-        (level * error, -level)
-    }
+        -level
+    };
+    (quantile_level::pinball(level, forecast, value), slope)
 }
 
 /// −1, 0 or 1; not a number for what is none.

@@ -1,0 +1,104 @@
+//! What an order says of its windows: their length, and which parts of the split are asked for.
+
+use std::fmt;
+
+use super::{DataSpec, Part, Split};
+
+/// A part that is held back from training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldoutPart {
+    Validation,
+    Test,
+}
+
+impl fmt::Display for HoldoutPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Validation => "validation",
+            Self::Test => "test",
+        })
+    }
+}
+
+impl Split {
+    /// Whether the order asks for a part: a share above 0, or a range of times.
+    pub fn has(&self, part: HoldoutPart) -> bool {
+        let is_asked = |part: &Option<Part>| part.is_some_and(|part| part != Part::Fraction(0.0));
+        match (self, part) {
+            (Self::Time { validation, .. }, HoldoutPart::Validation) => is_asked(validation),
+            (Self::Time { test, .. }, HoldoutPart::Test) => is_asked(test),
+            (Self::Series { validation, .. }, HoldoutPart::Validation) => *validation > 0.0,
+            (Self::Series { test, .. }, HoldoutPart::Test) => *test > 0.0,
+        }
+    }
+}
+
+impl DataSpec {
+    /// The number of points before a window's first one that its lags and differences read.
+    pub fn lookback(&self) -> usize {
+        let differences = self.differencing.map_or(0, |differencing| differencing.lookback());
+        self.lags.iter().max().map_or(0, |lag| lag.saturating_sub(1)).saturating_add(differences)
+    }
+}
+
+/// The points of one window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowLength {
+    pub context: usize,
+    pub horizon: usize,
+    /// [`DataSpec::lookback`].
+    pub lookback: usize,
+}
+
+impl WindowLength {
+    pub fn points(&self) -> usize {
+        self.context.saturating_add(self.horizon).saturating_add(self.lookback)
+    }
+
+    /// Why a series of `longest` points, the longest there is, holds no window; `None` where it holds one.
+    pub fn refuses(&self, longest: u64) -> Option<String> {
+        let needed = self.points();
+        (needed as u64 > longest).then(|| format!("{self} need series of {needed} points; the longest has {longest}"))
+    }
+}
+
+impl fmt::Display for WindowLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { context, horizon, lookback } = self;
+        match lookback {
+            0 => write!(f, "context {context} and horizon {horizon}"),
+            _ => write!(f, "context {context}, horizon {horizon} and {lookback} more points for lags and differences"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_share_of_nothing_is_no_part() {
+        let has = |split: serde_json::Value| {
+            let split: Split = serde_json::from_value(split).unwrap();
+            [HoldoutPart::Validation, HoldoutPart::Test].map(|part| split.has(part))
+        };
+        assert_eq!(has(json!({"by": "time", "validation": 0.2})), [true, false]);
+        assert_eq!(has(json!({"by": "time", "validation": 0, "test": {"from": "2024-01-01"}})), [false, true]);
+        assert_eq!(has(json!({"by": "series", "test": 0.1})), [false, true]);
+    }
+
+    #[test]
+    fn lags_and_differences_lengthen_a_window() {
+        let data: DataSpec =
+            serde_json::from_value(json!({"lags": [2, 7], "differencing": {"order": 1, "seasonal": 12}})).unwrap();
+        assert_eq!(data.lookback(), 6 + 13);
+        let window = WindowLength { context: 8, horizon: 2, lookback: data.lookback() };
+        assert_eq!(window.points(), 29);
+        assert_eq!(window.refuses(29), None);
+        let detail = window.refuses(28).unwrap();
+        assert!(detail.starts_with("context 8, horizon 2 and 19 more points"), "{detail}");
+        assert!(detail.ends_with("need series of 29 points; the longest has 28"), "{detail}");
+    }
+}
