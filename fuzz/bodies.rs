@@ -21,6 +21,7 @@ const LIMITS: UploadLimits = UploadLimits {
     points: 20_000,
     categories: 100,
     run_bytes: 256 << 10,
+    batch_bytes: 4 << 20,
 };
 
 /// An upload in a format that is recognised from its bytes.

@@ -15,8 +15,6 @@ mod architecture;
 mod bundle;
 mod compare;
 mod covariates;
-#[cfg(test)]
-mod data;
 mod disk_full;
 mod durability;
 mod forecast;
@@ -30,4 +28,5 @@ mod store;
 mod support;
 mod trainer;
 mod training;
+mod uploads;
 mod values;

@@ -96,7 +96,18 @@ pub struct Warning {
     pub detail: String,
 }
 
-/// How many series share a frequency.
+/// Steps of a series' even grid without a row, one after another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Gap {
+    pub series: String,
+    /// The first and the last time without a row, RFC 3339 UTC.
+    pub from: jiff::Timestamp,
+    pub to: jiff::Timestamp,
+    /// The number of times without a row.
+    pub steps: u64,
+}
+
+/// The number of series that share a frequency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FrequencyCount {
     /// Absent for series without times, of one point, or with no even step.
@@ -131,6 +142,9 @@ pub struct Profile {
     pub frequencies: Vec<FrequencyCount>,
     /// Steps of a series' even grid, between its first and last point, that have no row.
     pub gaps: u64,
+    /// The first gaps: up to three of a series, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first_gaps: Vec<Gap>,
     /// Rows dropped as exact copies of another, or by the policy for contradicting ones.
     pub duplicates_dropped: u64,
     /// Series and number columns that hold one single value, as `series/column`, at most 20 named.

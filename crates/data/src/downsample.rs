@@ -3,7 +3,7 @@
 //! The rows are cut into equal buckets, and of each bucket the rows of every number column's
 //! lowest and highest value are kept, beside the first and the last row of all: so a spike of one
 //! point is still seen. What is kept are rows of the data, never averages. The rows are read
-//! twice, once to choose and once to give, and never stand in memory whole.
+//! twice, once to choose and once to give, and are never in memory whole.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ struct Extremes {
 }
 
 /// The rows to keep, ascending, at most `most` of them (but always the first and the last).
-pub(super) fn keep(stored: Stored, numbers: &[usize], rows: Range<u64>, most: usize) -> Result<Vec<u64>, ReadError> {
+pub(super) fn keep(stored: &Stored, numbers: &[usize], rows: Range<u64>, most: usize) -> Result<Vec<u64>, ReadError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

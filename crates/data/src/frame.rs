@@ -9,7 +9,7 @@ use arrow_array::{Array, RecordBatch, StringArray};
 use arrow_schema::DataType;
 
 use super::error::ReadError;
-use super::series::whole_index;
+use super::series_index::SeriesIndex;
 use super::stored::{Stored, corrupt};
 use gatecast_core::frequency::Frequency;
 
@@ -30,7 +30,7 @@ pub struct Frame {
 pub struct FrameSeries {
     pub key: String,
     pub rows: std::ops::Range<usize>,
-    /// The step of the even grid its times stand on; absent without times, for a single point, or
+    /// The step of the even grid its times lie on; absent without times, for a single point, or
     /// where no step fits.
     pub frequency: Option<Frequency>,
 }
@@ -46,7 +46,7 @@ pub struct FrameColumn {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FrameCategories {
     pub name: String,
-    /// A place in `texts` a row, or [`FrameCategories::MISSING`].
+    /// For each row its position in `texts`, or [`FrameCategories::MISSING`].
     pub codes: Vec<u32>,
     pub texts: Vec<String>,
 }
@@ -61,7 +61,7 @@ impl Frame {
     pub fn read(points: &Path, index: &Path, columns: &[String]) -> Result<Self, ReadError> {
         let stored = Stored::open(points)?;
         let rows = stored.rows();
-        let series = frame_series(index, rows)?;
+        let series = frame_series(index, &stored)?;
         let has_times = stored.has_times();
         let mut wanted = Vec::with_capacity(columns.len());
         let mut frame = Self { series, times: has_times.then(Vec::new), ..Self::default() };
@@ -109,20 +109,16 @@ impl Frame {
     }
 }
 
-fn frame_series(index: &Path, rows: u64) -> Result<Vec<FrameSeries>, ReadError> {
-    let mut series = Vec::new();
-    let mut next = 0_usize;
-    for located in whole_index(index)? {
-        let end = usize::try_from(located.summary.points).ok().and_then(|points| next.checked_add(points));
-        let end = end.ok_or_else(|| corrupt("a series has too many points"))?;
-        if located.first_row != next as u64 {
-            return Err(corrupt("the index does not fit the points"));
-        }
-        series.push(FrameSeries { key: located.summary.key, rows: next..end, frequency: located.summary.frequency });
-        next = end;
-    }
-    if next as u64 != rows {
-        return Err(corrupt("the index does not fit the points"));
+fn frame_series(index: &Path, points: &Stored) -> Result<Vec<FrameSeries>, ReadError> {
+    let index = SeriesIndex::read(index)?;
+    index.check_points(points)?;
+    let mut series = Vec::with_capacity(index.len());
+    for located in index.iter() {
+        let located = located?;
+        let rows = located.rows(&(0..located.summary.points), points.rows())?;
+        let place = |row: u64| usize::try_from(row).map_err(|_| corrupt("a series has too many points"));
+        let rows = place(rows.start)?..place(rows.end)?;
+        series.push(FrameSeries { key: located.summary.key, rows, frequency: located.summary.frequency });
     }
     Ok(series)
 }
@@ -146,7 +142,7 @@ pub(super) fn extend_numbers(values: &mut Vec<f64>, batch: &RecordBatch, at: usi
     Ok(())
 }
 
-/// Appends column `at` of a batch; `places` says where each text stands among the column's.
+/// Appends column `at` of a batch; `places` has the position of each text among the column's.
 fn extend_categories(
     column: &mut FrameCategories,
     places: &mut HashMap<String, u32>,

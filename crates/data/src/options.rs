@@ -17,6 +17,8 @@ pub struct UploadOptions {
     pub time_format: Option<TimeFormat>,
     /// How to read dates such as 01/02/2001.
     pub date_order: Option<DateOrder>,
+    /// Of CSV: whether the first row has the names of the columns.
+    pub header: Option<Header>,
     /// Of CSV.
     pub delimiter: Option<Delimiter>,
     pub decimal: Decimal,
@@ -61,7 +63,16 @@ pub enum DateOrder {
     Dmy,
 }
 
-/// What stands between the cells of a CSV row.
+/// Whether the first row of a CSV file has the names of the columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Header {
+    Yes,
+    /// The columns are called V1, V2 and so on.
+    No,
+}
+
+/// What separates the cells of a CSV row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Delimiter {
@@ -84,7 +95,7 @@ impl Delimiter {
     }
 }
 
-/// What stands before the fraction of a number.
+/// The decimal mark of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decimal {
@@ -114,8 +125,10 @@ pub struct UploadLimits {
     pub points: u64,
     /// Distinct texts of a category column; one that has more is left out, with a warning.
     pub categories: usize,
-    /// Memory of one sorted run; about four of them stand in memory at the worst moment.
+    /// Memory of one sorted run; about four of them are in memory at the worst moment.
     pub run_bytes: usize,
+    /// Memory for the Parquet pages that are decoded at a time.
+    pub batch_bytes: u64,
 }
 
 impl Default for UploadLimits {
@@ -132,11 +145,12 @@ impl Default for UploadLimits {
             points: 1_000_000_000,
             categories: 1_000,
             run_bytes: 32 << 20,
+            batch_bytes: 256 << 20,
         }
     }
 }
 
-/// The format that a content type or, failing that, a file name stands for.
+/// The format that a content type or, failing that, a file name means.
 pub fn format_hint(content_type: Option<&str>, file_name: Option<&str>) -> Option<Format> {
     let by_type = content_type.and_then(|value| {
         let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -30,6 +30,7 @@ fn profile(points: u64) -> Profile {
         frequency: "P1D".parse().ok(),
         frequencies: vec![],
         gaps: 0,
+        first_gaps: Vec::new(),
         duplicates_dropped: 0,
         constant: vec![],
         columns: vec![

@@ -6,78 +6,21 @@
 //! - *long*: everything else. The series id is the column called like one, or the text column that
 //!   keeps apart the rows that share a time; without either there is one series.
 
+use super::column_names::{has_time_word, is_series_name, is_time_name};
+use super::column_plan::{ColumnPlan, Inferred, PlannedColumn, warning};
+use super::header;
 use super::sample::{ColumnStats, Line, repeats};
+use super::times::{TimeRange, looks_like_calendar};
 use crate::error::IngestError;
 use crate::options::{Decimal, TimeFormat, UploadOptions};
-use gatecast_core::dataset::{ColumnKind, Layout, Warning};
+use gatecast_core::dataset::{ColumnKind, Layout};
 use gatecast_core::resolve::nearest;
 
-/// Names of columns that hold series ids, in lower case.
-const SERIES_NAMES: [&str; 16] = [
-    "id",
-    "series",
-    "series_id",
-    "seriesid",
-    "series_name",
-    "unique_id",
-    "uniqueid",
-    "item_id",
-    "itemid",
-    "item",
-    "ts_id",
-    "key",
-    "sensor_id",
-    "meter_id",
-    "store_id",
-    "station_id",
-];
-/// Names of columns that can hold nothing but times.
-const TIME_NAMES: [&str; 5] = ["time", "date", "datetime", "timestamp", "ds"];
-/// Words within names of columns that may hold times.
-const TIME_WORDS: [&str; 14] = [
-    "time",
-    "date",
-    "datetime",
-    "timestamp",
-    "ds",
-    "ts",
-    "day",
-    "month",
-    "year",
-    "period",
-    "yearmonth",
-    "yyyymm",
-    "epoch",
-    "unix",
-];
 const WIDE_COLUMNS: usize = 10;
 /// Texts longer than this are prose, not categories.
 const CATEGORY_BYTES: usize = 200;
 /// The value column of uploads whose columns or rows are series.
 const VALUE: &str = "value";
-
-/// How to read every row.
-#[derive(Debug)]
-pub(super) struct ColumnPlan {
-    pub(super) layout: Layout,
-    pub(super) reason: String,
-    pub(super) time: Option<usize>,
-    pub(super) time_format: TimeFormat,
-    pub(super) series: Option<usize>,
-    /// Long: the value columns. Wide and rows: one, called `value`.
-    pub(super) columns: Vec<PlannedColumn>,
-    /// Wide: the columns that are series.
-    pub(super) wide: Vec<usize>,
-    pub(super) warnings: Vec<Warning>,
-}
-
-#[derive(Debug)]
-pub(super) struct PlannedColumn {
-    /// Its place in the file.
-    pub(super) at: usize,
-    pub(super) name: String,
-    pub(super) kind: ColumnKind,
-}
 
 /// The sample, looked at.
 struct Sample<'a> {
@@ -87,43 +30,61 @@ struct Sample<'a> {
     options: &'a UploadOptions,
 }
 
+/// A column of times, and how they are written.
+#[derive(Debug, Clone, Copy)]
+struct TimeColumn {
+    at: usize,
+    format: TimeFormat,
+    range: Option<TimeRange>,
+}
+
+/// Infers what the columns hold. `may_be_data`: the names are the cells of a first row that may be a
+/// series rather than a header.
 pub(super) fn infer_schema(
     names: &[String],
     rows: &[Line],
     options: &UploadOptions,
-) -> Result<ColumnPlan, IngestError> {
+    may_be_data: bool,
+) -> Result<Inferred, IngestError> {
     let comma = options.decimal == Decimal::Comma;
     let shapes = (0..names.len()).map(|column| ColumnStats::of(rows, column, comma)).collect();
     let sample = Sample { names, rows, shapes, options };
-    sample.check_header()?;
     let time = sample.time_column()?;
+    sample.check_header(time)?;
     let series = options.series_column.as_deref().map(|name| sample.named(name)).transpose()?;
-    if let (Some((time, _)), Some(series)) = (time, series)
-        && time == series
+    if let (Some(time), Some(series)) = (time, series)
+        && time.at == series
     {
         return Err(IngestError::refuse("one_column_two_roles", "time_column and series_column name the same column"));
     }
-    match (options.layout, time) {
-        (Some(Layout::Rows), _) => Ok(sample.rows_plan("the upload's options say so".to_owned())),
-        (Some(Layout::Wide), Some(time)) => Ok(sample.wide_plan(time, "the upload's options say so".to_owned())),
-        (Some(Layout::Wide), None) => Err(IngestError::refuse(
-            "no_time_column",
-            "a wide upload needs a column of times, and none of its columns holds times; name it (time_column)",
-        )),
-        (Some(Layout::Long), time) => sample.long_plan(time, series, "the upload's options say so"),
-        (None, None) if series.is_none() && sample.looks_like_rows() => {
-            let first = sample.name(0);
-            let reason = format!("no column holds times, `{first}` holds ids and the other columns are numbers");
-            Ok(sample.rows_plan(reason))
+    let told = "the upload's options say so";
+    let plan = match (options.layout, time) {
+        (Some(Layout::Rows), _) => sample.rows_plan(told.to_owned()),
+        (Some(Layout::Wide), Some(time)) => sample.wide_plan(time, told.to_owned()),
+        (Some(Layout::Wide), None) => {
+            return Err(IngestError::refuse(
+                "no_time_column",
+                "a wide upload needs a column of times, and none of its columns holds times; name it (time_column)",
+            ));
         }
-        (None, Some(time)) if series.is_none() && sample.looks_wide(time.0) => {
+        (Some(Layout::Long), time) => sample.long_plan(time, series, told)?,
+        (None, None) if series.is_none() && sample.looks_like_rows() => {
+            let first = if may_be_data { "the first column" } else { &format!("`{}`", sample.name(0)) };
+            let reason = format!("no column holds times, {first} holds ids and the other columns are numbers");
+            sample.rows_plan(reason)
+        }
+        (None, Some(time)) if series.is_none() && sample.looks_wide(time.at) => {
             let others = names.len() - 1;
             let reason =
-                format!("beside the times in `{}` there are {others} columns, all of numbers", sample.name(time.0));
-            Ok(sample.wide_plan(time, reason))
+                format!("beside the times in `{}` there are {others} columns, all of numbers", sample.name(time.at));
+            sample.wide_plan(time, reason)
         }
-        (None, time) => sample.long_plan(time, series, ""),
+        (None, time) => sample.long_plan(time, series, "")?,
+    };
+    if may_be_data && plan.layout == Layout::Rows && header::is_data(names, rows)? {
+        return Ok(Inferred::FirstRowIsData);
     }
+    Ok(Inferred::Plan(Box::new(plan)))
 }
 
 impl Sample<'_> {
@@ -142,25 +103,35 @@ impl Sample<'_> {
         })
     }
 
-    /// A first row of numbers and times alone is data, not names.
-    fn check_header(&self) -> Result<(), IngestError> {
-        let is_data = |name: &String| {
-            let cell = name.as_bytes();
-            super::cells::number(cell, false).is_ok() || super::times::looks_like_calendar(cell)
-        };
-        match self.names.iter().all(is_data) {
-            true => Err(IngestError::refuse(
-                "no_header",
-                "the first row holds numbers and times where the names of the columns are expected",
-            )),
-            false => Ok(()),
+    /// A first row of numbers and times alone is data, not names; so is one with a time above the
+    /// times.
+    fn check_header(&self, time: Option<TimeColumn>) -> Result<(), IngestError> {
+        if self.options.header.is_some() {
+            return Ok(());
         }
+        let is_time = |name: &str| looks_like_calendar(name.as_bytes());
+        let is_data = |name: &String| super::cells::number(name.as_bytes(), false).is_ok() || is_time(name);
+        let what = if self.names.iter().all(is_data) {
+            "numbers and times"
+        } else if self.options.time_column.is_none() && time.is_some_and(|time| is_time(self.name(time.at))) {
+            "a time"
+        } else {
+            return Ok(());
+        };
+        Err(IngestError::refuse(
+            "no_header",
+            format!(
+                "the first row holds {what} where the names of the columns are expected; say header=no if the file has \
+                 no header, header=yes if those are the names"
+            ),
+        ))
     }
 
-    fn time_column(&self) -> Result<Option<(usize, TimeFormat)>, IngestError> {
+    fn time_column(&self) -> Result<Option<TimeColumn>, IngestError> {
         if let Some(name) = &self.options.time_column {
-            let column = self.named(name)?;
-            return Ok(Some((column, self.time_format(column).unwrap_or(TimeFormat::Calendar))));
+            let at = self.named(name)?;
+            let calendar = TimeColumn { at, format: TimeFormat::Calendar, range: None };
+            return Ok(Some(self.time_format(at).unwrap_or(calendar)));
         }
         if self.options.layout == Some(Layout::Rows) {
             return Ok(None);
@@ -169,14 +140,13 @@ impl Sample<'_> {
             || (0..self.names.len()).filter(|&column| Some(self.name(column)) != self.options.series_column.as_deref());
         let calendar = |&column: &usize| self.shape(column).is_some_and(|shape| shape.mostly(shape.calendar));
         let called_time = |&column: &usize| has_time_word(self.name(column));
-        let whole = |&column: &usize| self.shape(column).is_some_and(|shape| shape.whole());
         let found = columns().filter(calendar).find(called_time).or_else(|| columns().find(calendar));
-        let found = found
-            .or_else(|| columns().filter(called_time).filter(whole).find(|&column| self.time_format(column).is_some()));
-        if let Some(column) = found {
-            return Ok(Some((column, self.time_format(column).unwrap_or(TimeFormat::Calendar))));
+        let found = found.and_then(|column| self.time_format(column));
+        let found = found.or_else(|| columns().filter(called_time).find_map(|column| self.time_format(column)));
+        if found.is_some() {
+            return Ok(found);
         }
-        let odd = columns().find(|&column| TIME_NAMES.contains(&self.name(column).to_lowercase().as_str()));
+        let odd = columns().find(|&column| is_time_name(self.name(column)));
         match odd.and_then(|column| Some((column, self.shape(column)?))) {
             Some((column, shape)) if shape.filled > 0 => Err(IngestError::refuse(
                 "unrecognised_times",
@@ -184,18 +154,23 @@ impl Sample<'_> {
                     "column `{}` holds no times that are recognised, {} for one; expected dates such as 2001-01-31, \
                      2001-01-31T10:00:00Z or 01/31/2001, or say time_format",
                     self.name(column),
-                    shape.example
+                    shape.odd_example()
                 ),
             )),
             _ => Ok(None),
         }
     }
 
-    fn time_format(&self, column: usize) -> Option<TimeFormat> {
-        self.options.time_format.or_else(|| {
-            let shape = self.shape(column)?;
-            if shape.mostly(shape.calendar) { Some(TimeFormat::Calendar) } else { shape.whole_times() }
-        })
+    /// How the column's times are written, if it holds times or the caller says so.
+    fn time_format(&self, at: usize) -> Option<TimeColumn> {
+        if let Some(format) = self.options.time_format {
+            return Some(TimeColumn { at, format, range: None });
+        }
+        let shape = self.shape(at)?;
+        if shape.mostly(shape.calendar) {
+            return Some(TimeColumn { at, format: TimeFormat::Calendar, range: None });
+        }
+        shape.whole_times().map(|(format, range)| TimeColumn { at, format, range: Some(range) })
     }
 
     fn looks_like_rows(&self) -> bool {
@@ -229,40 +204,44 @@ impl Sample<'_> {
             reason,
             time: None,
             time_format: TimeFormat::Calendar,
+            time_range: None,
             series: Some(0),
             columns: vec![column],
             wide: Vec::new(),
             warnings: Vec::new(),
+            headerless: false,
         }
     }
 
-    fn wide_plan(&self, (time, time_format): (usize, TimeFormat), reason: String) -> ColumnPlan {
+    fn wide_plan(&self, time: TimeColumn, reason: String) -> ColumnPlan {
         let column = PlannedColumn { at: 0, name: VALUE.to_owned(), kind: ColumnKind::Number };
         ColumnPlan {
             layout: Layout::Wide,
             reason,
-            time: Some(time),
-            time_format,
+            time: Some(time.at),
+            time_format: time.format,
+            time_range: time.range,
             series: None,
             columns: vec![column],
-            wide: (0..self.names.len()).filter(|&column| column != time).collect(),
+            wide: (0..self.names.len()).filter(|&column| column != time.at).collect(),
             warnings: Vec::new(),
+            headerless: false,
         }
     }
 
     fn long_plan(
         &self,
-        time: Option<(usize, TimeFormat)>,
+        time: Option<TimeColumn>,
         series: Option<usize>,
         said: &str,
     ) -> Result<ColumnPlan, IngestError> {
         let (series, found) = match series {
             Some(series) => (Some(series), "the upload's options name it".to_owned()),
-            None => self.series_column(time.map(|(column, _)| column)),
+            None => self.series_column(time.map(|time| time.at)),
         };
         let mut warnings = Vec::new();
         let times = match time {
-            Some((column, _)) => format!("times stand in `{}`", self.name(column)),
+            Some(time) => format!("times in `{}`", self.name(time.at)),
             None => {
                 let detail = "no column holds times: the points of a series are taken in the order of the file";
                 warnings.push(warning("no_times", detail));
@@ -275,7 +254,7 @@ impl Sample<'_> {
         };
         let reason = if said.is_empty() { format!("{times}, {ids}") } else { format!("{said}; {times}, {ids}") };
         let mut columns = Vec::new();
-        for at in (0..self.names.len()).filter(|&at| Some(at) != time.map(|(column, _)| column) && Some(at) != series) {
+        for at in (0..self.names.len()).filter(|&at| Some(at) != time.map(|time| time.at) && Some(at) != series) {
             match self.kind(at)? {
                 Ok(kind) => columns.push(PlannedColumn { at, name: self.name(at).to_owned(), kind }),
                 Err(dropped) => warnings.push(warning("column_dropped", format!("`{}` {dropped}", self.name(at)))),
@@ -289,8 +268,18 @@ impl Sample<'_> {
             let detail = format!("the upload has {} value columns; at most {limit} are taken", columns.len());
             return Err(IngestError::too_large("too_many_columns", detail));
         }
-        let (time, time_format) = time.map_or((None, TimeFormat::Calendar), |(at, format)| (Some(at), format));
-        Ok(ColumnPlan { layout: Layout::Long, reason, time, time_format, series, columns, wide: Vec::new(), warnings })
+        Ok(ColumnPlan {
+            layout: Layout::Long,
+            reason,
+            time: time.map(|time| time.at),
+            time_format: time.map_or(TimeFormat::Calendar, |time| time.format),
+            time_range: time.and_then(|time| time.range),
+            series,
+            columns,
+            wide: Vec::new(),
+            warnings,
+            headerless: false,
+        })
     }
 
     /// The column of series ids, if there is one, and why.
@@ -362,17 +351,4 @@ impl Sample<'_> {
             Ok(ColumnKind::Category)
         })
     }
-}
-
-pub(super) fn warning(code: &str, detail: impl Into<String>) -> Warning {
-    Warning { code: code.to_owned(), detail: detail.into() }
-}
-
-fn is_series_name(name: &str) -> bool {
-    SERIES_NAMES.contains(&name.to_lowercase().as_str())
-}
-
-fn has_time_word(name: &str) -> bool {
-    let name = name.to_lowercase();
-    name.split(|c: char| !c.is_alphanumeric()).any(|word| TIME_WORDS.contains(&word))
 }

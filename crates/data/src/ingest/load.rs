@@ -1,4 +1,4 @@
-//! Rows of text into runs of points, by the plan.
+//! Turns rows of text into runs of points, by the plan.
 //!
 //! What is wrong in a row is noted and the loading goes on, so that one answer names the first
 //! twenty mistakes; no point of such an upload is kept.
@@ -8,12 +8,12 @@ use std::sync::mpsc::SyncSender;
 use csv::ByteRecord;
 
 use super::cells::{CellFault, is_missing, number, quoted};
-use super::interner::Interner;
-use super::layout::ColumnPlan;
+use super::column_plan::ColumnPlan;
 use super::rows::{Cells, NO_CATEGORY, Rows};
 use super::sorted_runs::Run;
 use super::times::{Times, order_question, swap_day_and_month};
 use crate::error::{IngestError, RowError};
+use crate::interner::Interner;
 use crate::options::{DateOrder, Decimal, UploadLimits, UploadOptions};
 use gatecast_core::dataset::{Layout, ONLY_SERIES};
 
@@ -72,7 +72,7 @@ impl<'a> Loader<'a> {
         let categories =
             run.columns.iter().map(|cells| matches!(cells, Cells::Categories(_)).then(Categories::default));
         let mut loader = Self {
-            times: Times::new(plan.time_format, options.date_order),
+            times: Times::new(plan.time_format, plan.time_range, options.date_order),
             categories: categories.collect(),
             limits: &options.limits,
             decimal_comma: options.decimal == Decimal::Comma,
@@ -95,7 +95,7 @@ impl<'a> Loader<'a> {
             loader.intern(name.as_bytes())?.map_err(|fault| IngestError::refuse(fault.code, fault.detail))?;
         }
         if loader.plan.layout == Layout::Long && loader.plan.series.is_none() {
-            loader.keys.insert(ONLY_SERIES);
+            loader.take_in(ONLY_SERIES)?;
         }
         Ok(loader)
     }
@@ -103,10 +103,15 @@ impl<'a> Loader<'a> {
     pub(super) fn row(&mut self, line: u64, cells: &ByteRecord) -> Result<(), IngestError> {
         self.rows += 1;
         let (found, wanted) = (cells.len(), self.names.len());
-        // A shorter series ends its row early.
-        let fits = found == wanted || self.plan.layout == Layout::Rows && found < wanted;
+        // A shorter series ends its row early; without a header, the first rows do not bound it.
+        let fits = match self.plan.layout {
+            Layout::Rows if self.plan.headerless => found <= self.limits.columns,
+            Layout::Rows => found <= wanted,
+            Layout::Long | Layout::Wide => found == wanted,
+        };
         if !fits {
-            let detail = format!("has {found} cells where the header has {wanted}");
+            let first = if self.plan.headerless { "first row" } else { "header" };
+            let detail = format!("has {found} cells where the {first} has {wanted}");
             return self.fault(line, None, CellFault::new("ragged_row", detail));
         }
         match self.plan.layout {
@@ -297,8 +302,13 @@ impl<'a> Loader<'a> {
             );
             return Err(IngestError::too_large("too_many_series", detail));
         }
-        self.last_key = self.keys.insert(text);
+        self.last_key = self.take_in(text)?;
         Ok(Ok(self.last_key))
+    }
+
+    fn take_in(&mut self, key: &str) -> Result<u32, IngestError> {
+        let too_many = || IngestError::too_large("too_many_series", "the upload has more than 4294967294 series");
+        self.keys.insert(key).ok_or_else(too_many)
     }
 
     fn hand_on(&mut self) -> Result<(), IngestError> {
@@ -315,7 +325,8 @@ impl<'a> Loader<'a> {
     }
 
     fn fault(&mut self, line: u64, column: Option<usize>, fault: CellFault) -> Result<(), IngestError> {
-        let column = column.and_then(|column| self.names.get(column).cloned());
+        let named = |column| self.names.get(column).cloned().unwrap_or_else(|| format!("V{}", column + 1));
+        let column = column.map(named);
         self.faults.push(RowError { line, column, code: fault.code, detail: fault.detail });
         if self.faults.len() >= NAMED { Err(self.refusal()) } else { Ok(()) }
     }
@@ -341,11 +352,9 @@ impl Categories {
             return Ok(known);
         }
         let text = clean_text(text)?;
-        if self.texts.len() >= limit {
-            self.overflowed = true;
-            return Ok(NO_CATEGORY);
-        }
-        Ok(self.texts.insert(text))
+        let code = if self.texts.len() < limit { self.texts.insert(text) } else { None };
+        self.overflowed = code.is_none();
+        Ok(code.unwrap_or(NO_CATEGORY))
     }
 }
 

@@ -1,10 +1,10 @@
 //! From an upload to the two files of a dataset.
 //!
 //! Two passes. First the rows of text become runs of points: this thread decodes, parses and
-//! checks ([`source`], [`intake`], [`load`]), a second one sorts each run and spills all but the
-//! newest ([`runs`]). Then the runs are merged and freed of duplicates while a second thread
-//! writes ([`merge`], [`combine`], [`summary`], [`write`]). Between the passes all is known that
-//! only the last row can tell: which columns are categories, which way round the dates are.
+//! checks ([`source`], [`row_sink`], [`load`]), a second one sorts each run and spills all but the
+//! newest ([`sorted_runs`]). Then the runs are merged and duplicates dropped while a second thread
+//! writes ([`merge`], [`dedup`], [`summary`], [`write`]). What only the last row can tell is known
+//! between the passes: which columns are categories, whether dates have the day or the month first.
 //!
 //! Memory is bounded by a few runs, the series ids and one row group, whatever the upload's size.
 //! Everything lies in one folder that is removed when the result is dropped or the ingest fails;
@@ -26,13 +26,16 @@ use row_sink::RowSink;
 use sorted_runs::{Run, Runs};
 
 mod cells;
+mod column_names;
+mod column_plan;
 mod decode;
 mod dedup;
-mod interner;
+mod header;
 mod layout;
 mod load;
 mod merge;
 mod profile;
+mod row_bound;
 mod row_sink;
 mod rows;
 mod sample;
@@ -93,10 +96,10 @@ fn load(
         // No run waits between the threads: each is a good part of the memory we may use.
         let (give, take) = sync_channel(0);
         let sorter = scope.spawn(move || sort(&take, folder));
-        let mut intake = RowSink::new(options, give);
-        let read = source::read(upload, encoding, options, folder, &mut intake);
-        let loaded = read.and_then(|format| Ok((format, intake.finish()?)));
-        let runs = sorter.join().unwrap_or_else(|_| Err(IngestError::machine("the sorter broke off")));
+        let mut sink = RowSink::new(options, give);
+        let read = source::read(upload, encoding, options, folder, &mut sink);
+        let loaded = read.and_then(|format| Ok((format, sink.finish()?)));
+        let runs = sorter.join().unwrap_or_else(|_| Err(IngestError::machine("the sorter thread panicked")));
         // When the sorter fails, the loader fails for want of it: its error is the true one.
         let mut runs = runs?;
         let (format, loaded) = loaded?;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::layout::warning;
+use super::column_plan::warning;
 use super::load::Loaded;
 use super::store::Stored;
 use super::summary::SHORT;
@@ -32,6 +32,7 @@ pub(super) fn describe(format: Format, loaded: &Loaded, stored: &Stored) -> Prof
         frequency,
         frequencies,
         gaps: totals.gaps,
+        first_gaps: totals.first_gaps.clone(),
         duplicates_dropped: stored.dropped,
         constant: totals.constant.clone(),
         columns: stored.columns.clone(),
@@ -58,14 +59,15 @@ fn warnings(loaded: &Loaded, stored: &Stored) -> Vec<Warning> {
     if stored.dropped > 0 {
         let what =
             if stored.dropped == 1 { "1 point was".to_owned() } else { format!("{} points were", stored.dropped) };
-        warn("duplicates_dropped", format!("{what} dropped as another row gives the same series and time"));
+        warn("duplicates_dropped", format!("{what} dropped: another row has the same series and time"));
     }
     if totals.gaps > 0 {
-        let detail = format!(
-            "{} in {} lie between points without a row of their own",
-            steps(totals.gaps),
-            series(totals.gapped)
-        );
+        let mut detail = format!("{} in {} have no row", steps(totals.gaps), series(totals.gapped));
+        if let Some(gap) = totals.first_gaps.first() {
+            let times =
+                if gap.from == gap.to { format!("at {}", gap.from) } else { format!("{} to {}", gap.from, gap.to) };
+            detail.push_str(&format!("; the first in `{}`, {times}", gap.series));
+        }
         warn("gaps", detail);
     }
     if totals.irregular > 0 {

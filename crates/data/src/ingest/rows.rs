@@ -22,7 +22,7 @@ pub(super) type Key = (u32, i64);
 pub(super) struct Rows {
     pub(super) series: Vec<u32>,
     pub(super) times: Vec<i64>,
-    /// The line of the upload each point comes from, for messages; past four thousand million, that.
+    /// The line of the upload that each point comes from, for messages; `u32::MAX` past that.
     pub(super) lines: Vec<u32>,
     pub(super) columns: Vec<Cells>,
 }
@@ -48,8 +48,7 @@ impl Cells {
         match (self, other) {
             (Self::Numbers(to), Self::Numbers(from)) => to.extend_from_slice(from.get(range).unwrap_or_default()),
             (Self::Categories(to), Self::Categories(from)) => to.extend_from_slice(from.get(range).unwrap_or_default()),
-            // All rows of one upload are made from one plan, so that the kinds agree.
-            _ => debug_assert!(false, "columns of two kinds"),
+            _ => unreachable!("all rows of one upload are made from one plan, so that their kinds agree"),
         }
     }
 

@@ -5,11 +5,22 @@ use std::collections::{HashMap, HashSet};
 use csv::ByteRecord;
 
 use super::cells::{has_decimal_comma, is_missing, number, quoted};
-use super::times::{compact, looks_like_calendar};
+use super::times::{TimeRange, compact, looks_like_calendar};
 use crate::options::TimeFormat;
 
 /// A row and the line it stands on.
 pub(super) type Line = (u64, ByteRecord);
+
+/// Whole numbers that plainly are times: years, months and days, and counts since 1970 of the years
+/// 1973 to 2286.
+const WHOLE_TIMES: [(TimeFormat, TimeRange); 6] = [
+    (TimeFormat::Compact, TimeRange { first: 1_000, last: 2_999 }),
+    (TimeFormat::Compact, TimeRange { first: 100_001, last: 299_912 }),
+    (TimeFormat::Compact, TimeRange { first: 10_000_101, last: 29_991_231 }),
+    (TimeFormat::EpochSeconds, TimeRange { first: 100_000_000, last: 9_999_999_999 }),
+    (TimeFormat::EpochMillis, TimeRange { first: 100_000_000_000, last: 9_999_999_999_999 }),
+    (TimeFormat::EpochMicros, TimeRange { first: 100_000_000_000_000, last: 9_999_999_999_999_999 }),
+];
 
 /// One column over the sample.
 #[derive(Debug, Default)]
@@ -20,14 +31,15 @@ pub(super) struct ColumnStats {
     pub(super) numbers: usize,
     pub(super) calendar: usize,
     pub(super) decimal_commas: usize,
-    /// Whole numbers, and the widths and bounds they have.
+    /// Whole numbers.
     whole: usize,
-    widths: (usize, usize),
-    bounds: (i64, i64),
-    compact: usize,
+    /// Of them: those that each kind of [`WHOLE_TIMES`] would read as a time.
+    whole_times: [usize; WHOLE_TIMES.len()],
     pub(super) distinct: usize,
     /// The first value, for messages.
     pub(super) example: String,
+    /// The first value that is not a time by any of the formats.
+    odd: Option<String>,
     pub(super) longest: usize,
 }
 
@@ -54,25 +66,32 @@ impl ColumnStats {
 
     fn look_at(&mut self, cell: &[u8], decimal_comma: bool) {
         let number = number(cell, decimal_comma);
+        let mut timely = false;
         if !matches!(&number, Err(fault) if !fault.code.starts_with("number_")) {
             self.numbers += 1;
             let whole = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<i64>().ok());
             if let Some(value) = whole {
-                self.widths = if self.whole == 0 {
-                    (cell.len(), cell.len())
-                } else {
-                    (self.widths.0.min(cell.len()), self.widths.1.max(cell.len()))
-                };
-                self.bounds =
-                    if self.whole == 0 { (value, value) } else { (self.bounds.0.min(value), self.bounds.1.max(value)) };
                 self.whole += 1;
-                self.compact += usize::from(compact(cell).is_some());
+                for (count, (format, range)) in self.whole_times.iter_mut().zip(WHOLE_TIMES) {
+                    let fits = range.contains(value) && (format != TimeFormat::Compact || compact(cell).is_some());
+                    *count += usize::from(fits);
+                    timely |= fits;
+                }
             }
         } else if looks_like_calendar(cell) {
             self.calendar += 1;
+            timely = true;
         } else if has_decimal_comma(cell) {
             self.decimal_commas += 1;
         }
+        if !timely && self.odd.is_none() {
+            self.odd = Some(quoted(cell));
+        }
+    }
+
+    /// A value that is not a time, or the first one, for messages.
+    pub(super) fn odd_example(&self) -> &str {
+        self.odd.as_deref().unwrap_or(&self.example)
     }
 
     pub(super) fn all_numbers(&self) -> bool {
@@ -90,29 +109,16 @@ impl ColumnStats {
         self.filled > 0 && self.whole == self.filled
     }
 
-    /// How whole numbers would be read as times, if they plainly are.
-    pub(super) fn whole_times(&self) -> Option<TimeFormat> {
-        let within = |low: i64, high: i64| self.bounds.0 >= low && self.bounds.1 <= high;
-        if !self.whole() {
-            None
-        } else if self.compact == self.filled
-            && self.widths.0 == self.widths.1
-            && (within(1_000, 2_999) || within(100_001, 299_912) || within(10_000_101, 29_991_231))
-        {
-            Some(TimeFormat::Compact)
-        } else if within(100_000_000, 9_999_999_999) {
-            Some(TimeFormat::EpochSeconds)
-        } else if within(100_000_000_000, 9_999_999_999_999) {
-            Some(TimeFormat::EpochMillis)
-        } else if within(100_000_000_000_000, 9_999_999_999_999_999) {
-            Some(TimeFormat::EpochMicros)
-        } else {
-            None
-        }
+    /// How whole numbers would be read as times, if nine in ten are times by one format. The others
+    /// are then mistakes to be named.
+    pub(super) fn whole_times(&self) -> Option<(TimeFormat, TimeRange)> {
+        let fits = |count: usize| count > 0 && count * 10 >= self.filled * 9;
+        let mut found = self.whole_times.iter().zip(WHOLE_TIMES).filter(|(count, _)| fits(**count));
+        found.next().map(|(_, found)| found)
     }
 }
 
-/// Whether some value of the column stands in two rows that are not copies of each other.
+/// Whether two rows that are not copies of each other have the same values in these columns.
 pub(super) fn repeats(rows: &[Line], columns: &[usize]) -> bool {
     let mut seen: HashMap<Vec<&[u8]>, &ByteRecord> = HashMap::new();
     rows.iter().any(|(_, row)| {

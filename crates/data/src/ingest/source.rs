@@ -1,4 +1,4 @@
-//! Which format the content has, and its rows as text.
+//! Recognises the format of the content, and reads its rows as text.
 
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -11,19 +11,21 @@ use gatecast_core::dataset::Format;
 
 mod csv_rows;
 mod json_rows;
+mod page_header;
+mod parquet_pages;
 mod parquet_rows;
 
 /// Bytes looked at to tell the format, the delimiter and the encoding of the text.
 const HEAD: u64 = 64 << 10;
 const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// Reads the whole upload into `intake`. `spool` is where Parquet is put, which is read from its end.
+/// Reads the whole upload into `sink`. `spool` is where Parquet is put, which is read from its end.
 pub(super) fn read(
     upload: impl Read,
     encoding: Encoding,
     options: &UploadOptions,
     spool: &Path,
-    intake: &mut RowSink<'_>,
+    sink: &mut RowSink<'_>,
 ) -> Result<Format, IngestError> {
     let mut content = decode::open(upload, encoding, &options.limits)?;
     let mut head = Vec::new();
@@ -49,10 +51,10 @@ pub(super) fn read(
     let skipped = if format != Format::Parquet && head.starts_with(&BOM) { BOM.len() } else { 0 };
     head.drain(..skipped);
     match format {
-        Format::Csv => csv_rows::read(&head, content, options, intake)?,
-        Format::Json => json_rows::read_array(Cursor::new(head).chain(content), intake)?,
-        Format::Ndjson => json_rows::read_lines(Cursor::new(head).chain(content), options, intake)?,
-        Format::Parquet => parquet_rows::read(Cursor::new(head).chain(content), options, spool, intake)?,
+        Format::Csv => csv_rows::read(&head, content, options, sink)?,
+        Format::Json => json_rows::read_array(Cursor::new(head).chain(content), options, sink)?,
+        Format::Ndjson => json_rows::read_lines(Cursor::new(head).chain(content), options, sink)?,
+        Format::Parquet => parquet_rows::read(Cursor::new(head).chain(content), options, spool, sink)?,
     }
     Ok(format)
 }

@@ -11,6 +11,18 @@ use gatecast_core::frequency::Frequency;
 const DAY: i64 = 86_400_000_000;
 /// Different steps told apart. A series with more has no even step.
 const MOST_STEPS: usize = 1_024;
+/// Occurrences of each step of which the place is kept, and gaps named of a series.
+const FIRST: usize = 3;
+
+/// The frequency of a series, if it has one, and where its grid has no point.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Grid {
+    pub(super) frequency: Option<Frequency>,
+    /// Grid steps without a point.
+    pub(super) gaps: u64,
+    /// The first runs of them: the time of the point before, and the number of steps.
+    pub(super) first_gaps: Vec<(i64, u64)>,
+}
 
 /// The steps of one series so far.
 #[derive(Debug, Default)]
@@ -22,47 +34,63 @@ pub(super) struct Steps {
     off_months: bool,
 }
 
-/// How often each step came, in order of first appearance.
+/// One step between two points.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    step: i64,
+    count: u64,
+    /// The times it began at, of the first occurrences.
+    first: [i64; FIRST],
+}
+
+/// The number of occurrences of each step, in order of first appearance.
 #[derive(Debug, Default)]
 struct Counts {
-    steps: Vec<(i64, u64)>,
-    /// The place of the step that came last.
+    steps: Vec<Step>,
+    /// The position of the step that came last.
     newest: usize,
     overflowed: bool,
 }
 
 impl Counts {
-    fn add(&mut self, step: i64) {
-        if let Some((known, count)) = self.steps.get_mut(self.newest)
-            && *known == step
-        {
-            *count += 1;
-            return;
-        }
-        match self.steps.iter().position(|&(known, _)| known == step) {
+    fn add(&mut self, from: i64, step: i64) {
+        let newest = self.steps.get(self.newest).filter(|newest| newest.step == step).map(|_| self.newest);
+        match newest.or_else(|| self.steps.iter().position(|known| known.step == step)) {
             Some(at) => {
                 self.newest = at;
-                if let Some((_, count)) = self.steps.get_mut(at) {
-                    *count += 1;
+                if let Some(known) = self.steps.get_mut(at) {
+                    let place = usize::try_from(known.count).ok().and_then(|count| known.first.get_mut(count));
+                    if let Some(place) = place {
+                        *place = from;
+                    }
+                    known.count += 1;
                 }
             }
             None if self.steps.len() < MOST_STEPS => {
                 self.newest = self.steps.len();
-                self.steps.push((step, 1));
+                self.steps.push(Step { step, count: 1, first: [from; FIRST] });
             }
             None => self.overflowed = true,
         }
     }
 
-    /// The even step and the grid steps left out, by the rule of this module.
-    fn even(&self) -> Option<(i64, u64)> {
-        let &(step, count) = self.steps.iter().max_by_key(|&&(step, count)| (count, std::cmp::Reverse(step)))?;
-        let total: u64 = self.steps.iter().map(|&(_, count)| count).sum();
-        if self.overflowed || count * 2 < total || self.steps.iter().any(|&(other, _)| other % step != 0) {
+    /// The even step, the number of grid steps left out and the first of them, by the rule of this
+    /// module.
+    fn even(&self) -> Option<(i64, u64, Vec<(i64, u64)>)> {
+        let even = self.steps.iter().max_by_key(|known| (known.count, std::cmp::Reverse(known.step)))?;
+        let total: u64 = self.steps.iter().map(|known| known.count).sum();
+        if self.overflowed || even.count * 2 < total || self.steps.iter().any(|other| other.step % even.step != 0) {
             return None;
         }
-        let skipped = |&(other, count): &(i64, u64)| (other / step - 1) as u64 * count;
-        Some((step, self.steps.iter().map(skipped).fold(0, u64::saturating_add)))
+        let skipped = |other: &Step| (other.step / even.step - 1) as u64;
+        let gaps = self.steps.iter().map(|other| skipped(other).saturating_mul(other.count));
+        let longer = self.steps.iter().filter(|other| skipped(other) > 0);
+        let mut first: Vec<(i64, u64)> = longer
+            .flat_map(|other| other.first.iter().take(other.count as usize).map(|&from| (from, skipped(other))))
+            .collect();
+        first.sort_unstable();
+        first.truncate(FIRST);
+        Some((even.step, gaps.fold(0, u64::saturating_add), first))
     }
 }
 
@@ -72,10 +100,10 @@ impl Steps {
         for &time in times {
             if let Some(last) = self.last {
                 let step = time - last;
-                self.fixed.add(step);
+                self.fixed.add(last, step);
                 if !self.off_months {
                     match months_between(last, time) {
-                        Some(months) => self.months.add(months),
+                        Some(months) => self.months.add(last, months),
                         None => self.off_months = true,
                     }
                 }
@@ -84,13 +112,18 @@ impl Steps {
         }
     }
 
-    /// The frequency and the count of gaps. Months win where both would do: the first of February
-    /// and the first of March are a month apart rather than four weeks.
-    pub(super) fn finish(&self) -> (Option<Frequency>, u64) {
+    /// The frequency and the gaps. Months win where both would do: the first of February and the
+    /// first of March are a month apart rather than four weeks.
+    pub(super) fn finish(&self) -> Grid {
         let months = if self.off_months { None } else { self.months.even() };
-        let months = months.and_then(|(step, gaps)| Some((Frequency::Months(u32::try_from(step).ok()?), gaps)));
-        let found = months.or_else(|| self.fixed.even().map(|(step, gaps)| (Frequency::Fixed(step), gaps)));
-        found.map_or((None, 0), |(frequency, gaps)| (Some(frequency), gaps))
+        let months =
+            months.and_then(|(step, gaps, first)| Some((Frequency::Months(u32::try_from(step).ok()?), gaps, first)));
+        let fixed = || self.fixed.even().map(|(step, gaps, first)| (Frequency::Fixed(step), gaps, first));
+        months.or_else(fixed).map_or_else(Grid::default, |(frequency, gaps, first_gaps)| Grid {
+            frequency: Some(frequency),
+            gaps,
+            first_gaps,
+        })
     }
 }
 
@@ -118,7 +151,7 @@ mod tests {
             let time = if time.len() == 10 { format!("{time}T00:00:00Z") } else { (*time).to_owned() };
             steps.extend(&[time.parse::<jiff::Timestamp>().unwrap().as_microsecond()]);
         }
-        let (frequency, gaps) = steps.finish();
+        let Grid { frequency, gaps, .. } = steps.finish();
         (frequency.map(|frequency| frequency.to_string()), gaps)
     }
 
@@ -151,5 +184,14 @@ mod tests {
         let (frequency, gaps) = found(&["1970-01-01T00:00:00Z", "1970-01-01T00:00:01Z", "9999-12-30T00:00:00Z"]);
         assert_eq!(frequency.as_deref(), Some("PT1S"));
         assert_eq!(gaps, 253_402_128_000 - 2);
+    }
+
+    #[test]
+    fn the_first_gaps_are_told_in_order() {
+        let mut steps = Steps::default();
+        let days = [0, 1, 3, 4, 5, 9, 10, 12, 14, 15, 16, 17, 18];
+        steps.extend(&days.map(|day| day * DAY));
+        assert_eq!(steps.finish().first_gaps, [(DAY, 1), (5 * DAY, 3), (10 * DAY, 1)]);
+        assert_eq!(steps.finish().gaps, 6);
     }
 }

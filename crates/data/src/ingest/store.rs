@@ -52,7 +52,7 @@ pub(super) fn store(
             .and_then(|sources| merge(sources, &kept, |rows, range| combiner.take(rows, range, &mut hand_on)))
             .and_then(|()| combiner.finish(&mut hand_on));
         drop(give);
-        let written = writing.join().unwrap_or_else(|_| Err(IngestError::machine("the writer broke off")));
+        let written = writing.join().unwrap_or_else(|_| Err(IngestError::machine("the writer thread panicked")));
         // As with the sorter: where the writer failed, its error is the true one.
         match (merged, written) {
             (Err(error @ IngestError::Refused(_)), _) => Err(error),

@@ -1,18 +1,18 @@
-//! What the points hold, gathered as they stream by sorted.
+//! Statistics of the points, gathered as they stream by in order.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::interner::Interner;
 use super::rows::{Cells, NO_CATEGORY, Rows};
-use super::steps::Steps;
+use super::steps::{Grid, Steps};
 use super::write::{IndexWriter, StoredColumn};
 use crate::error::IngestError;
-use gatecast_core::dataset::{CategoryCount, Column, ColumnKind, FrequencyCount, NumberSummary, SeriesSummary};
+use crate::interner::Interner;
+use gatecast_core::dataset::{CategoryCount, Column, ColumnKind, FrequencyCount, Gap, NumberSummary, SeriesSummary};
 use gatecast_core::frequency::Frequency;
 
-/// Constant series and frequencies named in a profile.
+/// Gaps, constant series and frequencies named in a profile.
 const NAMED: usize = 20;
 const CATEGORIES_NAMED: usize = 50;
 /// Series shorter than this are worth a warning.
@@ -40,6 +40,7 @@ pub(super) struct Totals {
     pub(super) end: Option<i64>,
     pub(super) gaps: u64,
     pub(super) gapped: u64,
+    pub(super) first_gaps: Vec<Gap>,
     pub(super) irregular: u64,
     pub(super) short: u64,
     pub(super) constant: Vec<String>,
@@ -47,7 +48,7 @@ pub(super) struct Totals {
     frequencies: HashMap<Option<Frequency>, u64>,
 }
 
-/// The series that is streaming by.
+/// The current series.
 struct SeriesState {
     number: u32,
     first_row: u64,
@@ -190,7 +191,7 @@ impl<'a> Summary<'a> {
 
     fn end_series(&mut self) -> Result<(), IngestError> {
         let Some(series) = self.series.take() else { return Ok(()) };
-        let (frequency, gaps) = series.steps.finish();
+        let Grid { frequency, gaps, first_gaps } = series.steps.finish();
         let key = self.keys.text(series.number);
         let totals = &mut self.totals;
         totals.shortest = if totals.series == 0 { series.points } else { totals.shortest.min(series.points) };
@@ -198,6 +199,8 @@ impl<'a> Summary<'a> {
         totals.series += 1;
         totals.gaps = totals.gaps.saturating_add(gaps);
         totals.gapped += u64::from(gaps > 0);
+        let named = first_gaps.into_iter().filter_map(|gap| gap_of(key, frequency?, gap));
+        totals.first_gaps.extend(named.take(NAMED.saturating_sub(totals.first_gaps.len())));
         totals.irregular += u64::from(self.has_times && frequency.is_none() && series.points > 1);
         totals.short += u64::from(series.points < SHORT);
         *totals.frequencies.entry(frequency).or_default() += 1;
@@ -240,6 +243,15 @@ impl<'a> Summary<'a> {
     }
 }
 
+/// A run of grid steps without a point, from the point before it.
+fn gap_of(series: &str, frequency: Frequency, (before, steps): (i64, u64)) -> Option<Gap> {
+    let at = |steps: u64| {
+        let time = frequency.add(before, i64::try_from(steps).ok()?)?;
+        Timestamp::from_microsecond(time).ok()
+    };
+    Some(Gap { series: series.to_owned(), from: at(1)?, to: at(steps)?, steps })
+}
+
 impl Totals {
     /// The frequency that all series share, and how many series have which.
     pub(super) fn frequencies(&self) -> (Option<Frequency>, Vec<FrequencyCount>) {
@@ -275,7 +287,7 @@ impl ColumnSummary {
                 });
                 Column { name, kind: ColumnKind::Number, missing, last, numbers, categories: Vec::new() }
             }
-            // Texts stand in the profile only once it is told which they are: see `name_categories`.
+            // The texts are filled in later: see `name_categories`.
             ValueSummary::Categories(counts) => {
                 let categories =
                     counts.into_iter().map(|points| CategoryCount { value: String::new(), points }).collect();

@@ -1,27 +1,45 @@
 //! Times as people write them, read to microseconds since 1970 UTC.
 //!
 //! Dates that end with the year do not say which of day and month comes first. Until a number
-//! above 12 tells, they are read month first and called undecided; whoever keeps them must pass
-//! them through [`swap_day_and_month`] should the order turn out to be the other one, and refuse
-//! them should it never turn out.
+//! above 12 tells, they are read month first and called undecided. If the order turns out to be the
+//! other one, the caller passes what it kept through [`swap_day_and_month`]; if it never turns out,
+//! the caller refuses the upload.
 //!
-//! Definite answers to odd questions: a time without a zone is UTC; the leap second 23:59:60 is
-//! read as 23:59:59; digits past the microsecond are cut off; 24:00 is refused; times
-//! reach from the year 0001 to 9999-12-30T22:00Z, where the calendar of our time library ends, in
-//! the calendar of today extended backwards.
+//! Edge cases: a time without a zone is UTC; the leap second 23:59:60 is read as 23:59:59; digits
+//! past the microsecond are cut off; 24:00 is refused; times reach from the year 0001 to
+//! 9999-12-30T22:00Z, where jiff's timestamps end, in the proleptic Gregorian calendar.
+
+mod calendar;
 
 use jiff::Timestamp;
 
 use super::cells::{CellFault, quoted};
 use crate::options::{DateOrder, TimeFormat};
+use calendar::{WrittenDate, Zone, days, two_digit_year, written};
+
+pub(super) use calendar::{civil, compact};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
+
+/// The whole numbers that are times by a format that was recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TimeRange {
+    pub(super) first: i64,
+    pub(super) last: i64,
+}
+
+impl TimeRange {
+    pub(super) fn contains(self, number: i64) -> bool {
+        (self.first..=self.last).contains(&number)
+    }
+}
 
 /// Reads the times of one upload, and remembers what they have shown so far.
 #[derive(Debug)]
 pub(super) struct Times {
     format: TimeFormat,
+    range: Option<TimeRange>,
     order: Option<DateOrder>,
     /// The line that first settled the order, for messages.
     settled_by: Option<u64>,
@@ -35,9 +53,10 @@ pub(super) struct Times {
 }
 
 impl Times {
-    pub(super) fn new(format: TimeFormat, order: Option<DateOrder>) -> Self {
+    pub(super) fn new(format: TimeFormat, range: Option<TimeRange>, order: Option<DateOrder>) -> Self {
         Self {
             format,
+            range,
             order,
             settled_by: None,
             doubtful: None,
@@ -70,6 +89,18 @@ impl Times {
 
     pub(super) fn read(&mut self, cell: &[u8], line: u64) -> Result<i64, CellFault> {
         let cell = cell.trim_ascii();
+        if let Some(range) = self.range
+            && let Some(number) = std::str::from_utf8(cell).ok().and_then(|text| text.parse().ok())
+            && !range.contains(number)
+        {
+            let detail = format!(
+                "{} is not a time like the others of the column, which lie from {} to {}; if it is one, say time_format",
+                quoted(cell),
+                range.first,
+                range.last
+            );
+            return Err(CellFault::new("time_out_of_range", detail));
+        }
         match self.format {
             TimeFormat::Calendar => self.calendar(cell, line),
             TimeFormat::Compact => {
@@ -104,15 +135,16 @@ impl Times {
             }
         };
         if let (Some(first), Some(last)) = (self.year_first, self.year_last) {
-            let detail =
-                format!("the year stands first in line {first} and last in line {last}; write all dates alike");
+            let detail = format!("the year comes first in line {first} and last in line {last}; write all dates alike");
             return Err(CellFault::new("mixed_date_forms", detail));
         }
         let days = days(written.year, month, day)
             .ok_or_else(|| CellFault::new("no_such_date", format!("{} is not a day of the calendar", quoted(cell))))?;
         let micros = days * DAY + written.clock;
-        Timestamp::from_microsecond(micros).map_err(|_| not_a_time(cell, "a time between the years 0001 and 9999"))?;
-        Ok(micros)
+        match Timestamp::from_microsecond(micros) {
+            Ok(_) => Ok(micros),
+            Err(_) => Err(out_of_range(cell)),
+        }
     }
 
     fn note_zone(&mut self, line: u64, zoned: bool) -> Result<(), CellFault> {
@@ -161,6 +193,22 @@ impl Times {
 
 fn not_a_time(cell: &[u8], expected: &str) -> CellFault {
     CellFault::new("not_a_time", format!("{} is not a time; expected {expected}", quoted(cell)))
+}
+
+fn out_of_range(cell: &[u8]) -> CellFault {
+    let detail = format!(
+        "{} is past the last time, 9999-12-30T22:00:00Z, or before the first, in the year 0001; leave the row out if the \
+         date stands for \"no date\"",
+        quoted(cell)
+    );
+    CellFault::new("time_out_of_range", detail)
+}
+
+fn epoch(cell: &[u8], unit: i64) -> Result<i64, CellFault> {
+    let count = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<i64>().ok());
+    let count = count.ok_or_else(|| not_a_time(cell, "a whole number of units since 1970"))?;
+    let micros = count.checked_mul(unit).filter(|&micros| Timestamp::from_microsecond(micros).is_ok());
+    micros.ok_or_else(|| out_of_range(cell))
 }
 
 /// Whether the cell has the shape of a calendar date or time.
@@ -217,192 +265,6 @@ pub(super) fn swap_day_and_month(micros: i64) -> i64 {
         Some(days) => days * DAY + clock,
         None => micros,
     }
-}
-
-enum Zone {
-    /// No clock: a calendar day.
-    Date,
-    /// A clock without a zone.
-    None,
-    Offset,
-}
-
-enum WrittenDate {
-    YearFirst { month: u32, day: u32 },
-    YearLast { first: u32, second: u32 },
-}
-
-struct Written {
-    year: u32,
-    date: WrittenDate,
-    /// Microseconds into the day, less the zone's offset.
-    clock: i64,
-    zone: Zone,
-}
-
-fn written(cell: &[u8]) -> Option<Written> {
-    // The common shape first: ten bytes of date with the year in front.
-    let (year, date, rest) = match cell {
-        [a, b, c, d, s @ (b'-' | b'/' | b'.'), e, f, t, g, h, rest @ ..] if s == t => {
-            match (number(&[*a, *b, *c, *d]), number(&[*e, *f]), number(&[*g, *h])) {
-                (Some(year), Some(month), Some(day)) => (year, WrittenDate::YearFirst { month, day }, rest),
-                _ => loose_date(cell)?,
-            }
-        }
-        _ => loose_date(cell)?,
-    };
-    let (clock, zone) = match rest {
-        [] => (0, Zone::Date),
-        [b'T' | b't' | b' ', clock @ ..] => read_clock(clock)?,
-        _ => return None,
-    };
-    if matches!((&date, &zone), (WrittenDate::YearLast { .. }, Zone::Offset)) {
-        return None;
-    }
-    Some(Written { year, date, clock, zone })
-}
-
-/// Dates of other widths and orders: 2001-1-5, 2001-01, 1/5/2001, 31.12.2001.
-fn loose_date(cell: &[u8]) -> Option<(u32, WrittenDate, &[u8])> {
-    let end = cell.iter().position(|byte| matches!(byte, b' ' | b'T' | b't')).unwrap_or(cell.len());
-    let (date, rest) = cell.split_at_checked(end)?;
-    let separator = *date.iter().find(|byte| !byte.is_ascii_digit())?;
-    if !matches!(separator, b'-' | b'/' | b'.') {
-        return None;
-    }
-    let mut parts = date.split(|&byte| byte == separator);
-    let (a, b, c) = (parts.next()?, parts.next()?, parts.next());
-    if parts.next().is_some() || b.len() > 2 {
-        return None;
-    }
-    match (a.len(), c.map(<[u8]>::len)) {
-        (4, None) if separator != b'.' && rest.is_empty() => {
-            Some((number(a)?, WrittenDate::YearFirst { month: number(b)?, day: 1 }, rest))
-        }
-        (4, Some(1 | 2)) => Some((number(a)?, WrittenDate::YearFirst { month: number(b)?, day: number(c?)? }, rest)),
-        (1 | 2, Some(4)) => Some((number(c?)?, WrittenDate::YearLast { first: number(a)?, second: number(b)? }, rest)),
-        _ => None,
-    }
-}
-
-fn two_digit_year(cell: &[u8]) -> bool {
-    let date = cell.split(|&byte| byte == b' ').next().unwrap_or(cell);
-    let parts: Vec<&[u8]> = date.split(|byte| matches!(byte, b'/' | b'-' | b'.')).collect();
-    parts.len() == 3 && parts.iter().all(|part| matches!(part.len(), 1 | 2) && number(part).is_some())
-}
-
-/// HH:MM[:SS[.fraction]] [AM|PM] [Z|UTC|±HH[[:]MM]]
-fn read_clock(clock: &[u8]) -> Option<(i64, Zone)> {
-    let (hour, rest) = split_number(clock)?;
-    let (minute, rest) = split_number(rest.strip_prefix(b":")?)?;
-    let (mut second, mut fraction, mut rest) = (0, 0, rest);
-    if let Some(after) = rest.strip_prefix(b":") {
-        (second, rest) = split_number(after)?;
-        if let [b'.' | b',', digits @ ..] = rest {
-            let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let (digits, after) = digits.split_at_checked(count).filter(|_| count > 0)?;
-            let six = digits.iter().copied().chain(std::iter::repeat(b'0')).take(6);
-            fraction = six.fold(0, |sum, byte| sum * 10 + i64::from(byte - b'0'));
-            rest = after;
-        }
-    }
-    let mut hour = hour;
-    let half = rest.trim_ascii();
-    if half.eq_ignore_ascii_case(b"am") || half.eq_ignore_ascii_case(b"pm") {
-        if !(1..=12).contains(&hour) {
-            return None;
-        }
-        hour = hour % 12 + if half.eq_ignore_ascii_case(b"pm") { 12 } else { 0 };
-        rest = &[];
-    }
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let clock = (hour * 3600 + minute * 60 + second.min(59)) * SECOND + fraction;
-    let (offset, zone) = read_zone(rest.trim_ascii_start())?;
-    Some((clock - offset * 60 * SECOND, zone))
-}
-
-/// Minutes east of UTC.
-fn read_zone(zone: &[u8]) -> Option<(i64, Zone)> {
-    let (sign, rest) = match zone {
-        [] => return Some((0, Zone::None)),
-        b"Z" | b"z" | b"UTC" | b"GMT" => return Some((0, Zone::Offset)),
-        [b'+', rest @ ..] => (1, rest),
-        [b'-', rest @ ..] => (-1, rest),
-        _ => return None,
-    };
-    let (hours, minutes) = match rest {
-        [a, b] => (number(&[*a, *b])?, 0),
-        [a, b, c, d] | [a, b, b':', c, d] => (number(&[*a, *b])?, number(&[*c, *d])?),
-        _ => return None,
-    };
-    (hours <= 23 && minutes <= 59).then_some((sign * i64::from(hours * 60 + minutes), Zone::Offset))
-}
-
-/// One or two digits in front.
-fn split_number(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let count = bytes.iter().take(2).take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = bytes.split_at_checked(count)?;
-    Some((i64::from(number(digits)?), rest))
-}
-
-fn number(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() || digits.len() > 8 {
-        return None;
-    }
-    digits.iter().try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))
-}
-
-/// YYYY, YYYYMM or YYYYMMDD.
-pub(super) fn compact(cell: &[u8]) -> Option<i64> {
-    let (year, month, day) = match cell.len() {
-        4 => (number(cell)?, 1, 1),
-        6 => (number(cell.get(..4)?)?, number(cell.get(4..)?)?, 1),
-        8 => (number(cell.get(..4)?)?, number(cell.get(4..6)?)?, number(cell.get(6..)?)?),
-        _ => return None,
-    };
-    Some(days(year, month, day)? * DAY)
-}
-
-fn epoch(cell: &[u8], unit: i64) -> Result<i64, CellFault> {
-    let count = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<i64>().ok());
-    let micros = count.and_then(|count| count.checked_mul(unit));
-    micros
-        .filter(|&micros| Timestamp::from_microsecond(micros).is_ok())
-        .ok_or_else(|| not_a_time(cell, "a whole number of units since 1970, within the years 0001 to 9999"))
-}
-
-/// Days from 1970-01-01 to a date; `None` if the calendar has no such day.
-///
-/// Counts in years that begin in March, so that the leap day comes last, by eras of 400 years.
-fn days(year: u32, month: u32, day: u32) -> Option<i64> {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let length = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + u32::from(leap),
-        _ => return None,
-    };
-    if year == 0 || day == 0 || day > length {
-        return None;
-    }
-    let (year, month) = if month > 2 { (i64::from(year), month - 3) } else { (i64::from(year) - 1, month + 9) };
-    let day_of_year = i64::from((153 * month + 2) / 5 + day - 1);
-    Some(year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468)
-}
-
-/// Year, month and day of a count of days since 1970-01-01: the way back of [`days`].
-pub(super) fn civil(days: i64) -> (i64, u32, u32) {
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let year = era * 400 + year_of_era + i64::from(month >= 10);
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year, month as u32, day as u32)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! dictionary. The same rows give the same bytes.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,12 +16,14 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-use super::interner::Interner;
 use super::rows::{Cells, NO_CATEGORY, Rows};
+use crate::checksums::{self, ChecksumWriter};
 use crate::error::IngestError;
+use crate::interner::Interner;
 use crate::stored::{INDEX_COLUMNS, SERIES, TIME};
 use gatecast_core::dataset::SeriesSummary;
 use gatecast_files::HashingWriter;
@@ -40,7 +42,7 @@ pub(super) struct StoredColumn<'a> {
 
 /// Writes blocks of sorted rows.
 pub(super) struct PointsWriter<'a> {
-    writer: ArrowWriter<Hashing>,
+    writer: ArrowWriter<Sink>,
     schema: Arc<Schema>,
     keys: &'a Interner,
     has_times: bool,
@@ -112,7 +114,7 @@ impl<'a> PointsWriter<'a> {
         finish(self.writer)
     }
 
-    /// The series of a block: sorted, so that each stands in the block's dictionary once.
+    /// The series of a block: sorted, so that each is in the block's dictionary once.
     fn series_array(&self, series: &[u32]) -> Result<ArrayRef, IngestError> {
         let mut texts = Vec::new();
         let mut codes = Vec::with_capacity(series.len());
@@ -137,7 +139,7 @@ fn numbers(values: &[f64]) -> Float64Array {
 
 /// Writes one row a series, in the order of the points.
 pub(super) struct IndexWriter {
-    writer: ArrowWriter<Hashing>,
+    writer: ArrowWriter<Sink>,
     schema: Arc<Schema>,
     waiting: Vec<(u64, SeriesSummary)>,
 }
@@ -224,15 +226,20 @@ fn free_name(name: &str, columns: &[StoredColumn<'_>]) -> String {
     free
 }
 
-/// A file that is hashed as it is written.
-type Hashing = HashingWriter<BufWriter<File>>;
+/// A file that is hashed as it is written, and carries the checksums of its blocks.
+type Sink = ChecksumWriter<HashingWriter<BufWriter<File>>>;
 
-fn create(path: &Path) -> io::Result<Hashing> {
-    Ok(HashingWriter::new(BufWriter::with_capacity(256 << 10, File::create(path)?)))
+fn create(path: &Path) -> io::Result<Sink> {
+    let file = BufWriter::with_capacity(256 << 10, File::create(path)?);
+    Ok(ChecksumWriter::new(HashingWriter::new(file)))
 }
 
-fn finish(writer: ArrowWriter<Hashing>) -> Result<(String, u64), IngestError> {
-    let mut file = writer.into_inner().map_err(IngestError::machine)?;
-    file.flush().map_err(IngestError::machine)?;
+/// Ends the file; its SHA-256 in hex, and its size.
+fn finish(mut writer: ArrowWriter<Sink>) -> Result<(String, u64), IngestError> {
+    writer.flush().map_err(IngestError::machine)?;
+    writer.sync().map_err(IngestError::machine)?;
+    let table = writer.inner_mut().end_row_groups();
+    writer.append_key_value_metadata(KeyValue::new(checksums::KEY.to_owned(), table));
+    let file = writer.into_inner().map_err(IngestError::machine)?.finish().map_err(IngestError::machine)?;
     Ok(file.finish().1)
 }

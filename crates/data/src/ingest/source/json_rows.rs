@@ -11,15 +11,24 @@ use csv::ByteRecord;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::super::decode;
-use super::super::row_sink::RowSink;
+use super::super::row_bound::{RowBound, RowMeter, name_row};
+use super::super::row_sink::{RowSink, check_name};
 use crate::error::IngestError;
-use crate::options::UploadOptions;
+use crate::options::{UploadLimits, UploadOptions};
 
+const BUFFER: usize = 128 << 10;
 const SAMPLE: usize = 1_000;
+/// Memory for the sample, at most: rows of many columns end it sooner.
+const SAMPLE_BYTES: usize = 16 << 20;
 
-pub(super) fn read_array(content: impl Read, intake: &mut RowSink<'_>) -> Result<(), IngestError> {
-    let mut table = Table::new(intake);
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(128 << 10, content));
+pub(super) fn read_array(
+    content: impl Read,
+    options: &UploadOptions,
+    sink: &mut RowSink<'_>,
+) -> Result<(), IngestError> {
+    let content = RowBound::new(content, sink.meter(), options.limits.line_bytes);
+    let mut table = Table::new(sink, options);
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(BUFFER, content));
     let read = Rows(&mut table).deserialize(&mut json).and_then(|()| json.end());
     table.outcome(read, None)?;
     table.finish()
@@ -28,21 +37,20 @@ pub(super) fn read_array(content: impl Read, intake: &mut RowSink<'_>) -> Result
 pub(super) fn read_lines(
     content: impl Read,
     options: &UploadOptions,
-    intake: &mut RowSink<'_>,
+    sink: &mut RowSink<'_>,
 ) -> Result<(), IngestError> {
-    let mut table = Table::new(intake);
-    let mut content = BufReader::with_capacity(128 << 10, content);
+    let content = RowBound::new(content, sink.meter(), options.limits.line_bytes);
+    let mut table = Table::new(sink, options);
+    let mut content = BufReader::with_capacity(BUFFER, content);
     let mut text = Vec::new();
-    let most = options.limits.line_bytes as u64;
     for line in 1.. {
         text.clear();
-        if content.by_ref().take(most + 1).read_until(b'\n', &mut text).map_err(decode::recover)? == 0 {
+        let read = content.read_until(b'\n', &mut text);
+        if read.map_err(|error| name_row(decode::recover(error), &format!("line {line}"), ""))? == 0 {
             break;
         }
-        if text.len() as u64 > most {
-            return Err(IngestError::refuse("line_too_long", format!("line {line} is longer than {most} bytes")));
-        }
         if text.trim_ascii().is_empty() {
+            table.meter.start_row();
             continue;
         }
         table.line = line;
@@ -55,10 +63,13 @@ pub(super) fn read_lines(
 
 /// Objects into rows of one header.
 struct Table<'a, 'b> {
-    intake: &'a mut RowSink<'b>,
+    sink: &'a mut RowSink<'b>,
+    meter: RowMeter,
+    limits: &'a UploadLimits,
     places: HashMap<String, usize>,
     names: Vec<String>,
     sample: Vec<(u64, Vec<String>)>,
+    sample_bytes: usize,
     cells: Vec<String>,
     filled: Vec<bool>,
     line: u64,
@@ -68,12 +79,15 @@ struct Table<'a, 'b> {
 }
 
 impl<'a, 'b> Table<'a, 'b> {
-    fn new(intake: &'a mut RowSink<'b>) -> Self {
+    fn new(sink: &'a mut RowSink<'b>, options: &'a UploadOptions) -> Self {
         Self {
-            intake,
+            meter: sink.meter(),
+            limits: &options.limits,
+            sink,
             places: HashMap::new(),
             names: Vec::new(),
             sample: Vec::new(),
+            sample_bytes: 0,
             cells: Vec::new(),
             filled: Vec::new(),
             line: 0,
@@ -82,14 +96,15 @@ impl<'a, 'b> Table<'a, 'b> {
         }
     }
 
-    /// The error that ended the reading, in our words.
+    /// The error that ended the reading, as a refusal.
     fn outcome(&mut self, read: serde_json::Result<()>, line: Option<u64>) -> Result<(), IngestError> {
         let Err(error) = read else { return Ok(()) };
         if let Some(stopped) = self.stopped.take() {
             return Err(stopped);
         }
         if error.is_io() {
-            return Err(decode::recover(error.into()));
+            let row = format!("row {}", self.line);
+            return Err(name_row(decode::recover(error.into()), &row, ""));
         }
         let (line, column) = (line.unwrap_or(error.line() as u64), error.column());
         let text = error.to_string();
@@ -112,6 +127,11 @@ impl<'a, 'b> Table<'a, 'b> {
             }
             None => {
                 let at = self.names.len();
+                check_name(name, at + 1, self.limits)?;
+                if at >= self.limits.columns {
+                    let detail = format!("the rows have more than {at} different fields");
+                    return Err(IngestError::too_large("too_many_columns", detail));
+                }
                 self.names.push(name.to_owned());
                 self.places.insert(name.to_owned(), at);
                 self.cells.push(String::new());
@@ -138,18 +158,20 @@ impl<'a, 'b> Table<'a, 'b> {
 
     fn end_row(&mut self) -> Result<(), IngestError> {
         if self.started {
-            return self.intake.row(self.line, &ByteRecord::from(self.cells.as_slice()));
+            return self.sink.row(self.line, &ByteRecord::from(self.cells.as_slice()));
         }
+        self.meter.start_row();
+        self.sample_bytes += self.cells.iter().map(|cell| size_of::<String>() + cell.len()).sum::<usize>();
         self.sample.push((self.line, self.cells.clone()));
-        if self.sample.len() >= SAMPLE { self.start() } else { Ok(()) }
+        if self.sample.len() >= SAMPLE || self.sample_bytes >= SAMPLE_BYTES { self.start() } else { Ok(()) }
     }
 
     fn start(&mut self) -> Result<(), IngestError> {
         self.started = true;
-        self.intake.header(self.names.clone())?;
+        self.sink.header(self.names.clone())?;
         for (line, mut cells) in std::mem::take(&mut self.sample) {
             cells.resize(self.names.len(), String::new());
-            self.intake.row(line, &ByteRecord::from(cells))?;
+            self.sink.row(line, &ByteRecord::from(cells))?;
         }
         Ok(())
     }

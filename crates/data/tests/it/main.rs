@@ -1,6 +1,12 @@
 //! Uploads into datasets, and datasets read back.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod bounds;
+mod damage;
 mod forms;
+mod headers;
+mod parquet_bombs;
 mod reading;
 mod refusals;
 mod sorting;
@@ -79,6 +85,11 @@ fn micros(text: &str) -> i64 {
 
 fn warnings(found: &Ingested) -> Vec<&str> {
     found.profile.warnings.iter().map(|warning| warning.code.as_str()).collect()
+}
+
+/// The lines that a refusal names.
+fn lines_of(error: &IngestError) -> Vec<u64> {
+    error.row_errors().iter().map(|row| row.line).collect()
 }
 
 fn gzip(content: &[u8]) -> Vec<u8> {

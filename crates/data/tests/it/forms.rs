@@ -28,7 +28,8 @@ fn a_long_file_becomes_sorted_series() {
 
 #[test]
 fn the_sample_of_the_cta_loads_as_it_is() {
-    let content = std::fs::read("assets/samples/cta_ridership.csv").unwrap();
+    let content =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/samples/cta_ridership.csv")).unwrap();
     let found = Upload::new().send(&content).unwrap();
     let profile = &found.profile;
     assert_eq!((profile.layout, profile.series, profile.rows, profile.points), (Layout::Long, 1, 2222, 2191));
@@ -46,7 +47,7 @@ fn the_sample_of_the_cta_loads_as_it_is() {
 
 #[test]
 fn electricity_keeps_its_holidays_and_drops_its_second_date() {
-    let content = std::fs::read("tests/data/vic_electricity.csv").unwrap();
+    let content = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/vic_electricity.csv")).unwrap();
     let found = Upload::new().send(&content).unwrap();
     assert_eq!(found.profile.time_column.as_deref(), Some("Time"));
     assert_eq!(found.profile.frequency.unwrap().to_string(), "PT30M");

@@ -29,6 +29,8 @@ fn bad_text_is_refused_by_its_own_code() {
         ("cut in a row", b"id,time,value\na,2001-01-01,1\na,2001-", "ragged_row"),
         ("too many cells", b"time,value\n2001-01-01,1,2\n", "ragged_row"),
         ("no header", b"2001-01-01,1\n2001-01-02,2\n", "no_header"),
+        ("no header, and an id", b"north,2001-01-01,1\nnorth,2001-01-02,2\n", "no_header"),
+        ("the calendar's end", b"time,value\n2001-01-01,1\n9999-12-31,2\n", "time_out_of_range"),
         ("UTF-16", b"\xff\xfet\0i\0m\0e\0", "utf16"),
         ("UTF-16 without a mark", b"t\0i\0m\0e\0", "not_text"),
         ("a picture", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not_text"),
@@ -174,7 +176,13 @@ fn a_line_without_end_is_refused_early() {
             Ok(count)
         }
     }
-    for start in ["time,value\n2001-01-01,", "time,value\n2001-01-01,\"", "{\"time\": \""] {
+    for start in [
+        "time,value\n2001-01-01,",
+        "time,value\n2001-01-01,\"",
+        "{\"time\": \"",
+        "[{\"time\": \"2001-01-01\"}, {\"time\": \"",
+        "[{\"time\": \"2001-01-01\", \"tags\": [[\"",
+    ] {
         counted.store(0, std::sync::atomic::Ordering::Relaxed);
         let content = start.as_bytes().chain(io::repeat(b'x').take(1 << 30));
         let error = Upload::new().stream(Count(content, &counted)).unwrap_err();

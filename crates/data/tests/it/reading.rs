@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gatecast_data::{
-    Frame, PointWindow, ReadError, SeriesColumn, ValuesQuery, find_series, series_page, series_values,
+    Frame, LatestPoints, PointWindow, PointsFile, ReadError, SeriesColumn, SeriesIndex, ValuesQuery, series_values,
 };
 
 use super::{Taken, Upload, micros};
@@ -41,25 +41,46 @@ fn numbers(column: &SeriesColumn) -> &[f64] {
 #[test]
 fn series_are_listed_by_pages() {
     let (_upload, found) = dataset();
-    let (page, next) = series_page(&found.index, None, 3).unwrap();
+    let index = SeriesIndex::read(&found.index).unwrap();
+    let (page, next) = index.page(None, 3).unwrap();
     let keys: Vec<&str> = page.iter().map(|series| series.summary.key.as_str()).collect();
     assert_eq!((keys, next), (vec!["s0", "s1", "s2"], Some(2)));
     assert_eq!((page[1].first_row, page[1].summary.points, page[1].summary.gaps), (100, 100, 0));
     assert_eq!(page[1].summary.frequency.unwrap().to_string(), "PT1H");
-    let (page, next) = series_page(&found.index, next, 3).unwrap();
+    let (page, next) = index.page(next, 3).unwrap();
     assert_eq!((page.len(), page[0].position, next), (2, 3, None));
-    assert_eq!(series_page(&found.index, Some(99), 3).unwrap(), (Vec::new(), None));
-    assert_eq!(series_page(&found.index, Some(u64::MAX), 3).unwrap(), (Vec::new(), None));
+    assert_eq!(index.page(Some(99), 3).unwrap(), (Vec::new(), None));
+    assert_eq!(index.page(Some(u64::MAX), 3).unwrap(), (Vec::new(), None));
 }
 
 #[test]
 fn series_are_found_by_key() {
     let (_upload, found) = dataset();
-    let located = find_series(&found.index, &["s4", "none", "s1", "s4"]).unwrap();
-    let positions: Vec<Option<u64>> =
-        located.iter().map(|series| series.as_ref().map(|series| series.position)).collect();
-    assert_eq!(positions, [Some(4), None, Some(1), Some(4)]);
-    assert_eq!(located[2].as_ref().unwrap().summary.key, "s1");
+    let index = SeriesIndex::read(&found.index).unwrap();
+    assert_eq!(["s4", "none", "s1"].map(|key| index.position(key)), [Some(4), None, Some(1)]);
+    assert_eq!(index.series(1).unwrap().summary.key, "s1");
+    assert!(index.series(5).is_err());
+}
+
+#[test]
+fn many_series_are_read_in_one_pass_in_the_order_asked() {
+    let (_upload, found) = dataset();
+    let index = SeriesIndex::read(&found.index).unwrap();
+    let points = PointsFile::open(&found.points).unwrap();
+    let columns = points.select(&["kind".to_owned(), "value".to_owned()]).unwrap();
+    let asked = [(4, 2), (0, 1_000), (2, 3), (1, 0)]
+        .map(|(position, count)| LatestPoints { series: index.series(position).unwrap(), count });
+    let read = points.latest(&columns, &asked).unwrap();
+    for (values, asked) in read.iter().zip(&asked) {
+        let query = ValuesQuery {
+            key: &asked.series.summary.key,
+            columns: &["kind".to_owned(), "value".to_owned()],
+            window: PointWindow::Last(asked.count),
+            thin: None,
+        };
+        assert_eq!(*values, series_values(&found.points, &found.index, &query).unwrap());
+    }
+    assert!(matches!(points.select(&["none".to_owned()]), Err(ReadError::NoColumn(name)) if name == "none"));
 }
 
 #[test]
@@ -81,7 +102,7 @@ fn values_come_whole_by_window_and_at_the_end() {
     let columns = ["kind".to_owned(), "value".to_owned()];
     let asked = ValuesQuery { columns: &columns, ..query("s0", PointWindow::Last(1), None) };
     let named = series_values(&found.points, &found.index, &asked).unwrap();
-    assert_eq!(numbers(&named.columns[1]), [99.0], "columns stand in the order asked for");
+    assert_eq!(numbers(&named.columns[1]), [99.0], "columns come in the order asked for");
 }
 
 #[test]
@@ -98,7 +119,7 @@ fn thinned_values_keep_ends_and_spikes() {
 }
 
 #[test]
-fn what_is_not_there_is_said() {
+fn missing_series_columns_and_files_are_errors() {
     let (_upload, found) = dataset();
     let missing = series_values(&found.points, &found.index, &query("s9", PointWindow::All, None));
     assert!(matches!(missing, Err(ReadError::NoSeries(key)) if key == "s9"));
@@ -116,27 +137,4 @@ fn columns_of_a_frame_come_in_the_order_asked_for() {
     let frame = Frame::read(&found.points, &found.index, &names).unwrap();
     let values: Vec<&[f64]> = frame.columns.iter().map(|column| &column.values[..]).collect();
     assert_eq!(values, [&[2.0, 5.0][..], &[1.0, 4.0], &[2.0, 5.0]]);
-}
-
-#[test]
-fn damaged_files_are_errors_never_panics() {
-    let (upload, found) = dataset();
-    let names = ["value".to_owned()];
-    let good = Frame::read(&found.points, &found.index, &names).unwrap();
-    let bad_path = upload.scratch.path().join("bad.parquet");
-    for (file, is_points) in [(&found.points, true), (&found.index, false)] {
-        let bytes = std::fs::read(file).unwrap();
-        for at in (0..bytes.len()).step_by(3) {
-            let mut bad = bytes.clone();
-            bad[at] ^= 0x55;
-            std::fs::write(&bad_path, &bad).unwrap();
-            let (points, index) = if is_points { (&bad_path, &found.index) } else { (&found.points, &bad_path) };
-            let _ = Frame::read(points, index, &names);
-            let _ = series_values(points, index, &query("s1", PointWindow::All, Some(5)));
-        }
-        std::fs::write(&bad_path, &bytes[..bytes.len() / 2]).unwrap();
-        let (points, index) = if is_points { (&bad_path, &found.index) } else { (&found.points, &bad_path) };
-        assert!(matches!(Frame::read(points, index, &names), Err(ReadError::Corrupt(_))));
-    }
-    assert_eq!(Frame::read(&found.points, &found.index, &names).unwrap(), good);
 }

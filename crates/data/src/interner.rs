@@ -4,9 +4,10 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-/// An interner. A million keys of ten bytes take about 25 MB.
+/// An interner. A million keys of ten bytes take about 25 MB: two offsets and the bytes a key, where
+/// interners of slices (`lasso`, `string-interner`) keep a pointer, a length and a copy each.
 #[derive(Debug, Default)]
-pub(super) struct Interner {
+pub(crate) struct Interner {
     bytes: Vec<u8>,
     /// Where each text ends.
     ends: Vec<usize>,
@@ -16,38 +17,44 @@ pub(super) struct Interner {
 }
 
 impl Interner {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
+    /// Bytes of memory, about.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>() + self.table.capacity() * 5
+    }
+
     /// Bytes of all texts.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    pub(super) fn find(&self, key: &[u8]) -> Option<u32> {
+    pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
         self.table.find(self.hasher.hash_one(key), |&at| self.bytes_of(at) == key).copied()
     }
 
-    /// Takes in a text that [`Self::find`] has not found.
-    pub(super) fn insert(&mut self, key: &str) -> u32 {
-        let number = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
+    /// Takes in a text that [`Self::find`] has not found. `None` once every number but `u32::MAX`,
+    /// which callers use for "no text", is taken.
+    pub(crate) fn insert(&mut self, key: &str) -> Option<u32> {
+        let number = u32::try_from(self.ends.len()).ok().filter(|&number| number < u32::MAX)?;
         self.bytes.extend_from_slice(key.as_bytes());
         self.ends.push(self.bytes.len());
         let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
         let hash_of = |&at: &u32| hasher.hash_one(slice(bytes, ends, at));
         self.table.insert_unique(hasher.hash_one(key.as_bytes()), number, hash_of);
-        number
+        Some(number)
     }
 
     /// The text of a number that this gave.
-    pub(super) fn text(&self, number: u32) -> &str {
+    pub(crate) fn text(&self, number: u32) -> &str {
         // Only whole texts go in, so that the slice is always UTF-8.
         std::str::from_utf8(self.bytes_of(number)).unwrap_or_default()
     }
 
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        (0..self.ends.len()).map(|number| self.text(u32::try_from(number).unwrap_or(u32::MAX)))
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        (0..).take(self.ends.len()).map(|number| self.text(number))
     }
 
     fn bytes_of(&self, number: u32) -> &[u8] {
@@ -72,7 +79,7 @@ mod tests {
         for number in 0..10_000_u32 {
             let key = format!("key {number}");
             assert_eq!(keys.find(key.as_bytes()), None);
-            assert_eq!(keys.insert(&key), number);
+            assert_eq!(keys.insert(&key), Some(number));
         }
         assert_eq!(keys.find(b"key 4321"), Some(4321));
         assert_eq!(keys.text(9999), "key 9999");
