@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Settings;
-use crate::http::{self, App, AppState};
+use crate::http::{self, App, AppState, Uploads};
 use crate::jobs::{Pool, PoolConfig, Trainers};
 use crate::service::forecasts::Forecaster;
 use gatecast_blobs::folder::FolderError;
 use gatecast_blobs::{BlobError, Blobs, DataFolder};
+use gatecast_data::Datasets;
 use gatecast_store::{DatabaseUrl, Store, StoreError, UrlError};
 
 /// Why the server could not start; one line.
@@ -107,13 +108,16 @@ async fn build(settings: Settings, folder: &DataFolder) -> Result<AppState, Star
     let blobs = Blobs::open(folder.blobs())?;
     let memory = settings.forecast.cache.0;
     let forecaster = Forecaster::new(store.clone(), blobs.clone(), memory, settings.forecast.threads.get());
+    let uploads = Uploads::new(settings.limits.uploads());
     Ok(Arc::new(App {
         settings,
         store,
         blobs,
         forecaster,
         trainers: Arc::new(Trainers::beside(std::env::current_exe().map_err(StartError::Program)?)),
+        datasets: Arc::new(Datasets::default()),
         scratch: folder.scratch(),
+        uploads,
         stopping: CancellationToken::new(),
         tasks: TaskTracker::new(),
     }))

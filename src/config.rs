@@ -89,6 +89,7 @@ pub struct Limits {
     pub upload: ByteSize,
     pub unpacked: ByteSize,
     pub series: u64,
+    uploads: Option<usize>,
     pub json: ByteSize,
     pub forecast: ByteSize,
     header_seconds: u64,
@@ -98,6 +99,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Uploads at once: as set, else four for each of the processor's cores, at most 16.
+    pub fn uploads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.uploads.unwrap_or((4 * cores).min(16))
+    }
+
     /// For a request's head.
     pub fn header_time(&self) -> Duration {
         Duration::from_secs(self.header_seconds)
@@ -187,6 +194,9 @@ impl Settings {
             if size.0 < 1024 {
                 return invalid(name, "expected at least 1 KiB");
             }
+        }
+        if self.limits.uploads.is_some_and(|uploads| !(1..=1024).contains(&uploads)) {
+            return invalid("limits.uploads", "expected 1 to 1024");
         }
         if self.limits.series == 0 {
             return invalid("limits.series", "expected at least 1");

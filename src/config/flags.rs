@@ -67,6 +67,9 @@ pub struct ServeFlags {
     /// The largest upload, unpacked [default: 16 GiB].
     #[arg(long, env = "GATECAST_UNPACKED_LIMIT", value_name = "SIZE")]
     pub unpacked_limit: Option<ByteSize>,
+    /// Uploads at once; one more is answered 429 [default: four for each core, at most 16].
+    #[arg(long, env = "GATECAST_UPLOADS", value_name = "N")]
+    pub uploads: Option<u32>,
     /// The most series of one dataset [default: 1000000].
     #[arg(long, env = "GATECAST_SERIES_LIMIT", value_name = "N")]
     pub series_limit: Option<u32>,
@@ -120,6 +123,7 @@ impl ServeFlags {
             ("limits.upload", size(self.upload_limit)),
             ("limits.unpacked", size(self.unpacked_limit)),
             ("limits.series", number(self.series_limit)),
+            ("limits.uploads", number(self.uploads)),
             ("limits.json", size(self.json_limit)),
             ("limits.forecast", size(self.forecast_limit)),
             ("limits.header_seconds", number(self.header_seconds)),

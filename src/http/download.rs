@@ -3,27 +3,55 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use sha2::{Digest, Sha256};
 
 use super::AppState;
-use super::problem::Problem;
-use gatecast_blobs::Key;
+use super::problem::{Code, Problem};
+use gatecast_blobs::{BlobError, Key};
+
+/// A file up to this size is checked before the answer begins, a longer one before it ends.
+const CHECKED_FIRST: u64 = 8 << 20;
 
 /// A stored file on its way out.
 pub(super) struct Download {
     pub key: Key,
     pub content_type: &'static str,
-    /// Of our making: it becomes part of a header.
+    /// Made by the server: it becomes part of a header.
     pub file_name: String,
     pub sha256: String,
+    /// What the file is, and the problem if its hash differs.
+    pub damaged: (&'static str, Code),
 }
 
 /// The file, or 304 where the client has it already.
+///
+/// The bytes are hashed on their way. If the hash differs, a long answer breaks off before its
+/// announced length: no client takes a damaged file for whole.
 pub(super) async fn send(app: &AppState, file: Download, request: &HeaderMap) -> Result<Response, Problem> {
     let tag = format!("\"{}\"", file.sha256);
     if is_known(request, &tag) {
         return Ok(not_modified(&tag));
     }
     let (length, bytes) = app.blobs.stream(&file.key).await?;
+    let checked = checked(bytes, file.sha256);
+    let body = if length <= CHECKED_FIRST {
+        let pieces: Result<Vec<Bytes>, DownloadError> = checked.try_collect().await;
+        match pieces {
+            Ok(pieces) => Body::from(pieces.concat()),
+            Err(DownloadError::Blob(error)) => return Err(error.into()),
+            Err(error @ DownloadError::Hash) => {
+                let (what, code) = file.damaged;
+                return Err(Problem::damaged(code, what, &error));
+            }
+        }
+    } else {
+        let (what, code) = file.damaged;
+        Body::from_stream(checked.inspect_err(move |error| {
+            tracing::error!(code = code.name(), %error, "{what} is damaged: its download was broken off");
+        }))
+    };
     let disposition = format!("attachment; filename=\"{}\"", file.file_name);
     let headers = [
         (header::CONTENT_TYPE, file.content_type.to_owned()),
@@ -31,7 +59,43 @@ pub(super) async fn send(app: &AppState, file: Download, request: &HeaderMap) ->
         (header::CONTENT_DISPOSITION, disposition),
         (header::ETAG, tag),
     ];
-    Ok((headers, Body::from_stream(bytes)).into_response())
+    Ok((headers, body).into_response())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DownloadError {
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    #[error("the hash of the file differs")]
+    Hash,
+}
+
+/// The same bytes; the last ones only if the hash of all is right.
+fn checked(
+    bytes: impl Stream<Item = Result<Bytes, BlobError>> + Send + Unpin + 'static,
+    sha256: String,
+) -> impl Stream<Item = Result<Bytes, DownloadError>> + Send + Unpin + 'static {
+    let state = (bytes, Sha256::new(), None, sha256);
+    let next = |(mut bytes, mut hash, held, sha256): (_, Sha256, Option<Bytes>, String)| async move {
+        let mut held = held;
+        loop {
+            let piece: Option<Bytes> = StreamExt::next(&mut bytes).await.transpose()?;
+            let Some(piece) = piece else {
+                // After the last bytes there is nothing to hold, and the stream has ended.
+                let Some(last) = held.take() else { return Ok(None) };
+                let found = hash.finalize_reset();
+                if gatecast_files::hex(&found) != sha256 {
+                    return Err(DownloadError::Hash);
+                }
+                return Ok(Some((last, (bytes, hash, None, sha256))));
+            };
+            hash.update(&piece);
+            if let Some(before) = held.replace(piece) {
+                return Ok(Some((before, (bytes, hash, held, sha256))));
+            }
+        }
+    };
+    Box::pin(stream::try_unfold(state, next))
 }
 
 /// `If-None-Match` names this tag.
@@ -47,4 +111,29 @@ pub(super) fn not_modified(tag: &str) -> Response {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pieces that a client sees of "abc", and whether they end in an error.
+    async fn pieces(sha256: &str) -> (Vec<Bytes>, bool) {
+        let bytes = stream::iter(["a", "b", "c"].map(|piece| Ok(Bytes::from_static(piece.as_bytes()))));
+        let (mut seen, mut checked) = (Vec::new(), checked(bytes, sha256.to_owned()));
+        while let Some(piece) = checked.next().await {
+            match piece {
+                Ok(piece) => seen.push(piece),
+                Err(_) => return (seen, true),
+            }
+        }
+        (seen, false)
+    }
+
+    #[tokio::test]
+    async fn the_last_piece_waits_for_the_hash() {
+        let right = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(pieces(right).await, (vec!["a".into(), "b".into(), "c".into()], false));
+        assert_eq!(pieces(&right.replace('b', "0")).await, (vec!["a".into(), "b".into()], true));
+    }
 }

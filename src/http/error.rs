@@ -142,7 +142,8 @@ impl From<ReadError> for Problem {
             ReadError::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
                 Problem::not_found("it was deleted a moment ago")
             }
-            ReadError::Corrupt(_) | ReadError::Io(_) => Problem::internal(&error),
+            ReadError::Corrupt(_) => Problem::damaged(Code::DatasetCorrupt, "the dataset", &error),
+            ReadError::Io(_) => Problem::internal(&error),
         }
     }
 }

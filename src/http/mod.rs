@@ -23,6 +23,7 @@ mod problem;
 pub mod server;
 mod system;
 mod tasks;
+mod uploads;
 
 pub use json::check_job;
 
@@ -42,6 +43,7 @@ use crate::config::Settings;
 use crate::jobs::Trainers;
 use crate::service::forecasts::Forecaster;
 use gatecast_blobs::Blobs;
+use gatecast_data::Datasets;
 use gatecast_store::Store;
 
 /// What handlers work with.
@@ -52,13 +54,17 @@ pub struct App {
     pub blobs: Blobs,
     pub forecaster: Forecaster,
     pub trainers: Arc<Trainers>,
+    pub datasets: Arc<Datasets>,
     /// For uploads on their way in; on the blobs' disk.
     pub scratch: PathBuf,
+    pub uploads: Uploads,
     /// Fires when the server is to end.
     pub stopping: CancellationToken,
     /// Tasks that outlive their request; waited for at shutdown.
     pub tasks: TaskTracker,
 }
+
+pub use uploads::Uploads;
 
 pub type AppState = Arc<App>;
 

@@ -42,6 +42,9 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<RowProblem>)]
     rows: Box<[RowProblem]>,
+    /// Seconds, for the header `Retry-After`.
+    #[serde(skip)]
+    retry_after: Option<u16>,
 }
 
 /// One wrong field.
@@ -77,6 +80,7 @@ impl Problem {
             request_id: Box::default(),
             errors: Box::default(),
             rows: Box::default(),
+            retry_after: None,
         }
     }
 
@@ -122,6 +126,18 @@ impl Problem {
         self
     }
 
+    /// Tells the client to try again after this many seconds.
+    pub(super) fn retry_after(mut self, seconds: u16) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// A stored file is damaged. The log has the details; only a person can mend it.
+    pub(super) fn damaged(code: Code, what: &str, error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(code = code.name(), %error, "{what} is damaged");
+        Self::new(code, format!("{what} is damaged on the server's disk: restore it from a backup, or make it anew"))
+    }
+
     /// The answer, once the request's id is known.
     pub(super) fn render(mut self, request_id: &str) -> Response {
         self.request_id = request_id.into();
@@ -131,6 +147,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         response
     }
 }

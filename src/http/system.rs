@@ -34,6 +34,8 @@ pub(super) struct SystemLimits {
     forecast: u64,
     /// A count.
     series: u64,
+    /// Uploads at once.
+    uploads: usize,
 }
 
 #[utoipa::path(get, path = "/v1/system", tag = "server", responses((status = 200, description = "The server", body = System)))]
@@ -52,6 +54,7 @@ pub(super) async fn system(State(app): State<AppState>) -> Result<Json<System>, 
             json: limits.json.0,
             forecast: limits.forecast.0,
             series: limits.series,
+            uploads: limits.uploads(),
         },
     }))
 }

@@ -10,9 +10,10 @@ use axum::extract::multipart::Field;
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
 
+use crate::http::AppState;
 use crate::http::body::{Chunks, broken_form};
 use crate::http::problem::Problem;
-use crate::http::{AppState, tasks};
+use crate::http::uploads::{Admission, on_own_thread};
 use gatecast_data::{self, Encoding, Ingested, UploadOptions};
 
 /// Pieces that may wait for the reader.
@@ -37,14 +38,15 @@ impl Pieces<'_> {
 /// Ingests the pieces as they come.
 pub(super) async fn ingest(
     app: &AppState,
+    admission: Admission,
     mut pieces: Pieces<'_>,
     encoding: Encoding,
     options: UploadOptions,
 ) -> Result<Ingested, Problem> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let scratch = app.scratch.clone();
-    let reading =
-        tasks::blocking(app, move || gatecast_data::ingest(Incoming::new(receiver), encoding, &options, &scratch));
+    let work = move || gatecast_data::ingest(Incoming::new(receiver), encoding, &options, &scratch);
+    let reading = on_own_thread(app, admission, work)?;
     // Ends early where the reader has refused the data: its answer says why.
     while let Some(piece) = pieces.next().await? {
         if sender.send(Some(piece)).await.is_err() {
@@ -53,7 +55,8 @@ pub(super) async fn ingest(
     }
     // A reader that has ended needs no end.
     let _ = sender.send(None).await;
-    Ok(reading.await??)
+    let read = reading.await.map_err(|error| Problem::internal(&error))?;
+    Ok(read?)
 }
 
 /// The reader's end: `None` is the end of the data.

@@ -4,6 +4,7 @@ mod ingest;
 mod options;
 pub(super) mod series;
 pub(super) mod upload;
+mod values_body;
 
 use axum::Json;
 use axum::extract::State;
@@ -71,6 +72,7 @@ pub(super) async fn content(
         content_type: "application/vnd.apache.parquet",
         file_name: format!("{id}.parquet"),
         sha256: dataset.sha256,
+        damaged: ("the dataset", Code::DatasetCorrupt),
     };
     download::send(&app, file, &headers).await
 }

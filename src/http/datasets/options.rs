@@ -8,7 +8,7 @@ use crate::config::Limits;
 use crate::http::json;
 use crate::http::problem::{Code, Problem};
 use gatecast_core::dataset::{DuplicatePolicy, Format, Layout};
-use gatecast_data::{DateOrder, Decimal, Delimiter, TimeFormat, UploadLimits, UploadOptions};
+use gatecast_data::{DateOrder, Decimal, Delimiter, Header, TimeFormat, UploadLimits, UploadOptions};
 
 const MAX_NAME: usize = 200;
 
@@ -38,6 +38,9 @@ struct Known {
     /// How to read dates such as 01/02/2001.
     #[param(inline)]
     date_order: Option<DateOrder>,
+    /// Of CSV: whether the first row has the names of the columns. Without, they are called V1, V2, …
+    #[param(inline)]
+    header: Option<Header>,
     /// Of CSV.
     #[param(inline)]
     delimiter: Option<Delimiter>,
@@ -97,6 +100,7 @@ impl Options {
             series_column: known.series_column,
             time_format: known.time_format,
             date_order: known.date_order,
+            header: known.header,
             delimiter: known.delimiter,
             decimal: known.decimal.unwrap_or_default(),
             duplicates: known.duplicates.unwrap_or_default(),

@@ -1,25 +1,30 @@
 //! Single series of a dataset, for people and plots.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::find;
+use super::values_body::{self, Values};
 use crate::http::extract::{Id, PageParams, Params, invalid_cursor, invalid_query, pairs};
 use crate::http::page::List;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::{AppState, tasks};
 use gatecast_blobs::Key;
-use gatecast_core::dataset::{ColumnKind, SeriesSummary};
+use gatecast_core::dataset::{Dataset, SeriesSummary};
 use gatecast_core::ids::DatasetId;
-use gatecast_data::{self, PointWindow, SeriesColumn, SeriesValues, ValuesQuery};
+use gatecast_data::{DatasetFiles, PointWindow, ReadError, ValuesQuery};
 
-/// Points of an answer that asks for no number, and of one that does.
+/// Points of an answer where the request does not say, and at most.
 const DEFAULT_LAST: u64 = 10_000;
 const MAX_LAST: u64 = 1_000_000;
+/// Values of an answer, points times columns, at most.
+const MAX_VALUES: u64 = 5_000_000;
 
 /// The dataset's series, in the order of the upload.
 #[utoipa::path(get, path = "/v1/datasets/{id}/series", tag = "datasets",
@@ -32,9 +37,9 @@ pub(in crate::http) async fn list(
 ) -> Result<Json<List<SeriesSummary>>, Problem> {
     let after = page.after.map(|after| after.parse().map_err(|_| invalid_cursor())).transpose()?;
     let dataset = find(&app, id).await?;
-    let index = app.blobs.local(&Key::dataset_index(id, &dataset.sha256)?);
-    let limit = page.limit.0 as usize;
-    let (items, next) = tasks::blocking(&app, move || gatecast_data::series_page(&index, after, limit)).await??;
+    let files = files(&app, &dataset)?;
+    let (datasets, limit) = (Arc::clone(&app.datasets), page.limit.0 as usize);
+    let (items, next) = tasks::blocking(&app, move || datasets.index(&files)?.page(after, limit)).await??;
     let items = items.into_iter().map(|series| series.summary).collect();
     Ok(Json(List::new(items, next.map(|next| next.to_string()))))
 }
@@ -46,9 +51,10 @@ pub(in crate::http) struct ValuesParams {
     /// A column to send (may be repeated). Left out: all.
     #[param(rename = "column")]
     columns: Vec<String>,
-    /// The newest so many points, at most 1000000. Left out: 10000, or all where `max_points` is given.
+    /// The newest points, at most this many and 1000000. Left out: 10000, or all with `max_points`.
+    /// An answer has at most 5000000 values, points times columns.
     last: Option<u64>,
-    /// For plots: at most so many of these points, chosen to keep the shape.
+    /// For plots: at most this many of these points, chosen to keep the shape.
     max_points: Option<u64>,
 }
 
@@ -70,39 +76,35 @@ impl ValuesParams {
         Ok(params)
     }
 
-    fn window(&self) -> PointWindow {
-        match (self.last, self.max_points) {
+    /// The points to read of a series, and how many to keep of them; refused where the answer would
+    /// hold too many values.
+    fn window(&self, points: u64, columns: u64) -> Result<(PointWindow, Option<usize>), Problem> {
+        let most = MAX_VALUES / columns.max(1);
+        let window = match (self.last, self.max_points) {
             (Some(last), _) => PointWindow::Last(last),
             (None, Some(_)) => PointWindow::All,
-            (None, None) => PointWindow::Last(DEFAULT_LAST),
+            (None, None) => PointWindow::Last(DEFAULT_LAST.min(most)),
+        };
+        let read = match window {
+            PointWindow::Last(last) => last.min(points),
+            _ => points,
+        };
+        let kept = self.max_points.map_or(read, |kept| kept.min(read));
+        if kept > most {
+            let detail = format!(
+                "{kept} points of {columns} columns are {} values; at most {MAX_VALUES} are answered: name fewer columns \
+                 (`column`), or ask for fewer points (`last`, `max_points`)",
+                kept.saturating_mul(columns)
+            );
+            return Err(Problem::new(Code::TooManyValues, detail));
         }
+        Ok((window, self.max_points.and_then(|most| usize::try_from(most).ok())))
     }
 }
 
 fn number(name: &str, text: &str, least: u64) -> Result<u64, Problem> {
     let number = text.parse().ok().filter(|number| (least..=MAX_LAST).contains(number));
     number.ok_or_else(|| invalid_query(name, &format!("expected a whole number from {least} to {MAX_LAST}")))
-}
-
-/// Points of one series.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct Values {
-    series: SeriesSummary,
-    /// The place of each point within the series, from 0.
-    positions: Vec<u64>,
-    /// Absent for data without times.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    timestamps: Option<Vec<jiff::Timestamp>>,
-    columns: Vec<ValueColumn>,
-}
-
-/// One column's values: as many as there are positions, null where a point has none.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct ValueColumn {
-    name: String,
-    kind: ColumnKind,
-    #[schema(value_type = Vec<Option<f64>>)]
-    values: serde_json::Value,
 }
 
 /// The values of one series; its key may be any text, percent-encoded.
@@ -114,18 +116,21 @@ pub(in crate::http) async fn values(
     Id(id): Id<DatasetId>,
     Path(SeriesPath { key }): Path<SeriesPath>,
     request: Request,
-) -> Result<Json<Values>, Problem> {
+) -> Result<Response, Problem> {
     let params = ValuesParams::read(pairs(request.uri())?)?;
     let dataset = find(&app, id).await?;
-    let points = app.blobs.local(&Key::dataset_points(id, &dataset.sha256)?);
-    let index = app.blobs.local(&Key::dataset_index(id, &dataset.sha256)?);
+    let files = files(&app, &dataset)?;
+    let datasets = Arc::clone(&app.datasets);
     let read = tasks::blocking(&app, move || {
-        let window = params.window();
-        let thin = params.max_points.and_then(|most| usize::try_from(most).ok());
+        let dataset = datasets.open(&files)?;
+        let series = dataset.index().position(&key).ok_or_else(|| ReadError::NoSeries(key.clone()))?;
+        let series = dataset.index().series(series)?;
+        let columns = if params.columns.is_empty() { dataset.columns() } else { params.columns.len() };
+        let (window, thin) = params.window(series.summary.points, columns as u64)?;
         let query = ValuesQuery { key: &key, columns: &params.columns, window, thin };
-        gatecast_data::series_values(&points, &index, &query)
+        Ok::<_, Problem>(dataset.values(series, &query)?)
     });
-    shown(read.await??).map(Json)
+    values_body::response(read.await??)
 }
 
 #[derive(Deserialize)]
@@ -133,22 +138,31 @@ pub(in crate::http) struct SeriesPath {
     key: String,
 }
 
-fn shown(values: SeriesValues) -> Result<Values, Problem> {
-    let timestamp = |at| jiff::Timestamp::from_microsecond(at).map_err(|error| Problem::internal(&error));
-    let timestamps = values.times.map(|times| times.into_iter().map(timestamp).collect()).transpose()?;
-    let column = |column| match column {
-        SeriesColumn::Numbers { name, values } => {
-            let values = values.into_iter().map(|value| value.is_finite().then_some(value)).collect::<Vec<_>>();
-            ValueColumn { name, kind: ColumnKind::Number, values: values.into() }
-        }
-        SeriesColumn::Categories { name, values } => {
-            ValueColumn { name, kind: ColumnKind::Category, values: values.into() }
-        }
-    };
-    Ok(Values {
-        series: values.series.summary,
-        positions: values.positions,
-        timestamps,
-        columns: values.columns.into_iter().map(column).collect(),
-    })
+fn files(app: &AppState, dataset: &Dataset) -> Result<DatasetFiles, Problem> {
+    let sha256 = dataset.sha256.clone();
+    let points = app.blobs.local(&Key::dataset_points(dataset.id, &sha256)?);
+    let index = app.blobs.local(&Key::dataset_index(dataset.id, &sha256)?);
+    Ok(DatasetFiles { points, index, sha256 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(last: Option<u64>, max_points: Option<u64>) -> ValuesParams {
+        ValuesParams { columns: Vec::new(), last, max_points }
+    }
+
+    #[test]
+    fn an_answer_is_bounded_by_its_values() {
+        let window = |last, max_points, points, columns| asked(last, max_points).window(points, columns).ok();
+        assert_eq!(window(Some(1_000_000), None, 1_000_000, 5), Some((PointWindow::Last(1_000_000), None)));
+        assert_eq!(window(Some(1_000_000), None, 1_000_000, 6), None);
+        assert_eq!(window(Some(1_000_000), None, 1_000, 1_000), Some((PointWindow::Last(1_000_000), None)));
+        assert_eq!(window(None, Some(1_000), 1_000_000, 1_000), Some((PointWindow::All, Some(1_000))));
+        assert_eq!(window(None, Some(1_000_000), 1_000_000, 40), None);
+        // Without a number of its own, a request is never refused.
+        assert_eq!(window(None, None, 1_000_000, 1_000), Some((PointWindow::Last(5_000), None)));
+        assert_eq!(window(None, None, 10, 0), Some((PointWindow::Last(10_000), None)));
+    }
 }

@@ -11,6 +11,7 @@ use super::options::{Form, Options};
 use crate::http::body::{self, Chunks};
 use crate::http::extract::pairs;
 use crate::http::problem::{Code, Problem};
+use crate::http::uploads::Admission;
 use crate::http::{AppState, tasks};
 use crate::service;
 use gatecast_core::dataset::Dataset;
@@ -33,17 +34,18 @@ const MAX_OPTION: usize = 4096;
         headers(("location" = String, description = "The dataset's address")))))]
 pub(in crate::http) async fn upload(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
     let options = Options::default().with_all(pairs(request.uri())?)?;
+    let admission = app.uploads.admit()?;
     let encoding = encoding(request.headers())?;
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
     let (name, ingested) = if content_type.starts_with("multipart/form-data") {
-        from_form(&app, request, encoding, options).await?
+        from_form(&app, admission, request, encoding, options).await?
     } else {
         let (parts, body) = request.into_parts();
         let chunks = Chunks::new(&parts.headers, body, app.settings.limits.upload)?;
         let (name, mut options) = options.settle(None, &app.settings.limits)?;
         options.format = options.format.or_else(|| format_hint(Some(&content_type), None));
-        (name, ingest(&app, Pieces::Body(chunks), encoding, options).await?)
+        (name, ingest(&app, admission, Pieces::Body(chunks), encoding, options).await?)
     };
     // Goes on even where the client has left: a dataset is kept whole or not at all.
     let kept = app.clone();
@@ -56,6 +58,7 @@ pub(in crate::http) async fn upload(State(app): State<AppState>, request: Reques
 /// Reads options up to the part `file`, which comes last: it is ingested as it streams in.
 async fn from_form(
     app: &AppState,
+    admission: Admission,
     request: Request,
     encoding: Encoding,
     mut options: Options,
@@ -75,7 +78,7 @@ async fn from_form(
             let hint = format_hint(part.content_type(), file_name.as_deref());
             let (name, mut options) = options.settle(file_name.as_deref(), &app.settings.limits)?;
             options.format = options.format.or(hint);
-            let ingested = ingest(app, Pieces::Part(Box::new(part)), encoding, options).await?;
+            let ingested = ingest(app, admission, Pieces::Part(Box::new(part)), encoding, options).await?;
             let further = form.next_field().await.map_err(|error| body::broken_form(&error))?;
             return if further.is_none() {
                 Ok((name, ingested))

@@ -173,6 +173,7 @@ pub(super) async fn points(
         content_type: "application/vnd.apache.parquet",
         file_name: format!("{id}.parquet"),
         sha256: points.sha256,
+        damaged: ("the points of the backtest", Code::PointsCorrupt),
     };
     download::send(&app, file, &headers).await
 }

@@ -44,6 +44,7 @@ pub(in crate::http) async fn import(
     if params.name.as_ref().is_some_and(|name| !(1..=200).contains(&name.chars().count())) {
         return Err(invalid_query("name", "expected 1 to 200 characters"));
     }
+    let _admission = app.uploads.admit()?;
     let id = ModelId::new();
     let file = Scratch(app.scratch.join(format!("model-{id}")));
     let (sha256, bytes) = receive(&app, request, &file).await?;

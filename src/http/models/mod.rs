@@ -13,7 +13,7 @@ use super::aliases::ModelPath;
 use super::download::{self, Download};
 use super::extract::{Id, PageParams, Params};
 use super::page::List;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use gatecast_blobs::Key;
 use gatecast_core::alias::ModelRef;
 use gatecast_core::ids::ModelId;
@@ -62,6 +62,7 @@ pub(super) async fn bundle(
         content_type: "application/octet-stream",
         file_name: format!("{id}.safetensors"),
         sha256: model.sha256,
+        damaged: ("the model", Code::ModelCorrupt),
     };
     download::send(&app, file, &headers).await
 }

@@ -102,6 +102,8 @@ codes! {
     UNPROCESSABLE_ENTITY InvalidBody "invalid_body";
     /// The dataset has no column of this name.
     UNPROCESSABLE_ENTITY UnknownColumn "unknown_column";
+    /// The values asked for are more than one answer takes. Ask for fewer points or columns.
+    UNPROCESSABLE_ENTITY TooManyValues "too_many_values";
     /// The network gave no finite number for this history.
     UNPROCESSABLE_ENTITY ForecastNotFinite "forecast_not_finite";
     /// Upload: the data is refused for a reason that has no code of its own.
@@ -110,6 +112,8 @@ codes! {
     UNPROCESSABLE_ENTITY InvalidRows "invalid_rows";
     /// Upload: dates such as 01/02/2001 can be read in two ways. Say which with `date_order`.
     UNPROCESSABLE_ENTITY AmbiguousDates "ambiguous_dates";
+    /// Upload: the first row may be a header or a series. Say which with `header`.
+    UNPROCESSABLE_ENTITY AmbiguousHeader "ambiguous_header";
     /// Upload: a column name is too long.
     UNPROCESSABLE_ENTITY ColumnNameTooLong "column_name_too_long";
     /// Upload: rows give one series and time different values. Say what to do with `duplicates`.
@@ -144,7 +148,7 @@ codes! {
     UNPROCESSABLE_ENTITY NestedCompression "nested_compression";
     /// Upload: a JSON value is an array or an object.
     UNPROCESSABLE_ENTITY NestedValue "nested_value";
-    /// Upload: the first line has no column names.
+    /// Upload: the first line has no column names. If it is data, say so with `header=no`.
     UNPROCESSABLE_ENTITY NoHeader "no_header";
     /// Upload: no column beside times and series ids holds numbers.
     UNPROCESSABLE_ENTITY NoNumberColumn "no_number_column";
@@ -202,8 +206,16 @@ codes! {
     UNPROCESSABLE_ENTITY InvalidScaling "invalid_scaling";
     /// Bundle: the contents do not match the hash in the file.
     UNPROCESSABLE_ENTITY DigestMismatch "digest_mismatch";
+    /// As many uploads are running as the server allows. Try again after `Retry-After` seconds.
+    TOO_MANY_REQUESTS TooManyUploads "too_many_uploads";
     /// A fault of the server's. Its log has the cause under the request's id.
     INTERNAL_SERVER_ERROR Internal "internal";
+    /// The stored file of the dataset is damaged. The log says where.
+    INTERNAL_SERVER_ERROR DatasetCorrupt "dataset_corrupt";
+    /// The stored file of the model is damaged.
+    INTERNAL_SERVER_ERROR ModelCorrupt "model_corrupt";
+    /// The stored points of the backtest are damaged.
+    INTERNAL_SERVER_ERROR PointsCorrupt "points_corrupt";
     /// The server is starting or shutting down, or its database does not answer.
     SERVICE_UNAVAILABLE NotReady "not_ready";
     /// The answer took longer than the request time.
