@@ -77,7 +77,7 @@ pub(crate) fn task(folder: &Path) -> TrainTask {
 pub(crate) fn fused(network: &Network, task: &TrainTask) -> Result<Built, EngineError> {
     let training = &task.order.training;
     let wanted = Wanted { device: training.device, choice: training.engine, threads: task.threads };
-    engine::build(network, Objective::ordered(&task.order), wanted)
+    engine::build(network, Objective::ordered(&task.order)?, wanted)
 }
 
 /// All events of a training that nobody stops.

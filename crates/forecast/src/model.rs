@@ -40,7 +40,7 @@ impl LocalModel {
     /// Blocking.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
         let bundle = bundle::read(path)?;
-        let objective = Objective::ordered(&bundle.manifest.order);
+        let objective = Objective::ordered(&bundle.manifest.order)?;
         let criterion = objective.criterion.clone();
         let engine = engine::build(&bundle.network, objective, Wanted::PROCESSOR)?.engine;
         Ok(Self { bundle, criterion, engine: Mutex::new(engine) })

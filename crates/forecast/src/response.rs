@@ -160,14 +160,14 @@ mod tests {
 
     #[test]
     fn a_model_gives_the_intervals_it_learnt() {
-        let quantile = Criterion::new(Head::Quantile { levels: vec![0.025, 0.1, 0.5, 0.9] }, None);
+        let quantile = Criterion::of_head(Head::Quantile { levels: vec![0.025, 0.1, 0.5, 0.9] });
         assert_eq!(levels(&quantile, &[80.0]).unwrap()[0].percent, 80.0);
         let [(pointer, detail)] = <[_; 1]>::try_from(refused(&quantile, &[80.0, 95.0])).unwrap();
         assert_eq!(pointer, "/levels/1");
         assert!(detail.contains("at 0.025, 0.975; this model was trained at 0.025, 0.1, 0.5, 0.9"), "{detail}");
         assert!(detail.contains("the levels 80"), "{detail}");
         assert_eq!(refused(&quantile, &[80.0, 80.0])[0].1, "stands twice");
-        assert!(levels(&Criterion::new(Head::Normal {}, None), &[50.0, 99.9]).is_ok());
+        assert!(levels(&Criterion::of_head(Head::Normal {}), &[50.0, 99.9]).is_ok());
         let point = Criterion::of_points(Loss::Mse);
         assert!(levels(&point, &[]).unwrap().is_empty());
         assert_eq!(refused(&point, &[80.0])[0].0, "/levels");

@@ -51,7 +51,7 @@ pub type EngineMaker<'m> = dyn Fn(&Network, &TrainTask) -> Result<Built, EngineE
 fn build_engine(make: MakeEngine, network: &Network, task: &TrainTask) -> Result<Built, EngineError> {
     let training = &task.order.training;
     let wanted = Wanted { device: training.device, choice: training.engine, threads: task.threads };
-    make(network, Objective::ordered(&task.order), wanted)
+    make(network, Objective::ordered(&task.order)?, wanted)
 }
 
 /// Runs one training on a frame in memory and an engine of the caller's.
@@ -177,7 +177,7 @@ impl<'t> Trainer<'t> {
             validation,
             prepared,
             network,
-            objective: Objective::ordered(&task.order),
+            objective: Objective::ordered(&task.order)?,
             engine,
             reason,
             batcher: Batcher::default(),

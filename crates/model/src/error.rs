@@ -142,8 +142,8 @@ impl From<EngineError> for LearnError {
         match error {
             EngineError::OutOfMemory(what) => Self::OutOfMemory(what),
             EngineError::NoDevice(device) => Self::NoDevice(device),
-            EngineError::Unsupported { .. } => Self::NoEngine(error.to_string()),
-            EngineError::Shape { .. } => Self::Broken(error.to_string()),
+            EngineError::NoLibtorch => Self::NoEngine(error.to_string()),
+            EngineError::Shape { .. } | EngineError::Loss(_) => Self::Broken(error.to_string()),
             EngineError::Backend(what) => Self::Engine(what),
         }
     }

@@ -16,7 +16,7 @@ fn quantiles(levels: &[f64]) -> Head {
 fn criteria() -> Vec<Criterion> {
     let points = [Loss::Mse, Loss::Mae, Loss::Huber { delta: 0.5 }, Loss::Smape, Loss::Mase].map(Criterion::of_points);
     let heads = [quantiles(&[0.1, 0.5, 0.9]), Head::Normal {}, Head::StudentT {}, Head::NegativeBinomial {}];
-    points.into_iter().chain(heads.map(|head| Criterion::new(head, None))).collect()
+    points.into_iter().chain(heads.map(Criterion::of_head)).collect()
 }
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {

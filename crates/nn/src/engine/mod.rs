@@ -7,7 +7,7 @@ use super::loss::{Criterion, SCALE_FIELDS, Targets};
 use super::network::Network;
 use gatecast_core::order::{Device, EngineChoice, Loss, TrainSpec};
 
-/// What a network reads: `[batch, step, input]`, row-major.
+/// The inputs of a network: `[batch, step, input]`, row-major.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     pub batch: usize,
@@ -15,14 +15,14 @@ pub struct Inputs<'a> {
     pub values: &'a [f32],
 }
 
-/// What it should have said: `[batch, output step, point]`, where the output steps are all of the
-/// inputs' or the last one alone, as the network has it, and the points are horizon × targets.
+/// Inputs with targets `[batch, output step, point]`. The output steps are all steps of the inputs or
+/// only the last one, as the network has it; the points are horizon × targets.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
     pub inputs: Inputs<'a>,
-    /// NaN where the value is unknown: no loss is taken there.
+    /// NaN: the value is unknown and adds no loss.
     pub targets: &'a [f32],
-    /// What each series' loss counts for, `[batch]`; empty where all count 1.
+    /// The weight of each series' loss, `[batch]`; empty: all 1.
     pub weights: &'a [f32],
     /// What brings a prediction to the data's units, `[batch, target, SCALE_FIELDS]`
     /// ([`crate::loss::SCALE_FIELDS`]). Left empty, the network's scale is the data's.
@@ -32,12 +32,12 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Of series that all count 1, without dropout.
+    /// A batch of weight 1 per series, without dropout.
     pub fn new(inputs: Inputs<'a>, targets: &'a [f32]) -> Self {
         Self { inputs, targets, weights: &[], units: &[], draw: None }
     }
 
-    /// What the predictions are held against.
+    /// What the predictions are compared with.
     pub fn truth(&self) -> Targets<'a> {
         Targets { targets: self.targets, weights: self.weights, units: self.units }
     }
@@ -51,7 +51,7 @@ pub struct DropoutKey {
     pub step: u64,
 }
 
-/// At which steps a prediction is wanted.
+/// The steps to predict at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Steps {
     /// All the network forecasts at: `[batch, output step, output]`.
@@ -69,11 +69,13 @@ pub enum EngineError {
     OutOfMemory(String),
     #[error("the tensor library failed: {0}")]
     Backend(String),
-    /// Another engine may.
-    #[error("the {engine} engine does not run {what}")]
-    Unsupported { engine: &'static str, what: &'static str },
-    #[error("device {0} is not there")]
+    /// Only the program `gatecast-libtorch` has that engine.
+    #[error("this program has no LibTorch engine: run the task with `gatecast-libtorch`")]
+    NoLibtorch,
+    #[error("no such device: {0}")]
     NoDevice(String),
+    #[error("loss {0}")]
+    Loss(String),
 }
 
 /// Computes one network. Built for one [`super::network::Network`] and loss; holds scratch memory
@@ -115,24 +117,29 @@ pub trait Engine: Send {
     fn shrink(&mut self);
 }
 
-/// What an engine is built for besides its network.
+/// What an engine optimises.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Objective {
     pub criterion: Criterion,
 }
 
 impl Objective {
-    /// Of a head of one number a point.
+    /// A point head with a loss.
     pub const fn of(loss: Loss) -> Self {
         Self { criterion: Criterion::of_points(loss) }
     }
 
     /// What an order asks for.
-    pub fn ordered(order: &TrainSpec) -> Self {
-        Self { criterion: Criterion::new(order.model.head.clone(), order.training.loss) }
+    ///
+    /// # Errors
+    /// [`EngineError::Loss`] for a loss that its head cannot learn by, which a resolved order never
+    /// has.
+    pub fn ordered(order: &TrainSpec) -> Result<Self, EngineError> {
+        let criterion = Criterion::new(order.model.head.clone(), order.training.loss).map_err(EngineError::Loss)?;
+        Ok(Self { criterion })
     }
 
-    /// Checks what a batch says beside its inputs, for a network that forecasts at `steps` steps.
+    /// Checks the lengths of targets, weights and scales, for a network that forecasts at `steps` steps.
     pub fn check(&self, outputs: usize, steps: usize, batch: &Batch<'_>) -> Result<(), EngineError> {
         let series = batch.inputs.batch;
         let points = outputs / self.criterion.width();
@@ -166,7 +173,7 @@ impl std::fmt::Debug for Built {
     }
 }
 
-/// What an engine is asked for.
+/// Which engine to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     pub device: Device,
@@ -181,13 +188,13 @@ impl Wanted {
     pub const PROCESSOR: Self = Self { device: Device::Cpu, choice: EngineChoice::Auto, threads: 1 };
 }
 
-/// Makes an engine for a network: what the trainer programs differ in.
+/// Builds an engine for a network. The trainer programs differ in this function.
 pub type MakeEngine = fn(&Network, Objective, Wanted) -> Result<Built, EngineError>;
 
-/// The engine for a network, of those in this crate: the fused engine, on the processor.
+/// The engine of this crate: the fused engine, on the processor.
 ///
 /// # Errors
-/// [`EngineError::NoDevice`] for a card, [`EngineError::Unsupported`] for LibTorch: both need the
+/// [`EngineError::NoDevice`] for a card, [`EngineError::NoLibtorch`] for LibTorch: both need the
 /// program `gatecast-libtorch`.
 pub fn build(network: &Network, objective: Objective, wanted: Wanted) -> Result<Built, EngineError> {
     if matches!(wanted.device, Device::Cuda(_)) {
@@ -195,7 +202,7 @@ pub fn build(network: &Network, objective: Objective, wanted: Wanted) -> Result<
     }
     let reason = match wanted.choice {
         EngineChoice::Libtorch => {
-            return Err(EngineError::Unsupported { engine: "fused", what: "jobs that ask for LibTorch" });
+            return Err(EngineError::NoLibtorch);
         }
         EngineChoice::Fused => ORDERED,
         EngineChoice::Auto => "the fused engine is the faster one on a processor",
@@ -206,7 +213,7 @@ pub fn build(network: &Network, objective: Objective, wanted: Wanted) -> Result<
     })
 }
 
-/// Lets `build` make an engine for the network without its embeddings, and gives it those.
+/// Builds an engine for the network without its embeddings, and wraps it with them.
 pub fn embedded(
     network: &Network,
     build: impl FnOnce(&Network) -> Result<Built, EngineError>,

@@ -1,11 +1,11 @@
-//! What a head's raw outputs say of one point.
+//! The forecast of one point, read from a head's raw outputs.
 
 use super::special::normal_quantile;
 use super::{Criterion, TargetScale, negative_binomial, normal, student_t};
 use gatecast_core::order::Head;
 use gatecast_core::quantile_level::same_level;
 
-/// A number of the answer, in the scale in which the head gives it.
+/// A number of a forecast, in the scale of its head.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ScaledOrRaw {
     /// In the network's scale: to be brought to the data's units as its series is.
@@ -37,7 +37,7 @@ pub enum PredictiveDistribution {
 }
 
 impl Criterion {
-    /// Reads one point's raw outputs, as many as [`Criterion::width`].
+    /// Reads the raw outputs of one point, [`Criterion::width`] of them.
     pub fn distribution(&self, raw: &[f32], unit: TargetScale) -> PredictiveDistribution {
         let at = |place: usize| raw.get(place).copied().map_or(f64::NAN, f64::from);
         match &self.head {
@@ -79,8 +79,8 @@ impl Criterion {
         }
     }
 
-    /// The value below which it falls with probability `level`; none of a point, nor of a quantile
-    /// head that was not trained at this level.
+    /// The quantile of a level; `None` for a point head, and for a quantile head that was not trained at
+    /// this level.
     pub fn quantile(&self, distribution: &PredictiveDistribution, level: f64) -> Option<ScaledOrRaw> {
         match distribution {
             PredictiveDistribution::Point(_) => None,

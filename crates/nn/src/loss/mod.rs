@@ -1,12 +1,12 @@
-//! Losses: what a head's raw outputs cost, and the slope of that by each of them.
+//! Losses: the loss of a head's raw outputs, and its slope by each of them.
 //!
-//! One implementation serves every engine. It works in double precision on numbers wherever they
-//! lie ([`Layout`]): the fused engine's `[step, output, lane]` and LibTorch's
-//! `[series, step, output]` alike. The outputs of a point stand together: output
-//! `point × width + parameter`, where the points are horizon × targets, the horizon outermost.
+//! One implementation serves every engine. It works in double precision on any [`Layout`]: the fused
+//! engine's `[step, output, lane]` and LibTorch's `[series, step, output]`. The outputs of a point are
+//! neighbours: output `point × width + parameter`, where the points are horizon × targets, the horizon
+//! outermost.
 //!
-//! An unknown value (NaN) costs nothing and pulls at nothing; an output that is not finite comes
-//! through to the loss. Each loss is a mean over known points, weighted by series.
+//! An unknown value (NaN) adds nothing to loss and gradient; an output that is not finite makes the
+//! loss not finite. Each loss is a mean over known points, weighted by series.
 
 mod distribution;
 mod negative_binomial;
@@ -44,16 +44,16 @@ impl TargetScale {
     }
 }
 
-/// Where a block of raw outputs lies.
+/// The memory layout of a block of raw outputs.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
     pub series: usize,
     pub steps: usize,
-    /// How far apart series, steps and outputs stand.
+    /// The distance between neighbouring series, steps and outputs.
     pub strides: [usize; 3],
 }
 
-/// What should have been said: targets `[series, step, point]`, weights `[series]` (empty: all 1)
+/// The true values: targets `[series, step, point]`, weights `[series]` (empty: all 1)
 /// and units `[series, target, SCALE_FIELDS]` (empty: [`TargetScale::ONE`]).
 #[derive(Debug, Clone, Copy)]
 pub struct Targets<'a> {
@@ -94,18 +94,29 @@ pub struct Criterion {
     loss: Loss,
 }
 
-/// More than any head gives for a point.
+/// At least the width of every head.
 const WIDEST: usize = 32;
 
 impl Criterion {
-    /// A loss that does not fit the head (which a checked order never has) gives way to the
-    /// head's own.
-    pub fn new(head: Head, loss: Option<Loss>) -> Self {
-        let loss = loss.filter(|&loss| head.refuses(loss).is_none()).unwrap_or_else(|| head.default_loss());
+    /// A head with a loss; without one, the head's own.
+    ///
+    /// # Errors
+    /// The reason why the head cannot learn by the loss.
+    pub fn new(head: Head, loss: Option<Loss>) -> Result<Self, String> {
+        let loss = loss.unwrap_or_else(|| head.default_loss());
+        match head.refuses(loss) {
+            Some(reason) => Err(format!("`{}` {reason}", loss.name())),
+            None => Ok(Self { head, loss }),
+        }
+    }
+
+    /// A head with its own loss.
+    pub fn of_head(head: Head) -> Self {
+        let loss = head.default_loss();
         Self { head, loss }
     }
 
-    /// One number a point.
+    /// A point head. The losses of other heads are not numbers of a point, and give NaN.
     pub const fn of_points(loss: Loss) -> Self {
         Self { head: Head::Point {}, loss }
     }
@@ -125,8 +136,9 @@ impl Criterion {
 
     /// The loss of one point, and its slopes by the raw outputs into `slopes`.
     fn point(&self, raw: &[f64], value: f64, unit: TargetScale, slopes: &mut [f64]) -> f64 {
-        let (loss, slope) = match (&self.head, self.loss, raw) {
-            (Head::Quantile { levels }, _, raw) => {
+        match &self.head {
+            Head::Point {} => keep(self.of_point(raw, value, unit), slopes),
+            Head::Quantile { levels } => {
                 let share = 1.0 / levels.len() as f64;
                 let mut total = 0.0;
                 for ((level, forecast), slope) in levels.iter().zip(raw).zip(slopes) {
@@ -134,24 +146,29 @@ impl Criterion {
                     total += loss;
                     *slope = by_forecast * share;
                 }
-                return total * share;
+                total * share
             }
-            (Head::Normal {}, _, &[a, b]) => return keep(normal::nll([a, b], value), slopes),
-            (Head::StudentT {}, _, &[a, b, c]) => return keep(student_t::nll([a, b, c], value), slopes),
-            (Head::NegativeBinomial {}, _, &[a, b]) => {
-                return keep(negative_binomial::nll([a, b], value, unit), slopes);
-            }
-            (_, Loss::Mae, &[forecast]) => point::absolute(forecast, value),
-            (_, Loss::Huber { delta }, &[forecast]) => point::huber(delta, forecast, value),
-            (_, Loss::Smape, &[forecast]) => point::smape(forecast, value, unit),
-            (_, Loss::Mase, &[forecast]) => point::mase(forecast, value, unit),
-            (_, _, &[forecast]) => point::squared(forecast, value),
-            _ => (f64::NAN, f64::NAN),
-        };
-        keep((loss, [slope]), slopes)
+            Head::Normal {} => keep(normal::nll(first(raw), value), slopes),
+            Head::StudentT {} => keep(student_t::nll(first(raw), value), slopes),
+            Head::NegativeBinomial {} => keep(negative_binomial::nll(first(raw), value, unit), slopes),
+        }
     }
 
-    /// The two losses that most networks learn by, by the error alone: their sums need no detour.
+    /// The loss and slope of a point head's one number.
+    fn of_point(&self, raw: &[f64], value: f64, unit: TargetScale) -> (f64, [f64; 1]) {
+        let [forecast] = first(raw);
+        let (loss, slope) = match self.loss {
+            Loss::Mse => point::squared(forecast, value),
+            Loss::Mae => point::absolute(forecast, value),
+            Loss::Huber { delta } => point::huber(delta, forecast, value),
+            Loss::Smape => point::smape(forecast, value, unit),
+            Loss::Mase => point::mase(forecast, value, unit),
+            Loss::Quantile | Loss::Nll => (f64::NAN, f64::NAN),
+        };
+        (loss, [slope])
+    }
+
+    /// The two most common losses as functions of the error alone, for a faster sum.
     fn of_error(&self) -> Option<fn(f64) -> f64> {
         match (&self.head, self.loss) {
             (Head::Point {}, Loss::Mse) => Some(|error| error * error),
@@ -202,7 +219,8 @@ impl Criterion {
         total
     }
 
-    /// Every point in order: where its outputs stand, its value, the weight and unit of its series.
+    /// Visits every point in order: the indices of its outputs, its value, the weight and the scale of
+    /// its series.
     fn each(
         &self,
         layout: Layout,
@@ -232,6 +250,11 @@ fn read<'r>(outputs: &[f32], places: impl Iterator<Item = usize>, raw: &'r mut [
         count += 1;
     }
     &raw[..count]
+}
+
+/// The raw outputs of a head of this many; NaN for any that are missing.
+fn first<const N: usize>(raw: &[f64]) -> [f64; N] {
+    std::array::from_fn(|at| raw.get(at).copied().unwrap_or(f64::NAN))
 }
 
 fn keep<const N: usize>((loss, found): (f64, [f64; N]), slopes: &mut [f64]) -> f64 {

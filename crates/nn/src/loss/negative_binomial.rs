@@ -2,7 +2,8 @@
 //!
 //! As DeepAR has it (Salinas et al. 2020): a mean μ and a dispersion α, the variance μ + α μ². The
 //! mean is the unit's factor times a softplus, the dispersion a softplus over the factor's root; the
-//! unit's term moves the mean's raw output, so that 0 stands about where a standardised series does.
+//! scale's term shifts the mean's raw output, so that a raw output of 0 is near a standardised series'
+//! mean.
 
 use super::TargetScale;
 use super::special::{beta_share, digamma, ln_gamma, softplus};

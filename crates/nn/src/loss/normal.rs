@@ -4,8 +4,8 @@ use std::f64::consts::PI;
 
 use super::special::softplus;
 
-/// Added to every scale: a thousandth of the network's unit. A network that knows a point to less
-/// gains nothing by saying so, and one that errs there is not thrown far.
+/// Added to every scale: a thousandth of the network's unit. It bounds the loss of a network that is
+/// very sure, and its gradient where that network is wrong.
 const FLOOR: f64 = 1e-3;
 
 /// A scale above zero, and its slope by the raw output.

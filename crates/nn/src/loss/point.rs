@@ -1,4 +1,4 @@
-//! The losses of one forecast number a point. Each gives its value and its slope by the forecast.
+//! The losses of a point head. Each returns the loss and its slope by the forecast.
 
 use gatecast_core::quantile_level;
 
@@ -60,7 +60,7 @@ pub(super) fn pinball(level: f64, forecast: f64, value: f64) -> (f64, f64) {
     (quantile_level::pinball(level, forecast, value), slope)
 }
 
-/// −1, 0 or 1; not a number for what is none.
+/// −1, 0 or 1; NaN for NaN.
 fn sign(x: f64) -> f64 {
     if x == 0.0 { 0.0 } else { x.signum() }
 }

@@ -11,7 +11,7 @@ fn head(levels: &[f64]) -> Head {
 fn all() -> Vec<Criterion> {
     let points = [Loss::Mse, Loss::Mae, Loss::Huber { delta: 0.7 }, Loss::Smape, Loss::Mase].map(Criterion::of_points);
     let heads = [head(&[0.1, 0.5, 0.9]), Head::Normal {}, Head::StudentT {}, Head::NegativeBinomial {}];
-    points.into_iter().chain(heads.map(|head| Criterion::new(head, None))).collect()
+    points.into_iter().chain(heads.map(Criterion::of_head)).collect()
 }
 
 /// Numbers in −1 to 1 without a pattern.
@@ -65,7 +65,7 @@ fn raw(value: f64) -> f64 {
 #[test]
 fn likelihoods_are_those_of_scipy() {
     let none = &mut [0.0; 0];
-    let of = |head: Head| Criterion::new(head, None);
+    let of = |head: Head| Criterion::of_head(head);
     // -norm.logpdf(1.3, loc=0.4, scale=0.7)
     let normal = of(Head::Normal {}).point(&[0.4, raw(0.699)], 1.3, TargetScale::ONE, none);
     near(normal, NORMAL);
@@ -95,7 +95,7 @@ fn the_losses_of_points_are_those_worked_out_by_hand() {
     // 110 for 140.
     near(of(Loss::Smape, 1.0, 4.0), 200.0 * 30.0 / 250.0);
     near(of(Loss::Mase, 1.0, 4.0), 30.0 / 4.0);
-    let quantile = Criterion::new(head(&[0.1, 0.9]), None);
+    let quantile = Criterion::of_head(head(&[0.1, 0.9]));
     near(quantile.point(&[3.0, 5.0], 4.0, unit, &mut [0.0; 2]), (0.1 * 1.0 + 0.1 * 1.0) / 2.0);
 }
 
@@ -118,7 +118,7 @@ fn far_raw_outputs_give_finite_losses_and_slopes() {
     }
 }
 
-/// What stands where: `[series, step, output]` here, `[step, output, lane]` of six lanes there.
+/// Two layouts: `[series, step, output]`, and `[step, output, lane]` with six lanes.
 #[test]
 fn unknown_values_and_weights_count_as_they_should_wherever_the_numbers_lie() {
     let (series, steps, horizon, lanes) = (5, 3, 4, 6);
@@ -170,7 +170,7 @@ fn unknown_values_and_weights_count_as_they_should_wherever_the_numbers_lie() {
 #[test]
 fn quantiles_are_those_of_scipy_and_never_cross() {
     let quantile = |head: Head, raw: &[f32], unit: TargetScale, level: f64| {
-        let criterion = Criterion::new(head, None);
+        let criterion = Criterion::of_head(head);
         let distribution = criterion.distribution(raw, unit);
         match criterion.quantile(&distribution, level) {
             Some(ScaledOrRaw::Scaled(value) | ScaledOrRaw::Count(value)) => value,
@@ -187,7 +187,7 @@ fn quantiles_are_those_of_scipy_and_never_cross() {
     for (mean, dispersion, level, count) in COUNTS {
         assert_eq!(negative_binomial::quantile(mean, dispersion, level), count, "{mean} {dispersion} {level}");
     }
-    let criterion = Criterion::new(head(&[0.1, 0.5, 0.9]), None);
+    let criterion = Criterion::of_head(head(&[0.1, 0.5, 0.9]));
     let distribution = criterion.distribution(&[3.0, 1.0, 2.0], TargetScale::ONE);
     assert_eq!(distribution, PredictiveDistribution::Quantiles(vec![1.0, 2.0, 3.0]));
     assert_eq!(criterion.middle(&distribution), ScaledOrRaw::Scaled(2.0));
@@ -219,3 +219,28 @@ const COUNTS: [(f64, f64, f64, f64); 13] = [
     (30.0, 1e-6, 0.025, 20.0),
     (0.001, 1.0, 0.999, 0.0),
 ];
+
+/// A loss that does not fit its head must never train as something else.
+#[test]
+fn a_loss_that_does_not_fit_its_head_is_refused() {
+    for (head, loss) in [
+        (Head::Point {}, Loss::Nll),
+        (Head::Point {}, Loss::Quantile),
+        (Head::Normal {}, Loss::Mse),
+        (head(&[0.5]), Loss::Nll),
+    ] {
+        let reason = Criterion::new(head, Some(loss)).unwrap_err();
+        assert!(reason.contains(loss.name()), "{reason}");
+    }
+    assert_eq!(Criterion::new(Head::Point {}, Some(Loss::Mae)).unwrap().loss(), Loss::Mae);
+    assert_eq!(Criterion::new(Head::Normal {}, None).unwrap().loss(), Loss::Nll);
+}
+
+#[test]
+fn the_loss_of_another_head_is_not_a_number() {
+    let layout = Layout { series: 1, steps: 1, strides: [1, 1, 1] };
+    let truth = Targets { targets: &[0.0], weights: &[], units: &[] };
+    for loss in [Loss::Quantile, Loss::Nll] {
+        assert!(Criterion::of_points(loss).loss_sum(&[0.5], layout, truth).0.is_nan());
+    }
+}
