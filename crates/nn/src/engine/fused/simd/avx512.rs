@@ -19,9 +19,10 @@ fn enter<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
     kernel.run(simd)
 }
 
-// SAFETY, for every block below: the token exists only where AVX-512F was detected. The two that
-// touch memory pass on their caller's promise.
-impl Simd for Avx512 {
+// SAFETY: the field is private and `detect` is the only constructor, so a value exists only where
+// AVX-512F was detected. `enter` carries the target feature. This also argues for every block below; the two
+// that touch memory rely on their caller's promise besides.
+unsafe impl Simd for Avx512 {
     type Vector = __m512;
     const LANES: usize = 16;
     const TILE_ROWS: usize = 12;
@@ -30,104 +31,104 @@ impl Simd for Avx512 {
 
     #[inline]
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { enter(self, kernel) }
     }
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_set1_ps(value) }
     }
 
     #[inline(always)]
     unsafe fn read(self, from: *const f32) -> __m512 {
-        // SAFETY: AVX-512F is there, see above; the caller vouches for the memory.
+        // SAFETY: AVX-512F was detected, see above; the caller guarantees that the memory is valid.
         unsafe { _mm512_loadu_ps(from) }
     }
 
     #[inline(always)]
     unsafe fn write(self, to: *mut f32, value: __m512) {
-        // SAFETY: AVX-512F is there, see above; the caller vouches for the memory.
+        // SAFETY: AVX-512F was detected, see above; the caller guarantees that the memory is valid.
         unsafe { _mm512_storeu_ps(to, value) }
     }
 
     #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_add_ps(a, b) }
     }
 
     #[inline(always)]
     fn sub(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_sub_ps(a, b) }
     }
 
     #[inline(always)]
     fn mul(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_mul_ps(a, b) }
     }
 
     #[inline(always)]
     fn div(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_div_ps(a, b) }
     }
 
     #[inline(always)]
     fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
 
     #[inline(always)]
     fn neg_mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_fnmadd_ps(a, b, c) }
     }
 
     #[inline(always)]
     fn min(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_min_ps(a, b) }
     }
 
     #[inline(always)]
     fn max(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_max_ps(a, b) }
     }
 
     #[inline(always)]
     fn sqrt(self, a: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_sqrt_ps(a) }
     }
 
     #[inline(always)]
     fn round(self, a: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
     }
 
     #[inline(always)]
     fn scale(self, a: __m512, n: __m512) -> __m512 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_scalef_ps(a, n) }
     }
 
     #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
-        // SAFETY: AVX-512F is there, see above.
+        // SAFETY: AVX-512F was detected, see above.
         unsafe { _mm512_reduce_add_ps(a) }
     }
 
     /// Interleaves and adds, so that four sums take five additions in place of sixteen.
     #[inline(always)]
     fn sums(self, [a, b, c, d]: [__m512; 4]) -> [f32; 4] {
-        // SAFETY: AVX-512F is there, see above; four floats are a `__m128`'s size.
+        // SAFETY: AVX-512F was detected, see above; four floats are a `__m128`'s size.
         unsafe {
             let ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
             let cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));

@@ -20,9 +20,15 @@ use portable::Portable;
 
 /// Vector arithmetic of one instruction set.
 ///
+/// # Safety
+/// A value of the type must exist only where the processor has the instructions: safe code calls the
+/// arithmetic on the strength of it. `run` must enter `kernel.run` with them enabled, `read` and
+/// `write` must touch exactly `LANES` floats, and `LANES` must divide
+/// [`BLOCK`](super::layout::BLOCK), which the pointer arithmetic of the tiles relies on.
+///
 /// `min` and `max` give the second operand where either is not a number, so a bound goes first
 /// and the value second wherever a NaN must come through.
-pub(super) trait Simd: Copy {
+pub(super) unsafe trait Simd: Copy {
     /// `LANES` floats.
     type Vector: Copy;
     const LANES: usize;
@@ -43,13 +49,13 @@ pub(super) trait Simd: Copy {
     /// Reads `LANES` floats.
     ///
     /// # Safety
-    /// `from` must be valid for reading them. No alignment is asked.
+    /// `from` must be valid for reading them; it need not be aligned.
     unsafe fn read(self, from: *const f32) -> Self::Vector;
 
     /// Writes `LANES` floats.
     ///
     /// # Safety
-    /// `to` must be valid for writing them. No alignment is asked.
+    /// `to` must be valid for writing them; it need not be aligned.
     unsafe fn write(self, to: *mut f32, value: Self::Vector);
 
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -114,12 +120,12 @@ pub(super) enum Level {
 }
 
 impl Level {
-    /// The widest there is.
+    /// The widest level of this processor.
     pub(super) fn detect() -> Self {
         Self::available().next().unwrap_or(Level::Portable(Portable))
     }
 
-    /// All there are, the widest first.
+    /// All levels of this processor, the widest first.
     pub(super) fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let wide =
@@ -128,7 +134,8 @@ impl Level {
         let wide = neon::Neon::detect().map(Level::Neon).into_iter();
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         let wide = std::iter::empty();
-        wide.chain([Level::Portable(Portable)])
+        // Miri knows no vector instructions.
+        wide.filter(|_| !cfg!(miri)).chain([Level::Portable(Portable)])
     }
 
     pub(super) fn name(self) -> &'static str {

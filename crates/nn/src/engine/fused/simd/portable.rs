@@ -13,7 +13,9 @@ type Four = [f32; 4];
 /// Adding it to a float under 2²² and taking it away again rounds to the nearest whole number.
 const ROUNDER: f32 = 12_582_912.0; // 1.5 × 2²³
 
-impl Simd for Portable {
+// SAFETY: the arithmetic is plain Rust, which every processor has; `read` and `write` touch four
+// floats.
+unsafe impl Simd for Portable {
     type Vector = Four;
     const LANES: usize = 4;
     const TILE_ROWS: usize = 2;
@@ -32,13 +34,13 @@ impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn read(self, from: *const f32) -> Four {
-        // SAFETY: the caller vouches for the memory.
+        // SAFETY: the caller guarantees that the memory is valid.
         unsafe { from.cast::<Four>().read_unaligned() }
     }
 
     #[inline(always)]
     unsafe fn write(self, to: *mut f32, value: Four) {
-        // SAFETY: the caller vouches for the memory.
+        // SAFETY: the caller guarantees that the memory is valid.
         unsafe { to.cast::<Four>().write_unaligned(value) }
     }
 
