@@ -88,7 +88,7 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
 }
 
 fn cells() -> impl Iterator<Item = (Cell, bool)> {
-    [Cell::SimpleRnn, Cell::Lstm, Cell::Gru].into_iter().flat_map(|cell| [(cell, false), (cell, true)])
+    Cell::ALL.into_iter().flat_map(|cell| [(cell, false), (cell, true)])
 }
 
 fn folder() -> tempfile::TempDir {
@@ -121,7 +121,9 @@ fn the_same_bundle_gives_the_same_bytes() {
 fn tensors_have_pytorchs_names_and_layout() {
     let folder = folder();
     let path = folder.path().join("model");
-    for (cell, gates) in [(Cell::SimpleRnn, 1), (Cell::Gru, 3), (Cell::Lstm, 4)] {
+    for (cell, gates, reads_state) in
+        [(Cell::SimpleRnn, 1, true), (Cell::Gru, 3, true), (Cell::Lstm, 4, true), (Cell::MinGru, 2, false)]
+    {
         let bundle = sample(cell, false);
         write(&path, &bundle).unwrap();
         let bytes = std::fs::read(&path).unwrap();
@@ -129,18 +131,22 @@ fn tensors_have_pytorchs_names_and_layout() {
         let shape = |name: &str| tensors.tensor(name).unwrap().shape().to_vec();
         for (layer, inputs, units) in [(0, 2, 4), (1, 4, 3)] {
             assert_eq!(shape(&format!("recurrent.{layer}.weight_ih_l0")), [gates * units, inputs]);
-            assert_eq!(shape(&format!("recurrent.{layer}.weight_hh_l0")), [gates * units, units]);
             assert_eq!(shape(&format!("recurrent.{layer}.bias_ih_l0")), [gates * units]);
-            assert_eq!(shape(&format!("recurrent.{layer}.bias_hh_l0")), [gates * units]);
+            if reads_state {
+                assert_eq!(shape(&format!("recurrent.{layer}.weight_hh_l0")), [gates * units, units]);
+                assert_eq!(shape(&format!("recurrent.{layer}.bias_hh_l0")), [gates * units]);
+            }
         }
         assert_eq!(shape("head.weight"), [3, 3]);
         assert_eq!(shape("head.bias"), [3]);
         assert_eq!(shape("scaling.mean"), [2, 2]);
         assert_eq!(tensors.tensor("scaling.std").unwrap().dtype(), Dtype::F64);
-        assert_eq!(tensors.len(), 4 * 2 + 2 + 3);
-        let second = tensors.tensor("recurrent.0.bias_hh_l0").unwrap();
-        let zeros = second.data().iter().all(|&byte| byte == 0);
-        assert_eq!(zeros, cell != Cell::Gru, "only the GRU has a second bias");
+        assert_eq!(tensors.len(), if reads_state { 4 } else { 2 } * 2 + 2 + 3);
+        if reads_state {
+            let second = tensors.tensor("recurrent.0.bias_hh_l0").unwrap();
+            let zeros = second.data().iter().all(|&byte| byte == 0);
+            assert_eq!(zeros, cell != Cell::Gru, "only the GRU has a second bias");
+        }
         let head = tensors.tensor("head.bias").unwrap().data().to_vec();
         let last: Vec<u8> =
             bundle.parameters[bundle.parameters.len() - 3..].iter().flat_map(|x| x.to_le_bytes()).collect();

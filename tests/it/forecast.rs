@@ -86,7 +86,7 @@ fn close(got: &[f64], expected: &[f64]) {
 #[tokio::test]
 async fn a_forecast_is_what_the_equations_say_in_the_datas_units() {
     let house = House::new().await;
-    for cell in [Cell::SimpleRnn, Cell::Lstm, Cell::Gru] {
+    for cell in Cell::ALL {
         let bundle = model(cell, true, &["load"], &[]);
         let id = house.keep(&bundle).await;
         let body = json!({"series": [

@@ -23,6 +23,7 @@ mod heads;
 mod jobs;
 mod learn;
 mod postgres;
+#[path = "../../crates/nn/src/reference.rs"]
 mod reference;
 mod store;
 mod support;

@@ -4,6 +4,7 @@
 //! and fills in what was left open, so that a stored order says all that training depends on.
 
 mod backtest;
+mod cell;
 mod compare;
 mod data;
 mod finetune;
@@ -35,6 +36,7 @@ use super::ids::DatasetId;
 use super::job::JobKind;
 
 pub use backtest::BacktestOrder;
+pub use cell::{Cell, CellSpec, LayerNorm, NormOver};
 pub use compare::{CompareOrder, Contender, MOST_CHILDREN};
 pub use data::{DataSpec, Part, Split, TimeRange};
 pub use finetune::{FinetuneOrder, ScalingChoice};
@@ -44,7 +46,7 @@ pub use inputs::{Calendar, CalendarAs, CalendarFeature, CalendarForm, Covariates
 pub use layer::{FirstWeights, Layer};
 pub use layer_spec::{LayerSettings, LayerSpec};
 pub use loss::Loss;
-pub use model::{Activation, Cell, ModelSpec, Output};
+pub use model::{Activation, ModelSpec, Output};
 pub use optimizer::Optimizer;
 pub use rate::Rate;
 pub use scaling::{Scaling, ScalingKind, ScalingScope};

@@ -196,8 +196,9 @@ fn parameter_count(order: &TrainSpec) -> u64 {
     let mut inputs = input_count(&order.data);
     let mut total: u64 = 0;
     for layer in order.model.stack() {
-        let (rows, units) = ((layer.gates() * layer.units) as u64, layer.units as u64);
-        total = total.saturating_add(layer.directions() as u64 * rows * (inputs + units + 1));
+        let rows = (layer.gates() * layer.units) as u64;
+        let states = if layer.cell.spec().recurrent_kernel { layer.units as u64 } else { 0 };
+        total = total.saturating_add(layer.directions() as u64 * rows * (inputs + states + 1));
         inputs = layer.outputs() as u64;
     }
     let points = order.data.targets.len() as u64 * order.data.horizon.unwrap_or(1) as u64;

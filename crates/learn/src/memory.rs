@@ -9,7 +9,7 @@ mod data;
 
 pub use data::check_data;
 
-use gatecast_core::order::{Cell, Optimizer};
+use gatecast_core::order::Optimizer;
 use gatecast_model::error::LearnError;
 use gatecast_nn::network::{Layer, Network};
 
@@ -76,12 +76,7 @@ impl Estimate {
 /// Numbers a layer keeps of one series at one step: gates, state and output, and their gradients'
 /// product with the weights.
 fn trace(layer: &Layer) -> u64 {
-    let kept = match layer.cell {
-        Cell::SimpleRnn => 2,
-        Cell::Gru => 5,
-        Cell::Lstm => 6,
-    };
-    (layer.outputs() as u64) * (kept + layer.gates() as u64)
+    layer.outputs() as u64 * layer.cell.spec().numbers_kept
 }
 
 fn size(bytes: u64) -> String {
@@ -197,7 +192,7 @@ mod linux {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatecast_core::order::Output;
+    use gatecast_core::order::{Cell, Output};
 
     fn estimate(units: usize, batch: usize) -> Estimate {
         let network = Network::stack(Cell::Lstm, false, 3, &[units], 4, Output::EveryStep);

@@ -57,7 +57,7 @@ fn main() -> Result<(), Failure> {
         "ratio"
     ));
     for kind in [Kind::Plain, Kind::LayerNorm, Kind::Dropout] {
-        for cell in [Cell::Lstm, Cell::Gru, Cell::SimpleRnn] {
+        for cell in [Cell::Lstm, Cell::Gru, Cell::SimpleRnn, Cell::MinGru] {
             for (units, batch) in [(20, 32), (20, 256), (64, 32), (128, 32), (128, 64), (256, 32)] {
                 let work = Work::new(cell, kind, units, batch);
                 if chosen(&work.name) {

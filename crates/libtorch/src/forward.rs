@@ -2,7 +2,7 @@
 
 use tch::{TchError, Tensor};
 
-use super::layer::Half;
+use super::layer::Direction;
 use gatecast_core::order::Output;
 use gatecast_nn::engine::{DropoutKey, Steps};
 use gatecast_nn::network::{Layer, Network};
@@ -20,23 +20,23 @@ pub(super) fn forward(
     let mut next = || variables.next().ok_or_else(|| TchError::Shape("a variable is missing".to_owned()));
     let mut hidden = inputs.shallow_clone();
     for (place, layer) in network.layers.iter().enumerate() {
-        let mut states = Half { layer, place, backwards: false, draw }.run(&hidden, &mut next)?;
+        let mut states = Direction { layer, place, backwards: false, draw }.run(&hidden, &mut next)?;
         if layer.bidirectional {
-            let backwards = Half { layer, place, backwards: true, draw }.run(&hidden, &mut next)?;
+            let backwards = Direction { layer, place, backwards: true, draw }.run(&hidden, &mut next)?;
             states = Tensor::f_cat(&[states, backwards], 2)?;
         }
         hidden = if layer.residual { states.f_add(&hidden)? } else { states };
     }
     if steps == Steps::Last || network.output == Output::LastStep {
-        hidden = ends(network.layers.last(), &hidden)?;
+        hidden = last_step(network.layers.last(), &hidden)?;
     }
     let (kernel, bias) = (next()?, next()?);
     hidden.f_linear(kernel, Some(bias))?.f_transpose(0, 1)
 }
 
-/// What the last layer gives at the end of its reading, `[1, batch, feature]`: the half that reads
-/// from the end is at its end with the first step.
-fn ends(last: Option<&Layer>, hidden: &Tensor) -> Result<Tensor, TchError> {
+/// The outputs of the last layer after its last step, `[1, batch, feature]`: the backward direction
+/// ends with the first step.
+fn last_step(last: Option<&Layer>, hidden: &Tensor) -> Result<Tensor, TchError> {
     let end = hidden.f_narrow(0, -1, 1)?;
     let Some(layer) = last.filter(|layer| layer.bidirectional) else { return Ok(end) };
     let units = layer.units as i64;

@@ -1,16 +1,15 @@
-//! One direction of one layer: what is dropped of its input, in which order it reads, and how far
-//! back its state lies. The recurrence itself is in `cell`.
+//! One direction of one layer: dropout of its input, the order in which it reads, and dilation. The
+//! recurrence itself is in `cell`.
 
 use tch::{TchError, Tensor};
 
-use super::cell::{Norms, Recurrence};
-use gatecast_core::order::Cell;
+use super::cell::Recurrence;
 use gatecast_nn::dropout::{self, Dropped, Place};
 use gatecast_nn::engine::DropoutKey;
 use gatecast_nn::network::Layer;
 
-/// The half of a layer that reads in one direction; a layer of one direction is one half.
-pub(super) struct Half<'a> {
+/// One direction of a layer.
+pub(super) struct Direction<'a> {
     pub(super) layer: &'a Layer,
     /// The layer's, in the network.
     pub(super) place: usize,
@@ -18,7 +17,7 @@ pub(super) struct Half<'a> {
     pub(super) draw: Option<DropoutKey>,
 }
 
-impl Half<'_> {
+impl Direction<'_> {
     /// States `[step, batch, unit]` in the order of the steps; takes its variables from `next`.
     pub(super) fn run<'v>(
         &self,
@@ -27,28 +26,15 @@ impl Half<'_> {
     ) -> Result<Tensor, TchError> {
         let (steps, batch, _) = inputs.size3()?;
         let dilation = self.layer.dilation.max(1) as i64;
-        let recurrence = Recurrence {
-            kernel: next()?,
-            recurrent: next()?,
-            bias: next()?,
-            norms: match (self.layer.layer_norm, self.layer.cell) {
-                (false, _) => Norms::None,
-                (true, Cell::SimpleRnn) => Norms::Rnn { gain: next()?, offset: next()? },
-                (true, Cell::Gru) => Norms::Gru { input: next()?, recurrent: next()? },
-                (true, Cell::Lstm) => {
-                    Norms::Lstm { input: next()?, recurrent: next()?, cell: next()?, cell_offset: next()? }
-                }
-            },
-            seen: self.state_mask(batch, dilation, inputs)?,
-        };
+        let recurrence = Recurrence::take(self.layer, self.state_mask(batch, dilation, inputs)?, next)?;
         let read = match self.input_mask(inputs)? {
             Some(mask) => inputs.f_mul(&mask)?,
             None => inputs.shallow_clone(),
         };
-        let turned = |tensor: Tensor| if self.backwards { tensor.f_flip([0]) } else { Ok(tensor) };
-        let states = recurrence.run(self.layer, &interleave(&turned(read)?, dilation)?)?;
+        let in_order = |tensor: Tensor| if self.backwards { tensor.f_flip([0]) } else { Ok(tensor) };
+        let states = recurrence.run(self.layer, &interleave(&in_order(read)?, dilation)?)?;
         let units = self.layer.units as i64;
-        turned(states.f_reshape([-1, batch, units])?.f_narrow(0, 0, steps)?)
+        in_order(states.f_reshape([-1, batch, units])?.f_narrow(0, 0, steps)?)
     }
 
     fn mask(&self, dropped: Dropped, series: i64, rate: f32, out: &mut [f32]) {
@@ -58,8 +44,7 @@ impl Half<'_> {
         }
     }
 
-    /// `[step, batch, feature]`, drawn for the steps in their own order; `None` where nothing is
-    /// dropped.
+    /// `[step, batch, feature]`, drawn for the steps in the data's order; `None`: nothing is dropped.
     fn input_mask(&self, inputs: &Tensor) -> Result<Option<Tensor>, TchError> {
         let rate = self.layer.dropout;
         if self.draw.is_none() || rate <= 0.0 {
@@ -75,10 +60,10 @@ impl Half<'_> {
         Ok(Some(mask.f_transpose(0, 1)?.f_to_device(inputs.device())?))
     }
 
-    /// `[dilation × batch, unit]`, as the interleaved states stand; `None` where nothing is dropped.
+    /// `[dilation × batch, unit]`, in the order of the interleaved states; `None`: nothing is dropped.
     fn state_mask(&self, batch: i64, dilation: i64, like: &Tensor) -> Result<Option<Tensor>, TchError> {
         let rate = self.layer.recurrent_dropout;
-        if self.draw.is_none() || rate <= 0.0 {
+        if self.draw.is_none() || rate <= 0.0 || !self.layer.cell.spec().recurrent_kernel {
             return Ok(None);
         }
         let units = self.layer.units;

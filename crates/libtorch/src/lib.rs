@@ -140,7 +140,7 @@ pub fn devices() -> Vec<String> {
 }
 
 impl Libtorch {
-    fn descend(&self, parameters: &[f32], batch: Batch<'_>, gradient: &mut [f32]) -> Result<f32, Failed> {
+    fn backward(&self, parameters: &[f32], batch: Batch<'_>, gradient: &mut [f32]) -> Result<f32, Failed> {
         let output_steps = self.network.output_steps(batch.inputs.steps);
         expect_length("gradient", self.length, gradient.len())?;
         self.objective.check(self.network.outputs, output_steps, &batch)?;
@@ -187,7 +187,7 @@ impl Engine for Libtorch {
         batch: Batch<'_>,
         gradient: &mut [f32],
     ) -> Result<f32, EngineError> {
-        Ok(self.descend(parameters, batch, gradient)?)
+        Ok(self.backward(parameters, batch, gradient)?)
     }
 
     fn predict(

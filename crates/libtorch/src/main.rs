@@ -1,5 +1,5 @@
-//! `gatecast-libtorch`: the trainer for tasks that need LibTorch, on a card or because the order
-//! asks for it. The server starts it as it starts `gatecast train`.
+//! `gatecast-libtorch`: the trainer for tasks whose engine is LibTorch, on a card or because the order
+//! asks for it. The server starts it in the same way as `gatecast train`.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

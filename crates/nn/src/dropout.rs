@@ -1,9 +1,9 @@
 //! Dropout's masks, the same on every engine, device and thread count.
 //!
-//! A number is kept with probability 1 − rate and then scaled by 1 / (1 − rate), so that nothing
-//! need change where nothing is dropped (Srivastava et al. 2014). The numbers of one series in one
-//! layer at one training step come from a generator of their own, so a mask depends neither on
-//! how a batch is split nor on how far another series drew.
+//! A number is kept with probability 1 − rate and then scaled by 1 / (1 − rate), so that forecasts,
+//! which drop nothing, need no scaling (Srivastava et al. 2014). The numbers of one series in one
+//! layer at one training step come from a generator of their own, so a mask does not depend on how a
+//! batch is split or on the masks of other series.
 
 use super::engine::DropoutKey;
 use super::random::{Purpose, Random, key_words};

@@ -1,10 +1,10 @@
-//! Embeddings, exact, on engines that know none.
+//! Exact embeddings on engines that do not implement them.
 //!
 //! A category comes in as a one-hot block x of the inputs, and the network reads Eᵀ x of it, with E
 //! `[category, dimension]` its table. The first layer's kernel K then does K Eᵀ x, so an engine whose
 //! kernel is K Eᵀ computes the same network from the one-hot inputs themselves. With G the engine's
 //! gradient by that kernel, the chain rule gives ∂K = G E and ∂E = Gᵀ K, summed over all blocks that
-//! share the table. Wrapped so, every engine has embeddings, and none knows of them.
+//! share the table. So this wrapper gives every engine embeddings.
 
 use super::engine::{Batch, Engine, EngineError, Inputs, Steps};
 use super::network::Network;
@@ -82,7 +82,7 @@ impl Engine for Embedded {
     }
 }
 
-/// How the flat parameters of a network with embeddings lie beside those of the one without.
+/// How the flat parameters of a network with embeddings map to those of the network without.
 struct Map {
     /// Lengths of both.
     parameters: usize,
@@ -187,7 +187,7 @@ impl Map {
         }
     }
 
-    /// Where each row of each kernel begins: in the parameters, and composed.
+    /// The start of each row of each kernel, in the parameters and in the composed parameters.
     fn kernel_rows(&self) -> impl Iterator<Item = (usize, usize)> {
         let (width, composed) = self.segments.last().map_or((0, 0), |last| match last.kind {
             Kind::Plain(width) => (last.at + width, last.composed + width),
@@ -214,7 +214,7 @@ impl Table {
     fn pull_back(&self, parameters: &[f32], at: usize, from: &[f32], gradient: &mut [f32]) {
         gradient[at..at + self.dimension].fill(0.0);
         for (category, (embedding, &by)) in self.rows(parameters).zip(from).enumerate() {
-            // Most categories do not stand in a batch.
+            // Most categories do not occur in a batch.
             if by == 0.0 {
                 continue;
             }
@@ -337,11 +337,13 @@ mod tests {
     fn gradients_are_those_of_central_differences() {
         let inputs = inputs();
         let targets: Vec<f32> = (0..3 * 4 * 2).map(|at| (at as f32 * 0.9).sin()).collect();
-        for (cell, layer_norm) in [(Cell::SimpleRnn, false), (Cell::Lstm, true), (Cell::Gru, false)] {
+        for (cell, layer_norm) in
+            [(Cell::SimpleRnn, false), (Cell::Lstm, true), (Cell::Gru, false), (Cell::MinGru, true)]
+        {
             let network = network(cell, layer_norm);
             let mut engine = engine(&network);
             let mut parameters = initialise(&network, 5);
-            // Larger tables than at first, so that their gradients stand out of the rounding.
+            // Larger tables than the initial ones, so that their gradients exceed the rounding errors.
             let tables = network.parameters().iter().rev().nth(1).unwrap().offset;
             parameters[tables..].iter_mut().for_each(|x| *x *= 10.0);
             let batch = Batch::new(Inputs { batch: 3, steps: 4, values: &inputs }, &targets);

@@ -1,4 +1,4 @@
-//! First weights, as Keras draws them: unless an order says otherwise kernels Glorot uniform,
+//! Initial weights, as Keras draws them: unless an order says otherwise kernels Glorot uniform,
 //! recurrent kernels orthogonal, biases 0 (the LSTM's forget gate 1); gains 1, offsets 0.
 //!
 //! Written here in plain f64, so that a seed means the same weights on every engine, device and
@@ -6,7 +6,6 @@
 
 use super::network::{FirstWeights, Initializer, Network, Parameter, Role};
 use super::random::{Purpose, Random};
-use gatecast_core::order::Cell;
 
 /// The flat parameter buffer of a new network.
 pub fn initialise(network: &Network, seed: u64) -> Vec<f32> {
@@ -21,8 +20,10 @@ pub fn initialise(network: &Network, seed: u64) -> Vec<f32> {
             Role::RecurrentKernel => draw(first.recurrent, parameter, &mut random, block),
             Role::Bias => {
                 draw(first.bias, parameter, &mut random, block);
-                if first.unit_forget_bias && layer.is_some_and(|layer| layer.cell == Cell::Lstm) {
-                    forget_bias(block);
+                let forget_gate = layer.and_then(|layer| Some((layer.cell.spec().forget_gate?, layer.units)));
+                if let Some((gate, units)) = forget_gate.filter(|_| first.unit_forget_bias) {
+                    // Jozefowicz et al. 2015.
+                    block[gate * units..(gate + 1) * units].fill(1.0);
                 }
             }
             Role::Gain => block.fill(1.0),
@@ -64,7 +65,7 @@ fn draw(initializer: Initializer, parameter: &Parameter, random: &mut Random, bl
     }
 }
 
-/// What a variable reads and feeds, as the shape of Keras's has it: all gates are counted in the
+/// Fan in and fan out as Keras derives them from the shape of its variable: all gates count in the
 /// fan out. A vector's length is both; of the GRU's two biases Keras takes the 2 for the fan in.
 fn fans(parameter: &Parameter) -> (f64, f64) {
     match (parameter.role, parameter.shape.as_slice()) {
@@ -87,7 +88,7 @@ fn normal(variance: f64, random: &mut Random, block: &mut [f32]) {
     block.fill_with(|| (deviation * truncated(random)) as f32);
 }
 
-/// What the deviation of 1 falls to by leaving out what lies beyond 2.
+/// The standard deviation of a standard normal truncated at ±2.
 const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 
 /// Standard normal, drawn again beyond 2.
@@ -142,16 +143,10 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + tail
 }
 
-/// 1 for the forget gate, the second of i, f, g, o (Jozefowicz et al. 2015), else 0.
-fn forget_bias(bias: &mut [f32]) {
-    let units = bias.len() / 4;
-    bias[units..2 * units].fill(1.0);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gatecast_core::order::Output;
+    use gatecast_core::order::{Cell, Output};
 
     fn network(cell: Cell, layer_norm: bool) -> Network {
         Network::stack(cell, layer_norm, 3, &[20, 12], 5, Output::EveryStep)
@@ -165,7 +160,7 @@ mod tests {
 
     #[test]
     fn recurrent_kernels_have_orthonormal_columns() {
-        for cell in [Cell::SimpleRnn, Cell::Lstm, Cell::Gru] {
+        for cell in Cell::ALL.into_iter().filter(|cell| cell.spec().recurrent_kernel) {
             let network = network(cell, false);
             let flat = initialise(&network, 42);
             let kernel = variable(&network, &flat, "recurrent.0.recurrent_kernel");

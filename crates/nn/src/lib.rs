@@ -1,10 +1,11 @@
-//! Networks: what they are (`network`), how their numbers begin (`initialise`) and move
-//! (`optimizer`), how categories reach them (`embedding`), and the engines that compute them (`engine`).
+//! Recurrent networks: their structure (`network`), initial weights (`initialise`), optimisers
+//! (`optimizer`), embeddings of categories (`embedding`), losses (`loss`), and the engines that compute
+//! them (`engine`).
 //!
-//! All learnable numbers of a network stand in one flat `[f32]`, laid out by [`network::Network`].
-//! An engine is a function from that buffer and a batch to a loss and a gradient of the same
-//! layout; it owns no weights. So initialisers, optimisers, clipping, checkpoints and bundles are
-//! written once and serve every engine.
+//! All parameters of a network are in one flat `[f32]`, laid out by [`network::Network`]. An engine is
+//! a function from that buffer and a batch to a loss and a gradient of the same layout; it owns no
+//! weights. So initialisers, optimisers, clipping, checkpoints and bundles are written once for every
+//! engine.
 
 pub mod clip;
 pub mod dropout;
@@ -15,5 +16,11 @@ pub mod loss;
 pub mod network;
 pub mod optimizer;
 pub mod random;
+#[cfg(test)]
+mod reference;
 
 pub use initialise::initialise;
+
+// `reference` is shared with the tests of other crates, which name this one so.
+#[cfg(test)]
+extern crate self as gatecast_nn;

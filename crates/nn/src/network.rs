@@ -1,6 +1,6 @@
-//! What a network is: its cells, sizes and the layout of its parameters.
+//! The structure of a network and the layout of its parameters.
 
-use gatecast_core::order::{Cell, Output};
+use gatecast_core::order::{Cell, NormOver, Output};
 
 pub use gatecast_core::order::{FirstWeights, Initializer, Layer};
 
@@ -14,10 +14,10 @@ pub struct Network {
     pub inputs: usize,
     /// First to last.
     pub layers: Vec<Layer>,
-    /// Numbers the head gives at a step: horizon × targets, the horizon outermost.
+    /// Outputs of the head at a step: horizon × targets, the horizon outermost.
     pub outputs: usize,
     pub output: Output,
-    /// Tables that stand between one-hot blocks of the inputs and the first layer.
+    /// Tables between one-hot blocks of the inputs and the first layer.
     pub embeddings: Vec<Embedding>,
 }
 
@@ -33,14 +33,15 @@ pub struct Embedding {
     pub places: Vec<usize>,
 }
 
-/// What a parameter is, which says how it begins.
+/// The kind of a parameter, which decides its initialiser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Input weights `[gates × units, in]`.
     Kernel,
     /// Recurrent weights `[gates × units, units]`.
     RecurrentKernel,
-    /// `[gates × units]`; for the GRU `[2, gates × units]`: the input's, then the recurrent one.
+    /// `[gates × units]`; with a recurrent bias `[2, gates × units]`: the input's, then the
+    /// recurrent one.
     Bias,
     /// A layer norm's gain.
     Gain,
@@ -59,7 +60,7 @@ pub struct Parameter {
     /// The recurrent layer it belongs to; `None` for the head.
     pub layer: Option<usize>,
     pub shape: Vec<usize>,
-    /// Where the block begins in the flat buffer.
+    /// The start of the block in the flat buffer.
     pub offset: usize,
 }
 
@@ -84,19 +85,13 @@ impl Network {
         Self { inputs, layers, outputs, output, embeddings: Vec::new() }
     }
 
-    /// Every variable in the order of the flat buffer: layer by layer kernel, recurrent kernel,
-    /// bias, then the layer norms' gains and offsets; the head's kernel `[outputs, units]` and
+    /// Every variable in the order of the flat buffer: layer by layer the kernel, the recurrent
+    /// kernel (if the cell has one), the bias, then the gains and offsets of the layer norms
+    /// ([`gatecast_core::order::CellSpec::layer_norms`]); the head's kernel `[outputs, units]` and
     /// bias; the embeddings last.
     ///
-    /// Layer norms: the simple RNN has one (`norm`, gain and offset) over its whole
-    /// pre-activation. LSTM and GRU normalise the input's and the recurrent product apart
-    /// (`input_norm`, `recurrent_norm`: gains of `gates × units`; their offsets are the biases),
-    /// the LSTM over all four gates at once, the GRU over r and z together (the first two thirds of
-    /// the rows) and over the candidate alone. The LSTM normalises its cell state besides
-    /// (`cell_norm`, gain and offset).
-    ///
-    /// A bidirectional layer's half that reads from the end has variables of its own, after the
-    /// other half's and named likewise: `recurrent.0.reverse.kernel`, ….
+    /// The backward direction of a bidirectional layer has its own variables, after those of the
+    /// forward direction: `recurrent.0.reverse.kernel`, ….
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = List::default();
         let mut inputs = self.embedded_inputs();
@@ -161,28 +156,23 @@ impl List {
     fn push_half(&mut self, layer: &Layer, inputs: usize) {
         let units = layer.units;
         let rows = layer.gates() * units;
+        let cell = layer.cell.spec();
         self.push("kernel", Role::Kernel, &[rows, inputs]);
-        self.push("recurrent_kernel", Role::RecurrentKernel, &[rows, units]);
-        match layer.cell {
-            Cell::Gru => self.push("bias", Role::Bias, &[2, rows]),
-            Cell::SimpleRnn | Cell::Lstm => self.push("bias", Role::Bias, &[rows]),
+        if cell.recurrent_kernel {
+            self.push("recurrent_kernel", Role::RecurrentKernel, &[rows, units]);
         }
-        if !layer.layer_norm {
-            return;
+        match cell.recurrent_bias {
+            true => self.push("bias", Role::Bias, &[2, rows]),
+            false => self.push("bias", Role::Bias, &[rows]),
         }
-        match layer.cell {
-            Cell::SimpleRnn => {
-                self.push("norm.gain", Role::Gain, &[units]);
-                self.push("norm.offset", Role::Offset, &[units]);
+        for norm in layer.layer_norms() {
+            match norm.over {
+                NormOver::Product => self.push(&format!("{}.gain", norm.name), Role::Gain, &[rows]),
+                NormOver::State => {
+                    self.push(&format!("{}.gain", norm.name), Role::Gain, &[units]);
+                    self.push(&format!("{}.offset", norm.name), Role::Offset, &[units]);
+                }
             }
-            Cell::Gru | Cell::Lstm => {
-                self.push("input_norm.gain", Role::Gain, &[rows]);
-                self.push("recurrent_norm.gain", Role::Gain, &[rows]);
-            }
-        }
-        if layer.cell == Cell::Lstm {
-            self.push("cell_norm.gain", Role::Gain, &[units]);
-            self.push("cell_norm.offset", Role::Offset, &[units]);
         }
     }
 

@@ -125,7 +125,7 @@ mod tests {
         assert_ne!(first, draw(42, Purpose::Shuffle, 8));
     }
 
-    /// Stored models depend on these numbers: a changed generator must not pass unseen.
+    /// Stored models depend on these numbers, so a change of the generator must fail here.
     #[test]
     fn the_numbers_stay_what_they_were() {
         let first = [9672674645702868097, 2788422329557313252, 9202194858430994391, 15592305170362139982];

@@ -33,7 +33,7 @@ pub struct CompareOrder {
     pub variants: Vec<Value>,
     /// Each variant with each of these as `model.cell`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[garde(length(max = 3))]
+    #[garde(length(max = Cell::ALL.len()))]
     pub cells: Vec<Cell>,
     /// Each of those with each of these as `model.layer_norm`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -140,6 +140,13 @@ mod tests {
         let expected = json!({"dataset": "d", "model": {"layers": [4], "cell": "gru", "layer_norm": false},
                               "training": {"seed": 2}});
         assert_eq!(contenders[7].order, expected);
+    }
+
+    #[test]
+    fn every_cell_may_be_compared() {
+        let order = order(json!({"cells": Cell::ALL}));
+        order.validate().unwrap();
+        assert_eq!(order.contenders().len(), Cell::ALL.len());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! One recurrent layer with everything settled: what engines are built for.
 
+use super::cell::{Cell, LayerNorm};
 use super::initializer::Initializer;
-use super::model::{Activation, Cell};
+use super::model::Activation;
 
 /// One recurrent layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,12 +11,12 @@ pub struct Layer {
     pub layer_norm: bool,
     /// Of one direction.
     pub units: usize,
-    /// Of the simple RNN's state; the other cells have their own.
+    /// Of the state, where the cell lets the order choose it; else unused.
     pub activation: Activation,
     /// The share of what it reads that is dropped in training, afresh at each step.
     pub dropout: f32,
     /// The share of the state that its recurrent products do not see in training, the same for
-    /// all steps.
+    /// all steps. 0 for a cell without recurrent products.
     pub recurrent_dropout: f32,
     /// A second half of as many units reads from the end; a step's outputs are the first half's,
     /// then the second's.
@@ -33,7 +34,7 @@ pub struct FirstWeights {
     pub kernel: Initializer,
     pub recurrent: Initializer,
     pub bias: Initializer,
-    /// The LSTM's forget gate begins at 1, whatever the bias does.
+    /// The bias of the cell's forget gate, if it has one, begins at 1 whatever `bias` says.
     pub unit_forget_bias: bool,
 }
 
@@ -65,14 +66,14 @@ impl Layer {
         }
     }
 
-    /// Gates of the cell: how many blocks of `units` rows its kernels have. In PyTorch's order:
-    /// LSTM i, f, g, o; GRU r, z, n.
+    /// The number of gates: blocks of `units` rows in the kernels.
     pub fn gates(&self) -> usize {
-        match self.cell {
-            Cell::SimpleRnn => 1,
-            Cell::Gru => 3,
-            Cell::Lstm => 4,
-        }
+        self.cell.spec().gates.len()
+    }
+
+    /// Its layer norms, in the order of their variables; none without `layer_norm`.
+    pub fn layer_norms(&self) -> &'static [LayerNorm] {
+        if self.layer_norm { self.cell.spec().layer_norms } else { &[] }
     }
 
     /// 2 where it reads both ways.

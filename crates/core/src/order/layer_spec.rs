@@ -7,8 +7,9 @@ use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::cell::Cell;
 use super::initializer::Initializer;
-use super::model::{Activation, Cell, MAX_DILATION, MAX_RATE, MAX_UNITS};
+use super::model::{Activation, MAX_DILATION, MAX_RATE, MAX_UNITS};
 
 /// One recurrent layer.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

@@ -4,6 +4,7 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::cell::Cell;
 use super::head::{self, Head};
 use super::initializer::Initializer;
 use super::layer_spec::LayerSpec;
@@ -104,24 +105,6 @@ impl Default for ModelSpec {
 
 fn is_zero(rate: &f64) -> bool {
     *rate == 0.0
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Cell {
-    SimpleRnn,
-    Lstm,
-    Gru,
-}
-
-impl Cell {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SimpleRnn => "simple_rnn",
-            Self::Lstm => "lstm",
-            Self::Gru => "gru",
-        }
-    }
 }
 
 /// What a simple RNN's pre-activation becomes its state by.

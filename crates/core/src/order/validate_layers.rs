@@ -1,9 +1,10 @@
 //! The layers that an order's model means, and what in it cannot be meant.
 
+use super::cell::{Cell, CellSpec};
 use super::initializer::Initializer;
 use super::layer::{FirstWeights, Layer};
 use super::layer_spec::LayerSpec;
-use super::model::{Activation, Cell, ModelSpec, Output};
+use super::model::{Activation, ModelSpec, Output};
 use crate::resolve::FieldError;
 
 impl ModelSpec {
@@ -29,9 +30,12 @@ impl ModelSpec {
             cell,
             layer_norm: own.and_then(|own| own.layer_norm).unwrap_or(self.layer_norm),
             units: spec.units(),
-            activation: if cell == Cell::SimpleRnn { activation } else { Activation::Tanh },
+            activation: if chooses_activation(cell.spec()) { activation } else { Activation::Tanh },
             dropout: own.and_then(|own| own.dropout).unwrap_or(self.dropout) as f32,
-            recurrent_dropout: own.and_then(|own| own.recurrent_dropout).unwrap_or(self.recurrent_dropout) as f32,
+            recurrent_dropout: match reads_state(cell.spec()) {
+                true => own.and_then(|own| own.recurrent_dropout).unwrap_or(self.recurrent_dropout) as f32,
+                false => 0.0,
+            },
             bidirectional: own.and_then(|own| own.bidirectional).unwrap_or(self.bidirectional),
             residual: own.and_then(|own| own.residual).unwrap_or(self.residual),
             dilation: own
@@ -67,11 +71,15 @@ impl ModelSpec {
 
     fn check_whole(&self, layers: &[Layer], errors: &mut Vec<FieldError>) {
         let mut refuse = |field: &str, detail: String| errors.push(FieldError::new(format!("/model/{field}"), detail));
-        if self.activation.is_some() && layers.iter().all(|layer| layer.cell != Cell::SimpleRnn) {
-            refuse("activation", FIXED_ACTIVATION.to_owned());
+        let none = |has: fn(&CellSpec) -> bool| !layers.iter().any(|layer| has(layer.cell.spec()));
+        if self.activation.is_some() && none(chooses_activation) {
+            refuse("activation", applies_to(chooses_activation));
         }
-        if self.unit_forget_bias.is_some() && layers.iter().all(|layer| layer.cell != Cell::Lstm) {
-            refuse("unit_forget_bias", NO_FORGET_GATE.to_owned());
+        if self.unit_forget_bias.is_some() && none(has_forget_gate) {
+            refuse("unit_forget_bias", applies_to(has_forget_gate));
+        }
+        if self.recurrent_dropout > 0.0 && none(reads_state) {
+            refuse("recurrent_dropout", applies_to(reads_state));
         }
         if self.bidirectional && self.output == Output::EveryStep {
             refuse("bidirectional", SEES_THE_FUTURE.to_owned());
@@ -83,14 +91,14 @@ impl ModelSpec {
             let detail = format!("expected one number a layer: {} for {} layers", self.dilations.len(), layers.len());
             refuse("dilations", detail);
         }
-        let every = |cell| layers.iter().all(|layer| layer.cell == cell);
+        let cells: Vec<&CellSpec> = layers.iter().map(|layer| layer.cell.spec()).collect();
         for (field, of, initializer) in [
             ("kernel_initializer", Variable::Kernel, self.kernel_initializer),
             ("recurrent_initializer", Variable::Recurrent, self.recurrent_initializer),
             ("bias_initializer", Variable::Bias, self.bias_initializer),
         ] {
-            if let Some(reason) = initializer.and_then(|initializer| unfit(initializer, of, every(Cell::SimpleRnn))) {
-                refuse(field, reason.to_owned());
+            if let Some(reason) = initializer.and_then(|initializer| unfit(initializer, of, &cells)) {
+                refuse(field, reason);
             }
         }
     }
@@ -99,11 +107,15 @@ impl ModelSpec {
         let Some(own) = spec.settings() else { return };
         let mut refuse =
             |field: &str, detail: &str| errors.push(FieldError::new(format!("/model/layers/{place}/{field}"), detail));
-        if own.activation.is_some() && layer.cell != Cell::SimpleRnn {
-            refuse("activation", FIXED_ACTIVATION);
+        let spec = layer.cell.spec();
+        if own.activation.is_some() && !chooses_activation(spec) {
+            refuse("activation", &applies_to(chooses_activation));
         }
-        if own.unit_forget_bias.is_some() && layer.cell != Cell::Lstm {
-            refuse("unit_forget_bias", NO_FORGET_GATE);
+        if own.unit_forget_bias.is_some() && !has_forget_gate(spec) {
+            refuse("unit_forget_bias", &applies_to(has_forget_gate));
+        }
+        if own.recurrent_dropout.is_some_and(|rate| rate > 0.0) && !reads_state(spec) {
+            refuse("recurrent_dropout", &applies_to(reads_state));
         }
         if own.bidirectional == Some(true) && self.output == Output::EveryStep {
             refuse("bidirectional", SEES_THE_FUTURE);
@@ -117,17 +129,32 @@ impl ModelSpec {
             ("recurrent_initializer", Variable::Recurrent, own.recurrent_initializer),
             ("bias_initializer", Variable::Bias, own.bias_initializer),
         ] {
-            let fits = |initializer| unfit(initializer, of, layer.cell == Cell::SimpleRnn);
-            if let Some(reason) = initializer.and_then(fits) {
-                refuse(field, reason);
+            if let Some(reason) = initializer.and_then(|initializer| unfit(initializer, of, &[spec])) {
+                refuse(field, &reason);
             }
         }
     }
 }
 
-const FIXED_ACTIVATION: &str =
-    "is the simple RNN's to choose: the gates of `lstm` and `gru` have σ and tanh of their own";
-const NO_FORGET_GATE: &str = "`lstm` alone has a forget gate";
+fn chooses_activation(spec: &CellSpec) -> bool {
+    spec.activation
+}
+
+fn has_forget_gate(spec: &CellSpec) -> bool {
+    spec.forget_gate.is_some()
+}
+
+fn reads_state(spec: &CellSpec) -> bool {
+    spec.recurrent_kernel
+}
+
+/// Why a setting is refused: the cells that have what it is about.
+fn applies_to(has: fn(&CellSpec) -> bool) -> String {
+    let cells = Cell::ALL.iter().filter(|cell| has(cell.spec()));
+    let names: Vec<String> = cells.map(|cell| format!("`{}`", cell.name())).collect();
+    format!("applies only to layers with the cell {}", names.join(", "))
+}
+
 const SEES_THE_FUTURE: &str = "needs `output` to be `last_step`: at every earlier step the half that reads from the end would see the future that step is to forecast";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,18 +164,24 @@ enum Variable {
     Bias,
 }
 
-/// Why a variable cannot begin so.
-fn unfit(initializer: Initializer, of: Variable, simple: bool) -> Option<&'static str> {
-    match (initializer, of) {
+/// Why an initialiser does not suit a variable of layers with these cells.
+fn unfit(initializer: Initializer, of: Variable, cells: &[&CellSpec]) -> Option<String> {
+    let mut reading = cells.iter().filter(|cell| cell.recurrent_kernel).peekable();
+    if of == Variable::Recurrent && reading.peek().is_none() {
+        return Some(applies_to(reads_state));
+    }
+    let square = reading.all(|cell| cell.gates.len() == 1);
+    let reason = match (initializer, of) {
         (Initializer::Orthogonal { .. } | Initializer::Identity { .. }, Variable::Bias) => {
-            Some("is for matrices, and a bias is none: try `zeros`, `ones` or a `constant`")
+            "is for matrices, and a bias is none: try `zeros`, `ones` or a `constant`"
         }
         (Initializer::Identity { .. }, Variable::Kernel) => {
-            Some("is for recurrent kernels, which are square: try `glorot_uniform`")
+            "is for recurrent kernels, which are square: try `glorot_uniform`"
         }
-        (Initializer::Identity { .. }, Variable::Recurrent) if !simple => {
-            Some("is for simple_rnn, whose recurrent kernel is square: try `orthogonal`")
+        (Initializer::Identity { .. }, Variable::Recurrent) if !square => {
+            "is for `simple_rnn`, whose recurrent kernel is square: try `orthogonal`"
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(reason.to_owned())
 }

@@ -276,6 +276,8 @@ fn cells_count_their_own_gates() {
     assert_eq!(count(Cell::SimpleRnn), weights + dense);
     assert_eq!(count(Cell::Lstm), 4 * weights + dense);
     assert_eq!(count(Cell::Gru), 3 * weights + dense);
+    let without_state = 5 * (1 + 1) + 4 * (5 + 1);
+    assert_eq!(count(Cell::MinGru), 2 * without_state + dense);
     let both_ways = json!({"layers": [5, 4], "cell": "gru", "bidirectional": true, "output": "last_step"});
     let order = order(json!({"data": {"targets": ["rail"], "horizon": 3}, "model": both_ways}));
     let weights = 5 * (1 + 5 + 1) + 4 * (10 + 4 + 1);
@@ -318,6 +320,14 @@ fn models_that_contradict_themselves_are_refused_by_field() {
         (json!({"activation": "relu"}), vec!["/model/activation"]),
         (json!({"layers": [8, {"units": 4, "activation": "relu"}]}), vec!["/model/layers/1/activation"]),
         (json!({"cell": "gru", "unit_forget_bias": false}), vec!["/model/unit_forget_bias"]),
+        (json!({"cell": "min_gru", "recurrent_dropout": 0.1}), vec!["/model/recurrent_dropout"]),
+        (json!({"cell": "min_gru", "recurrent_initializer": "identity"}), vec!["/model/recurrent_initializer"]),
+        (
+            json!({"layers": [8, {"units": 4, "cell": "min_gru", "recurrent_dropout": 0.1}]}),
+            vec!["/model/layers/1/recurrent_dropout"],
+        ),
+        (json!({"recurrent_dropout": 0.1, "layers": [8, {"units": 8, "cell": "min_gru"}]}), vec![]),
+        (json!({"cell": "min_gru", "dropout": 0.1, "layer_norm": true}), vec![]),
         (json!({"bidirectional": true}), vec!["/model/bidirectional"]),
         (json!({"layers": [{"units": 4, "bidirectional": true}]}), vec!["/model/layers/0/bidirectional"]),
         (json!({"bidirectional": true, "output": "last_step"}), vec![]),

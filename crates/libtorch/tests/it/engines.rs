@@ -27,14 +27,14 @@ fn apart(a: &[f32], b: &[f32]) -> f32 {
 
 /// Layers of any cells with any options; some as wide as the one below and linked to it.
 fn layers() -> impl Strategy<Value = Vec<Layer>> {
-    let cell = prop_oneof![Just(Cell::SimpleRnn), Just(Cell::Lstm), Just(Cell::Gru)];
+    let cell = prop::sample::select(&Cell::ALL[..]);
     // Without bounds a state of 70 units grows past what two orders of adding up agree on.
     let activation = prop_oneof![4 => Just(Activation::Tanh), 1 => Just(Activation::Sigmoid)];
     let rate = || prop_oneof![Just(0.0_f32), 0.05_f32..0.6];
     let dilation = prop_oneof![3 => Just(1_usize), 1 => 2_usize..6];
     let layer = (cell, any::<bool>(), 8_usize..70, activation, rate(), rate(), prop::bool::weighted(0.2), dilation)
         .prop_map(|(cell, layer_norm, units, activation, dropout, recurrent_dropout, bidirectional, dilation)| Layer {
-            activation: if cell == Cell::SimpleRnn { activation } else { Activation::Tanh },
+            activation: if cell.spec().activation { activation } else { Activation::Tanh },
             dropout,
             recurrent_dropout,
             bidirectional,
@@ -67,7 +67,7 @@ proptest! {
 
     #[test]
     fn both_engines_say_the_same(
-        plain in prop::option::of((prop_oneof![Just(Cell::SimpleRnn), Just(Cell::Lstm), Just(Cell::Gru)], any::<bool>())),
+        plain in prop::option::of((prop::sample::select(&Cell::ALL[..]), any::<bool>())),
         layers in layers(),
         every_step: bool,
         mae: bool,

@@ -16,8 +16,7 @@ const STEPS: usize = 6;
 const TOLERANCE: f64 = 2e-5;
 
 fn networks() -> impl Iterator<Item = Network> {
-    let cells = [Cell::SimpleRnn, Cell::Lstm, Cell::Gru].into_iter();
-    cells.flat_map(|cell| {
+    Cell::ALL.into_iter().flat_map(|cell| {
         [false, true].into_iter().flat_map(move |layer_norm| {
             [Output::EveryStep, Output::LastStep].map(|output| Network::stack(cell, layer_norm, 2, &[5, 4], 3, output))
         })

@@ -17,7 +17,7 @@ mod golden;
 mod gradients;
 mod heads;
 mod options;
-#[path = "../../../../tests/it/reference.rs"]
+#[path = "../../../nn/src/reference.rs"]
 mod reference;
 
 /// The engine that the LibTorch trainer would take.

@@ -47,6 +47,7 @@ fn options(cell: Cell, layer_norm: bool) -> Vec<(&'static str, Network)> {
             network.layers.push(Layer { dropout: 0.5, ..Layer::new(Cell::Gru, !layer_norm, 6) });
             network.layers.push(Layer { dilation: 2, ..Layer::new(Cell::Lstm, layer_norm, 3) });
             network.layers.push(Layer::new(Cell::SimpleRnn, !layer_norm, 4));
+            network.layers.push(Layer::new(Cell::MinGru, layer_norm, 5));
             network
         }),
         (
@@ -58,7 +59,7 @@ fn options(cell: Cell, layer_norm: bool) -> Vec<(&'static str, Network)> {
             }),
         ),
     ];
-    if cell == Cell::SimpleRnn {
+    if cell.spec().activation {
         for (name, activation) in
             [("relu", Activation::Relu), ("sigmoid", Activation::Sigmoid), ("linear", Activation::Linear)]
         {
@@ -73,7 +74,7 @@ fn options(cell: Cell, layer_norm: bool) -> Vec<(&'static str, Network)> {
 }
 
 fn each() -> impl Iterator<Item = (String, Network)> {
-    [Cell::SimpleRnn, Cell::Lstm, Cell::Gru].into_iter().flat_map(|cell| {
+    Cell::ALL.into_iter().flat_map(|cell| {
         [false, true].into_iter().flat_map(move |layer_norm| {
             let named = move |(name, network)| (format!("{cell:?}, layer norm {layer_norm}: {name}"), network);
             options(cell, layer_norm).into_iter().map(named)

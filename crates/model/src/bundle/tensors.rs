@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 
-use gatecast_core::order::Cell;
 use gatecast_nn::network::{Network, Parameter, Role};
 
 /// One tensor of a bundle.
@@ -76,12 +75,14 @@ fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Te
         ("bias", Some(_)) => {
             let rows = parameter.shape.last().copied().unwrap_or_default();
             let first = whole.start..whole.start + rows;
-            let second = match network.layer_of(parameter).map(|layer| layer.cell) {
-                Some(Cell::Gru) => Holds::Weights(first.end..whole.end),
-                Some(Cell::Lstm | Cell::SimpleRnn) | None => Holds::SecondBias(first.clone()),
-            };
-            push(format!("{place}.bias_ih_l0{way}"), vec![rows], Holds::Weights(first));
-            push(format!("{place}.bias_hh_l0{way}"), vec![rows], second);
+            let cell = network.layer_of(parameter).map(|layer| layer.cell.spec());
+            push(format!("{place}.bias_ih_l0{way}"), vec![rows], Holds::Weights(first.clone()));
+            // PyTorch has a second bias wherever there is a recurrent product.
+            if cell.is_some_and(|cell| cell.recurrent_kernel) {
+                let own = cell.is_some_and(|cell| cell.recurrent_bias);
+                let second = if own { Holds::Weights(first.end..whole.end) } else { Holds::SecondBias(first) };
+                push(format!("{place}.bias_hh_l0{way}"), vec![rows], second);
+            }
         }
         (kind, layer) => {
             let name = match (kind, layer) {

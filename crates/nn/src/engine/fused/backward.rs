@@ -1,17 +1,16 @@
-//! A layer's way back. Needs the trace of its way forward, with the gradient by h, from above, in
-//! `d_states`; uses the trace up.
+//! The backward pass of a layer. It reads the trace of the forward pass, with the gradient by h
+//! from the layer above in `d_states`, and overwrites it.
 
 use std::ops::Range;
 
-use gatecast_core::order::Cell;
-
+use super::cell::{CellStateBack, StepBack};
 use super::correlate::{Correlate, Factor, RowSums};
 use super::dropout::MultiplyAdd;
 use super::layer::Layer;
-use super::norm::{Backward as NormBackward, Rows};
+use super::norm::Backward as NormBackward;
 use super::product::{Product, Start};
+use super::state_norm::StateNormBack;
 use super::trace::Trace;
-use super::{gru, lstm, simple_rnn};
 
 impl Layer<'_> {
     /// Writes this layer's part of `gradient`; `d_x` gets the gradient by the input.
@@ -19,14 +18,16 @@ impl Layer<'_> {
         trace.clear_sums();
         for step in (0..self.steps).rev() {
             self.step_back(step, trace);
-            self.state_back(step, trace);
+            if self.plan.reads_state() {
+                self.state_back(step, trace);
+            }
         }
         self.input_back(trace);
         if let Some(d_x) = d_x {
             let (from, stride) = self.by_input(trace);
             let out_stride = self.plan.inputs * self.lanes;
             self.level.run(Product {
-                weights: &self.weights.input_turned,
+                weights: &self.weights.input_transposed,
                 start: Start::Zero,
                 steps: self.steps,
                 lanes: self.lanes,
@@ -40,63 +41,47 @@ impl Layer<'_> {
         self.norm_gradients(trace, gradient);
     }
 
-    /// The element-wise part of a step: its gates become gradients.
+    /// The element-wise part of a step: replaces its gates with gradients.
     fn step_back(&self, step: usize, trace: &mut Trace) {
-        let level = self.level;
-        let (block, stride) = (self.block(), self.gates_stride());
-        let gates = &mut trace.gates[step * stride..][..stride];
-        let (activation, dilation) = (self.plan.activation, self.plan.dilation);
-        let before = &trace.states[step * block..][..block];
-        let out = &trace.states[(step + dilation) * block..][..block];
-        let (earlier, later) = trace.d_states.split_at_mut(step * block);
-        let d_out = &later[..block];
-        match (self.plan.cell, self.plan.layer_norm) {
-            (Cell::SimpleRnn, false) => level.run(simple_rnn::Backward { activation, out, d_out, d: gates }),
-            (Cell::SimpleRnn, true) => {
-                level.run(simple_rnn::Backward { activation, out, d_out, d: &mut trace.scratch });
-                let inverse = &trace.norm_inverse[step * self.lanes..];
-                let sums = (&mut trace.norm_gain_sums[..], &mut trace.norm_offset_sums[..]);
-                self.norm_back(gates, inverse, &trace.scratch, sums);
-            }
-            (Cell::Gru, _) => {
-                let d_before = step.checked_sub(dilation).map(|before| &mut earlier[before * block..][..block]);
-                level.run(gru::Backward { gates, before, d_out, d_before });
-            }
-            (Cell::Lstm, layer_norm) => {
-                let before = &trace.cells[step * block..][..block];
-                let squashed = &trace.squashed[step * block..][..block];
-                let d_cell = &mut trace.d_cell[step % dilation * block..][..block];
-                if !layer_norm {
-                    return level.run(lstm::Backward { gates, before, squashed, d_out, d_cell });
-                }
-                let d_normalised = &mut trace.scratch[..];
-                level.run(lstm::EmitBackward { gates, squashed, d_out, d_normalised });
-                let hat = &mut trace.cell_hat[step * block..][..block];
-                let inverse = &trace.norm_inverse[step * self.lanes..];
-                let sums = (&mut trace.norm_gain_sums[..], &mut trace.norm_offset_sums[..]);
-                self.norm_back(hat, inverse, &trace.scratch, sums);
-                level.run(lstm::UpdateBackward { gates, before, through_norm: hat, d_cell });
-            }
-        }
-    }
-
-    /// Back through one step of the norm of the simple RNN's pre-activation or the LSTM's cell.
-    fn norm_back(&self, values: &mut [f32], inverse: &[f32], d: &[f32], sums: (&mut [f32], &mut [f32])) {
-        self.level.run(NormBackward {
-            rows: Rows { steps: 1, stride: 0, first: 0, count: self.plan.units, lanes: self.lanes },
-            values,
-            inverse,
-            inverse_stride: 0,
-            gain: &self.parameters[self.plan.norm_gain.clone()],
-            d,
-            d_stride: 0,
-            gain_sums: sums.0,
-            offset_sums: Some(sums.1),
+        let Layer { level, plan, lanes, .. } = *self;
+        let (block, stride, dilation) = (self.block(), self.gates_stride(), plan.dilation);
+        let Trace { gates, states, d_states, cells, squashed, d_cell, cell_hat, norm_inverse, .. } = trace;
+        let at = step * block;
+        let (earlier, d_out) = d_states.split_at_mut(at);
+        let d_before = step.checked_sub(dilation).map(|before| &mut earlier[before * block..][..block]);
+        let cell = match plan.spec.cell_state {
+            true => CellStateBack {
+                before: &cells[at..][..block],
+                squashed: &squashed[at..][..block],
+                normalised: cell_hat.get_mut(at..at + block).unwrap_or_default(),
+                d: &mut d_cell[step % dilation * block..][..block],
+            },
+            false => CellStateBack::default(),
+        };
+        let norm = plan.norms_state().then(|| StateNormBack {
+            gain: &self.parameters[plan.state_gain.clone()],
+            units: plan.units,
+            lanes,
+            inverse: &norm_inverse[step * lanes..],
+            gain_sums: &mut trace.norm_gain_sums,
+            offset_sums: &mut trace.norm_offset_sums,
+        });
+        (plan.kernels.backward)(StepBack {
+            level,
+            activation: plan.activation,
+            gates: &mut gates[step * stride..][..stride],
+            before: &states[at..][..block],
+            out: &states[at + dilation * block..][..block],
+            d_out: &d_out[..block],
+            d_before,
+            cell,
+            norm,
+            scratch: &mut trace.scratch,
         });
     }
 
-    /// Through the recurrent product, into the gradient by the state before. What came before the
-    /// first step is not learned.
+    /// Through the recurrent product, into the gradient by the state before. The zero state before
+    /// the first step has none.
     fn state_back(&self, step: usize, trace: &mut Trace) {
         let Some(before) = step.checked_sub(self.plan.dilation) else { return };
         let (block, stride, lanes) = (self.block(), self.recurrent_stride(), self.lanes);
@@ -129,14 +114,14 @@ impl Layer<'_> {
             true => (Start::Zero, &mut trace.scratch[..]),
             false => (Start::Out, &mut d_before[..]),
         };
-        let weights = &self.weights.recurrent_turned;
+        let weights = &self.weights.recurrent_transposed;
         self.level.run(Product { weights, start, steps: 1, lanes, x: from, x_stride: 0, out, out_stride: 0 });
         if masked {
             self.level.run(MultiplyAdd { a: &trace.scratch, b: &trace.state_mask, out: d_before });
         }
     }
 
-    /// Through the norm of the input's product, if there is one, all steps at once.
+    /// Through the norm of the input's product, if there is one, for all steps.
     fn input_back(&self, trace: &mut Trace) {
         if !self.plan.norms_products() {
             return;
@@ -158,7 +143,7 @@ impl Layer<'_> {
         }
     }
 
-    /// The gradient by the input's product, and how far apart its steps are.
+    /// The gradient by the input's product, and its stride between steps.
     fn by_input<'t>(&self, trace: &'t Trace) -> (&'t [f32], usize) {
         match self.plan.norms_products() {
             true => (&trace.input_hat, self.input_stride()),
@@ -166,7 +151,7 @@ impl Layer<'_> {
         }
     }
 
-    /// The gradient by the recurrent product, and how far apart its steps are.
+    /// The gradient by the recurrent product, and its stride between steps.
     fn by_state<'t>(&self, trace: &'t Trace) -> (&'t [f32], usize) {
         match self.plan.norms_products() {
             true => (&trace.recurrent_hat, self.recurrent_stride()),
@@ -187,23 +172,29 @@ impl Layer<'_> {
                 out: &mut gradient[plan.kernel.clone()][first * columns..][..rows.len() * columns],
             });
         }
-        // Not from the first steps, which read the zero state.
-        let (from, stride) = self.by_state(trace);
-        let block = self.block();
-        let first = plan.dilation;
-        let fed = if self.drops_state() { &trace.fed } else { &trace.states };
-        self.level.run(Correlate {
-            a: Factor { data: from.get(first * stride..).unwrap_or(&[]), stride, rows: plan.recurrent_rows().len() },
-            b: Factor { data: fed.get(first * block..).unwrap_or(&[]), stride: block, rows: plan.units },
-            steps: steps.saturating_sub(first),
-            lanes,
-            out: &mut gradient[plan.recurrent_kernel.clone()],
-        });
+        if plan.reads_state() {
+            self.recurrent_gradient(trace, &mut gradient[plan.recurrent_kernel.clone()]);
+        }
         for (rows, first) in plan.bias_map() {
             let a = Factor { data: &trace.gates[rows.start * lanes..], stride: self.gates_stride(), rows: rows.len() };
             let out = &mut gradient[plan.bias.clone()][first..][..rows.len()];
             self.level.run(RowSums { a, steps, lanes, out });
         }
+    }
+
+    fn recurrent_gradient(&self, trace: &Trace, out: &mut [f32]) {
+        let (plan, block) = (self.plan, self.block());
+        let (from, stride) = self.by_state(trace);
+        let read = if self.drops_state() { &trace.fed } else { &trace.states };
+        // The first steps read the zero state and add nothing.
+        let first = plan.dilation;
+        self.level.run(Correlate {
+            a: Factor { data: from.get(first * stride..).unwrap_or(&[]), stride, rows: plan.recurrent_rows().len() },
+            b: Factor { data: read.get(first * block..).unwrap_or(&[]), stride: block, rows: plan.units },
+            steps: self.steps.saturating_sub(first),
+            lanes: self.lanes,
+            out,
+        });
     }
 
     fn norm_gradients(&self, trace: &Trace, gradient: &mut [f32]) {
@@ -213,8 +204,8 @@ impl Layer<'_> {
             self.level.run(RowSums { a, steps: 1, lanes: self.lanes, out: &mut gradient[range] });
         };
         add_up(&trace.recurrent_gain_sums, plan.recurrent_gain.clone());
-        add_up(&trace.norm_gain_sums, plan.norm_gain.clone());
-        add_up(&trace.norm_offset_sums, plan.norm_offset.clone());
+        add_up(&trace.norm_gain_sums, plan.state_gain.clone());
+        add_up(&trace.norm_offset_sums, plan.state_offset.clone());
         if plan.norms_products() {
             for (rows, first) in plan.input_map() {
                 let start = plan.input_gain.start + first;

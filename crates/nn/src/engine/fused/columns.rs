@@ -5,7 +5,7 @@ use crate::network::LAYER_NORM_EPSILON;
 use super::layout::{BLOCK, Buffer};
 use super::simd::{Kernel, Simd};
 
-/// A matrix turned: column k is `data[k × height..]`, padding included.
+/// A transposed matrix: column k is `data[k × height..]`, padding included.
 #[derive(Debug, Default)]
 pub(super) struct Columns {
     pub data: Buffer,
@@ -19,7 +19,7 @@ impl Columns {
         self.height = rows / units * width;
         self.data.resize(self.height * columns);
         self.data.fill(0.0);
-        // A block of rows at a time, so that what is written lies together too.
+        // A block of rows at a time, so that writes are contiguous too.
         for row in (0..rows).step_by(BLOCK) {
             let count = BLOCK.min(rows - row);
             let places: [(usize, usize); BLOCK] = std::array::from_fn(|i| {
@@ -44,11 +44,11 @@ pub(super) fn spread(from: &[f32], units: usize, width: usize, to: &mut Buffer) 
     }
 }
 
-/// What a sum begins with.
+/// The initial value of a sum.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Begin<'a> {
     Zero,
-    /// What `out` holds.
+    /// The contents of `out`.
     Out,
     With(&'a [f32]),
 }
@@ -72,7 +72,7 @@ pub(super) struct Combine<'a> {
     pub out: &'a mut [f32],
 }
 
-/// Vectors summed side by side, so that each waits for none of the others.
+/// Independent sums that run side by side, which hides the latency of the additions.
 const ABREAST: usize = 8;
 
 impl Kernel for Combine<'_> {

@@ -5,9 +5,9 @@
 //! up across its lanes. Steps are the outermost loop of a tile, so this is one long product over
 //! steps × lanes, not one a step.
 //!
-//! Steps lie a power of two apart as soon as the layer's width is one, and then a tile's rows would
-//! all fall upon the same few places of the caches and drive each other out. So where many columns
-//! pass over a tile's rows, these are copied together first.
+//! If a layer's width is a power of two, so is the distance between steps, and a tile's rows would all
+//! map to the same few cache sets. So if many columns pass over a tile's rows, the rows are first copied
+//! together.
 
 use super::layout::BLOCK;
 use super::simd::{Kernel, Simd};
@@ -191,8 +191,8 @@ impl Kernel for RowSums<'_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::reference::{close, numbers};
     use super::super::simd::Level;
+    use super::super::testing::{close, numbers};
     use super::*;
 
     proptest! {

@@ -2,8 +2,8 @@
 //!
 //! A series' mask comes from a stream of its own (ChaCha with 8 rounds). A lane is a series, so
 //! the streams run side by side, a lane each, and word w of all streams comes out as the vector that
-//! masks two rows of the shard: nothing is turned. That makes drawing cheap enough to be done again
-//! on the way back instead of keeping a mask for every number.
+//! masks two rows of the shard, without a transpose. Drawing is cheap enough that the backward pass
+//! regenerates the masks instead of storing them.
 
 use std::array::from_fn;
 
@@ -23,7 +23,7 @@ pub(super) struct Masks {
 }
 
 impl Layer<'_> {
-    /// The masks of what is dropped, if anything is.
+    /// The masks to draw; `None` if nothing is dropped.
     fn masking(&self, dropped: Dropped) -> Option<(Masks, Place, f32)> {
         let rate = match dropped {
             Dropped::Inputs => self.plan.dropout,
@@ -54,7 +54,7 @@ impl Layer<'_> {
         self.mask(Dropped::Inputs, inputs);
     }
 
-    /// Leaves the state's mask in the trace, if it has one.
+    /// Writes the state's mask to the trace, if there is one.
     pub(super) fn draw_state_mask(&self, trace: &mut Trace) {
         if self.drops_state() {
             trace.state_mask.resize(self.block());

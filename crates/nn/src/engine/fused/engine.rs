@@ -1,5 +1,4 @@
-//! The fused engine as the rest of the house sees it: checks, shards, threads, and the sums over
-//! shards.
+//! The public interface of the fused engine: checks, shards, threads, and the sums over shards.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -29,16 +28,16 @@ pub struct Fused {
     objective: Objective,
     plan: Plan,
     level: Level,
-    /// None for a single thread: then the caller's does the work.
+    /// `None` for one thread: the caller's thread does the work.
     pool: Option<ThreadPool>,
     weights: Weights,
     single: Single,
     tasks: Vec<Task>,
-    /// As many as threads ever worked at once.
+    /// One for each thread that ever worked at the same time.
     scratch: Mutex<Vec<Scratch>>,
 }
 
-/// One shard's work and what came of it.
+/// One shard's work and its results.
 #[derive(Debug, Default)]
 struct Task {
     shard: Shard,
@@ -159,7 +158,7 @@ impl Engine for Fused {
             _ => tasks.iter_mut().for_each(work),
         }
 
-        // Always in the order of the shards, whoever computed them.
+        // Always in the order of the shards, whichever thread computed them.
         let mut total = 0.0;
         for task in tasks {
             total += task.loss;
@@ -224,7 +223,7 @@ impl Engine for Fused {
     }
 }
 
-/// Which scratch a thread gets does not matter: all of it is written before it is read.
+/// Any scratch will do: all of it is written before it is read.
 fn take(scratch: &Mutex<Vec<Scratch>>) -> Scratch {
     locked(scratch).pop().unwrap_or_default()
 }
@@ -233,7 +232,7 @@ fn give(scratch: &Mutex<Vec<Scratch>>, back: Scratch) {
     locked(scratch).push(back);
 }
 
-/// A panic while it was locked leaves nothing half done: the list is only pushed to and popped.
+/// A panic under the lock cannot leave the list inconsistent: it is only pushed to and popped.
 fn locked(scratch: &Mutex<Vec<Scratch>>) -> MutexGuard<'_, Vec<Scratch>> {
     scratch.lock().unwrap_or_else(PoisonError::into_inner)
 }

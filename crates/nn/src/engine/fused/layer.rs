@@ -1,25 +1,25 @@
-//! One recurrent layer over the whole sequence; the way back is in `backward`.
+//! One recurrent layer over the whole sequence; the backward pass is in `backward`.
 //!
-//! Forward: the input's product for all steps at once fills the gates; then, step by step, the
-//! recurrent product is added and the cell's element-wise kernel runs. Backward: step by step from
-//! the end, the element-wise kernel turns a step's gates into gradients in their place and the
-//! turned recurrent product carries them one step back; then, for all steps at once, the gradient
-//! by the input and the weights' gradients.
+//! Forward: one product of the input for all steps fills the gates; then, step by step, the
+//! recurrent product is added and the cell's element-wise kernel runs. A cell without a recurrent
+//! kernel (minGRU) has nothing but the element-wise kernel left for each step. Backward: from the
+//! last step to the first, the element-wise kernel replaces a step's gates with gradients and the
+//! transposed recurrent product carries them one step back; then, for all steps at once, the
+//! gradient by the input and the gradients of the weights.
 //!
-//! Where products are normalised apart (LSTM and GRU with layer norm), each goes to a buffer of
-//! its own first, is normalised there, and is scaled onto the gates; x̂ stays for the way back,
-//! where its gradient takes its place.
+//! Where layer norm applies to products, each product goes to a buffer of its own first, is
+//! normalised there, and is scaled onto the gates. x̂ stays there for the backward pass, which
+//! replaces it with its gradient.
 
-use gatecast_core::order::Cell;
-
+use super::cell::{CellState, Group, Step};
 use super::dropout::{Masks, Multiply};
 use super::norm::{Normalise, Onto, Rows, Scale};
-use super::plan::{Group, LayerPlan};
+use super::plan::LayerPlan;
 use super::product::{Product, Start};
 use super::simd::Level;
+use super::state_norm::{Over, StateNorm};
 use super::trace::Trace;
 use super::weights::LayerWeights;
-use super::{gru, lstm, simple_rnn};
 
 /// One direction of a layer with its weights and the size of the work.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ pub(super) struct Layer<'a> {
     pub parameters: &'a [f32],
     pub steps: usize,
     pub lanes: usize,
-    /// None where nothing is dropped: in forecasts, and where no draw is given.
+    /// `None`: nothing is dropped.
     pub masks: Option<Masks>,
 }
 
@@ -57,19 +57,19 @@ impl Layer<'_> {
         Rows { steps, stride, first: group.first * units, count: group.count * units, lanes: self.lanes }
     }
 
-    /// Reads `x`, `[step, input, lane]`, whole and in its own order, from the zero state, and leaves h in the trace.
+    /// Reads `x`, `[step, input, lane]`, from the zero state on, and leaves h in the trace.
     pub(super) fn forward(&self, x: &[f32], trace: &mut Trace) {
         trace.resize(self.plan, self.steps, self.lanes);
         let before = self.plan.dilation * self.block();
         trace.states[..before].fill(0.0);
-        if self.plan.cell == Cell::Lstm {
+        if self.plan.spec.cell_state {
             trace.cells[..before].fill(0.0);
         }
         self.draw_state_mask(trace);
         self.feed_input(x, trace);
         for step in 0..self.steps {
-            // The zero state feeds nothing.
-            if step >= self.plan.dilation {
+            // The product with the zero state is zero.
+            if self.plan.reads_state() && step >= self.plan.dilation {
                 self.feed_state(step, trace);
             }
             self.step(step, trace);
@@ -104,7 +104,7 @@ impl Layer<'_> {
             let out = &mut trace.gates[..];
             level.run(Scale { rows, values: &trace.input_hat, gain, onto, out, out_stride: gates_stride });
         }
-        // Rows that the input does not feed: the GRU's m.
+        // Rows that the input does not feed start from their bias, as the GRU's m.
         let fed = plan.input_rows().end;
         for gates in trace.gates.chunks_exact_mut(gates_stride) {
             for (row, start) in gates[fed * lanes..].chunks_exact_mut(lanes).zip(&weights.start[fed..]) {
@@ -148,39 +148,32 @@ impl Layer<'_> {
     fn step(&self, step: usize, trace: &mut Trace) {
         let Layer { level, plan, lanes, .. } = *self;
         let (block, stride) = (self.block(), self.gates_stride());
-        let gates = &mut trace.gates[step * stride..][..stride];
-        let after = (step + plan.dilation) * block;
-        let (before, later) = trace.states.split_at_mut(after);
-        let (before, out) = (&before[step * block..][..block], &mut later[..block]);
-        let activation = plan.activation;
-        let rows = Rows { steps: 1, stride: 0, first: 0, count: plan.units, lanes };
-        let gain = &self.parameters[plan.norm_gain.clone()];
-        let onto = Onto::Offset(&self.parameters[plan.norm_offset.clone()]);
-        match (plan.cell, plan.layer_norm) {
-            (Cell::SimpleRnn, false) => level.run(simple_rnn::Forward { activation, from: gates, out }),
-            (Cell::SimpleRnn, true) => {
-                let inverse = &mut trace.norm_inverse[step * lanes..];
-                level.run(Normalise { rows, values: gates, inverse, inverse_stride: 0 });
-                let scaled = &mut trace.scratch[..];
-                level.run(Scale { rows, values: gates, gain, onto, out: scaled, out_stride: 0 });
-                level.run(simple_rnn::Forward { activation, from: scaled, out });
+        let Trace { gates, states, cells, squashed, cell_hat, norm_inverse, scratch, .. } = trace;
+        let at = step * block;
+        let (before, out) = states.split_at_mut(at + plan.dilation * block);
+        let cell = match plan.spec.cell_state {
+            true => {
+                let (before, after) = cells.split_at_mut(at + plan.dilation * block);
+                let normalised = cell_hat.get_mut(at..at + block).unwrap_or_default();
+                let (before, after) = (&before[at..][..block], &mut after[..block]);
+                CellState { before, after, squashed: &mut squashed[at..][..block], normalised }
             }
-            (Cell::Gru, _) => level.run(gru::Forward { gates, before, out }),
-            (Cell::Lstm, layer_norm) => {
-                let (earlier, later) = trace.cells.split_at_mut(after);
-                let (before, cell) = (&earlier[step * block..][..block], &mut later[..block]);
-                let squashed = &mut trace.squashed[step * block..][..block];
-                if !layer_norm {
-                    return level.run(lstm::Forward { gates, before, cell, squashed, out });
-                }
-                level.run(lstm::Update { gates, before, cell });
-                let hat = &mut trace.cell_hat[step * block..][..block];
-                hat.copy_from_slice(cell);
-                let inverse = &mut trace.norm_inverse[step * lanes..];
-                level.run(Normalise { rows, values: hat, inverse, inverse_stride: 0 });
-                level.run(Scale { rows, values: hat, gain, onto, out: squashed, out_stride: 0 });
-                level.run(lstm::Emit { gates, squashed, out });
-            }
-        }
+            false => CellState::default(),
+        };
+        let norm = plan.norms_state().then(|| StateNorm {
+            gain: &self.parameters[plan.state_gain.clone()],
+            offset: &self.parameters[plan.state_offset.clone()],
+            over: Over::Series { units: plan.units, lanes, inverse: &mut norm_inverse[step * lanes..] },
+        });
+        (plan.kernels.forward)(Step {
+            level,
+            activation: plan.activation,
+            gates: &mut gates[step * stride..][..stride],
+            before: &before[at..][..block],
+            out: &mut out[..block],
+            cell,
+            norm,
+            scratch,
+        });
     }
 }

@@ -1,5 +1,5 @@
-//! How numbers lie in memory: aligned buffers, shards of the batch, and the turn from the
-//! outside's `[batch, step, feature]` to the inside's `[step, feature, lane]`.
+//! Memory layout: aligned buffers, shards of the batch, and the transpose from the callers'
+//! `[batch, step, feature]` to the engine's `[step, feature, lane]`.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ pub(super) const BLOCK: usize = 16;
 #[repr(C, align(64))]
 struct Line([f32; BLOCK]);
 
-/// Floats that begin on a cache line, so that no vector straddles two.
+/// Floats aligned to a cache line, so that no vector crosses two.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Buffer {
     lines: Vec<Line>,
@@ -18,8 +18,8 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// Makes it `len` long. What it holds afterwards is whatever stood there, or zeros; memory is
-    /// asked for only where it never was this long.
+    /// Sets the length. The contents are unspecified (old numbers or zeros). Allocates only if it was
+    /// never this long before.
     pub(super) fn resize(&mut self, len: usize) {
         let lines = len.div_ceil(BLOCK);
         if self.lines.len() < lines {
@@ -75,7 +75,7 @@ pub(super) fn shards(batch: usize) -> impl Iterator<Item = Shard> {
     })
 }
 
-/// Turns rows `[series, element]` into `[element, lane]`; padding lanes get zeros.
+/// Transposes rows `[series, element]` to `[element, lane]`; padding lanes get zeros.
 pub(super) fn to_lanes(rows: &[f32], elements: usize, lanes: usize, out: &mut [f32]) {
     for first in (0..lanes).step_by(BLOCK) {
         let sources: [&[f32]; BLOCK] = std::array::from_fn(|i| {
@@ -90,7 +90,7 @@ pub(super) fn to_lanes(rows: &[f32], elements: usize, lanes: usize, out: &mut [f
     }
 }
 
-/// Turns `[element, lane]` back into rows `[series, element]`, as many as `out` holds.
+/// Transposes `[element, lane]` back to rows `[series, element]`; `out` sets the number of rows.
 pub(super) fn from_lanes(from: &[f32], elements: usize, lanes: usize, out: &mut [f32]) {
     for (series, row) in out.chunks_exact_mut(elements).enumerate() {
         for (value, from) in row.iter_mut().zip(from.chunks_exact(lanes)) {

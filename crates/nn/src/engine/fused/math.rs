@@ -1,6 +1,6 @@
 //! σ and tanh over vectors.
 //!
-//! Both stand on the same reduction: e^x = 2ⁿ (1 + q), n whole, q = e^r − 1, |r| ≤ ½ ln 2. Keeping
+//! Both use the same reduction: e^x = 2ⁿ (1 + q), n whole, q = e^r − 1, |r| ≤ ½ ln 2. Keeping
 //! q apart from the 1 is what keeps tanh exact near zero: with s = 2ⁿ,
 //! tanh(x/2) = (s q + (s − 1)) / (s q + (s + 1)), and no digits are lost in the difference.
 //!

@@ -8,61 +8,58 @@
 //!
 //! **Layout.** Inside, everything is `[step, feature, lane]`: the batch innermost, a series a lane.
 //! So a weight is one number for a whole vector ([`product`]), a gate's activation or a layer norm
-//! is the same arithmetic in every lane ([`lstm`], [`gru`], [`simple_rnn`], [`norm`]), and only
-//! weight gradients are ever summed across lanes ([`correlate`]). Lanes come in blocks of 16; a
-//! batch that does not fill its last block is padded with series whose loss is masked out
-//! ([`head`]), so their gradient is zero everywhere. [`layout`] turns the outside's
-//! `[batch, step, feature]` there and back.
+//! is the same arithmetic in every lane ([`cell`], [`norm`]), and only weight gradients are ever
+//! summed across lanes ([`correlate`]). Lanes come in blocks of 16. A batch that does not fill its
+//! last block is padded with series whose loss is masked out ([`residuals`]), so their gradient is
+//! zero everywhere. [`layout`] converts from and to the `[batch, step, feature]` of callers.
 //!
-//! **The way.** [`pass`] takes a shard of the batch through [`layer`]s and head, and [`backward`]
-//! again. The input's product is one call for all steps, as are its gradient and the weights'
-//! gradients; only the recurrent product goes step by step. [`trace`] is what the way forward
-//! leaves for the way back, which turns activations into gradients in their place.
+//! **Order of work.** [`pass`] takes a shard of the batch forward through the layers
+//! ([`stacked_layer`], [`layer`]) and the [`head`], and back ([`backward`]). The input's product is
+//! one call for all steps, as are its gradient and the weights' gradients; only the recurrent product
+//! goes step by step, and a cell without one has none. [`trace`] is what the forward pass keeps; the
+//! backward pass replaces activations with gradients in place.
 //!
-//! **One series** has no batch to lay across the lanes: [`single`] lays the units there, with the
-//! same element-wise kernels, and keeps the state apart so that one can go on from it.
+//! **One series** has no batch to fill the lanes: [`single_series`] puts the units there, with the
+//! same element-wise kernels, and keeps the state apart, so that a caller can continue from it.
 //!
 //! **Processors.** Kernels are written once over [`simd::Simd`] and compiled for AVX-512, AVX2
 //! with FMA, NEON, and plain Rust; the choice is made at run time.
 //!
-//! **What is promised.** Same parameters, batch and processor give the same bytes, whatever the
+//! **Guarantees.** The same parameters, batch and processor give the same bytes, whatever the
 //! number of threads: the split into shards follows from the batch alone, each shard is computed
 //! by one thread in one order, and their gradients are added in the order of the shards. Numbers
 //! differ between instruction sets in the last bits (vectors of other widths add up in another
 //! order, and plain Rust rounds twice where the others round once). A number that is not finite
-//! comes through to the loss.
+//! reaches the loss.
 //!
 //! **Unsafe code.** Two reasons only: vector instructions, which need a processor that has them (a
 //! [`simd::Simd`] value is the proof), and the two tiles, which read through pointers for speed
-//! after their kernels have checked every length.
-//!
-//! **To add a cell**: its gates' rows and what feeds them in [`plan`]; a file of element-wise
-//! kernels, forward and back, over blocks of `units × lanes`; an arm in `Layer::step`,
-//! `Layer::step_back` and `SingleLayer::step`; its loops in `reference`. The tests then hold it.
+//! after their kernels have checked every length. `portable_tests` run it under Miri.
 #![expect(unsafe_code, reason = "vector instructions and register tiles; every block argues for itself")]
 
 mod backward;
+mod cell;
 mod columns;
 mod correlate;
 mod dropout;
 mod engine;
-mod gru;
 mod head;
 mod layer;
 mod layout;
-mod lstm;
 mod math;
 mod norm;
 mod pass;
 mod plan;
-mod product;
 #[cfg(test)]
-mod reference;
+mod portable_tests;
+mod product;
 mod residuals;
 mod simd;
-mod simple_rnn;
 mod single_series;
 mod stacked_layer;
+mod state_norm;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod trace;

@@ -1,4 +1,4 @@
-//! A shard through the whole network: turned into lanes, forward, loss, back.
+//! A shard through the whole network: transpose into lanes, forward, loss, backward.
 
 use crate::engine::{DropoutKey, Steps};
 use crate::loss::{Criterion, Targets};
@@ -13,7 +13,7 @@ use super::simd::Level;
 use super::stacked_layer::{StackedLayer, StackedLayerTrace};
 use super::weights::Weights;
 
-/// Memory one thread works in, kept between calls.
+/// The working memory of one thread, kept between calls.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     inputs: Buffer,
@@ -82,12 +82,13 @@ impl Pass<'_> {
         let total = LossOutput { level: self.level, batch, lanes, steps: head.steps, targets, weights: mask }
             .backward(outputs, shard.series.len());
         d_states[..first].fill(0.0);
-        head.backward(&self.weights.head_turned, states, outputs, &mut d_states[first..], gradient);
+        head.backward(&self.weights.head_transposed, states, outputs, &mut d_states[first..], gradient);
         self.backward(lanes, inputs, masks, traces, gradient);
         total
     }
 
-    /// The shard's predictions, `[series, step, output]`, at as many last steps as fill `out`.
+    /// The shard's predictions, `[series, step, output]`. The length of `out` sets the number of last
+    /// steps.
     pub(super) fn predict(&self, shard: &Shard, inputs: &[f32], scratch: &mut Scratch, out: &mut [f32]) {
         let (lanes, outputs) = (shard.lanes, self.plan.head.outputs);
         let head = self.head(out.len() / (outputs * shard.series.len()), lanes);

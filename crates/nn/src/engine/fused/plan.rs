@@ -1,56 +1,61 @@
-//! Where a layer's parameters lie in the flat buffer, and how its gates lie inside.
+//! The place of a layer's parameters in the flat buffer, and the layout of its gates.
 
 use std::ops::Range;
 
 use crate::network::{Layer, Network, Parameter};
-use gatecast_core::order::{Activation, Cell};
+use gatecast_core::order::{Activation, CellSpec, NormOver};
+
+use super::cell::{CellKernels, Group, kernels};
 
 /// One direction of a recurrent layer.
 #[derive(Debug, Clone)]
 pub(super) struct LayerPlan {
-    /// Which layer of the network.
+    /// The index of the layer in the network.
     pub place: usize,
-    /// Reads from the end.
+    /// Reads from the last step to the first.
     pub backwards: bool,
-    pub cell: Cell,
-    /// Of the simple RNN.
+    pub spec: &'static CellSpec,
+    pub kernels: &'static CellKernels,
+    /// Of the state, where the cell lets the order choose it.
     pub activation: Activation,
-    /// Rates of what is dropped, of the inputs and of the state.
+    /// Dropout rates of the inputs and of the state.
     pub dropout: f32,
     pub recurrent_dropout: f32,
     /// The state is read this many steps back.
     pub dilation: usize,
-    pub layer_norm: bool,
     pub inputs: usize,
     pub units: usize,
+    /// Empty ranges stand for variables that the layer does not have.
     pub kernel: Range<usize>,
     pub recurrent_kernel: Range<usize>,
     pub bias: Range<usize>,
-    /// Of the norms over the input's and the recurrent product (LSTM, GRU); else empty.
+    /// Of the norms of the input's and the recurrent product.
     pub input_gain: Range<usize>,
     pub recurrent_gain: Range<usize>,
-    /// Of the norm over the pre-activation (simple RNN) or the cell state (LSTM); else empty.
-    pub norm_gain: Range<usize>,
-    pub norm_offset: Range<usize>,
+    /// Of the norm of the pre-activation or the cell state.
+    pub state_gain: Range<usize>,
+    pub state_offset: Range<usize>,
 }
 
-/// Rows of a block of gates, and the row of the parameter at which they begin.
+/// Rows of the gates, and the row of the parameter at which they begin.
 pub(super) type RowMap = (Range<usize>, usize);
 
 impl LayerPlan {
     fn new(parameters: &[Parameter], place: usize, layer: &Layer, inputs: usize, backwards: bool) -> Self {
-        let half = if backwards { "reverse." } else { "" };
-        let at = |name: &str| range(parameters, &format!("recurrent.{place}.{half}{name}"));
-        let own_norm = if layer.cell == Cell::SimpleRnn { "norm" } else { "cell_norm" };
+        let direction = if backwards { "reverse." } else { "" };
+        let at = |name: &str| range(parameters, &format!("recurrent.{place}.{direction}{name}"));
+        let state_norm = layer.layer_norms().iter().find(|norm| norm.over == NormOver::State);
+        let of_state = |part: &str| state_norm.map_or(0..0, |norm| at(&format!("{}.{part}", norm.name)));
+        let spec = layer.cell.spec();
         LayerPlan {
             place,
             backwards,
-            cell: layer.cell,
+            spec,
+            kernels: kernels(layer.cell),
             activation: layer.activation,
             dropout: layer.dropout,
-            recurrent_dropout: layer.recurrent_dropout,
+            recurrent_dropout: if spec.recurrent_kernel { layer.recurrent_dropout } else { 0.0 },
             dilation: layer.dilation.max(1),
-            layer_norm: layer.layer_norm,
             inputs,
             units: layer.units,
             kernel: at("kernel"),
@@ -58,109 +63,90 @@ impl LayerPlan {
             bias: at("bias"),
             input_gain: at("input_norm.gain"),
             recurrent_gain: at("recurrent_norm.gain"),
-            norm_gain: at(&format!("{own_norm}.gain")),
-            norm_offset: at(&format!("{own_norm}.offset")),
+            state_gain: of_state("gain"),
+            state_offset: of_state("offset"),
         }
     }
 
-    /// Rows of gates held for each step: the GRU keeps the recurrent part of its candidate apart.
+    /// Rows of gates held for each step.
     pub(super) fn gate_rows(&self) -> usize {
-        match self.cell {
-            Cell::SimpleRnn => self.units,
-            Cell::Lstm | Cell::Gru => 4 * self.units,
-        }
+        self.kernels.gates.blocks * self.units
     }
 
     /// The gate rows that the input feeds.
     pub(super) fn input_rows(&self) -> Range<usize> {
-        match self.cell {
-            Cell::SimpleRnn | Cell::Lstm => 0..self.gate_rows(),
-            Cell::Gru => 0..3 * self.units,
-        }
+        0..self.kernels.gates.input * self.units
     }
 
     /// The gate rows that the state feeds.
     pub(super) fn recurrent_rows(&self) -> Range<usize> {
-        match self.cell {
-            Cell::SimpleRnn | Cell::Lstm => 0..self.gate_rows(),
-            Cell::Gru => self.units..4 * self.units,
-        }
+        let blocks = &self.kernels.gates.recurrent;
+        blocks.start * self.units..blocks.end * self.units
     }
 
-    /// By how many rows the input kernel is turned: n, r, z inside, r, z, n outside.
+    /// Whether the gates read the state.
+    pub(super) fn reads_state(&self) -> bool {
+        self.spec.recurrent_kernel
+    }
+
+    /// By how many rows the input kernel is rotated.
     pub(super) fn rotate(&self) -> usize {
-        match self.cell {
-            Cell::SimpleRnn | Cell::Lstm => 0,
-            Cell::Gru => 2 * self.units,
-        }
+        self.kernels.gates.rotate * self.units
     }
 
     /// Which gate rows belong to which rows of the input kernel.
     pub(super) fn input_map(&self) -> Vec<RowMap> {
-        let units = self.units;
-        match self.cell {
-            Cell::SimpleRnn | Cell::Lstm => vec![(self.input_rows(), 0)],
-            Cell::Gru => vec![(0..units, 2 * units), (units..3 * units, 0)],
+        let (rows, rotate) = (self.input_rows().end, self.rotate());
+        match rotate {
+            0 => vec![(0..rows, 0)],
+            _ => vec![(0..rows - rotate, rotate), (rows - rotate..rows, 0)],
         }
     }
 
-    /// Which gate rows belong to which numbers of the bias; the GRU's r and z serve two.
+    /// Which gate rows belong to which numbers of the bias. Rows that both products feed may have
+    /// two.
     pub(super) fn bias_map(&self) -> Vec<RowMap> {
-        let units = self.units;
-        match self.cell {
-            Cell::SimpleRnn | Cell::Lstm => vec![(self.gate_rows_range(), 0)],
-            Cell::Gru => vec![(0..units, 2 * units), (units..3 * units, 0), (units..4 * units, 3 * units)],
+        let mut map = self.input_map();
+        if self.spec.recurrent_bias {
+            map.push((self.recurrent_rows(), self.spec.gates.len() * self.units));
         }
+        map
     }
 
-    fn gate_rows_range(&self) -> Range<usize> {
-        0..self.gate_rows()
-    }
-
-    /// Whether products are normalised apart, before they are added.
+    /// Whether each product is normalised by itself before the two are added.
     pub(super) fn norms_products(&self) -> bool {
-        self.layer_norm && self.cell != Cell::SimpleRnn
+        !self.input_gain.is_empty()
     }
 
-    /// Rows of the input's product that are normalised together.
+    /// Whether the pre-activation or the cell state is normalised.
+    pub(super) fn norms_state(&self) -> bool {
+        !self.state_gain.is_empty()
+    }
+
+    /// Blocks of the input's product that are normalised together.
     pub(super) fn input_groups(&self) -> &'static [Group] {
-        match self.cell {
-            Cell::SimpleRnn => &[],
-            Cell::Lstm => &[Group { first: 0, count: 4 }],
-            Cell::Gru => &[Group { first: 0, count: 1 }, Group { first: 1, count: 2 }],
-        }
+        self.kernels.gates.input_norms
     }
 
-    /// Rows of the recurrent product that are normalised together.
+    /// Blocks of the recurrent product that are normalised together.
     pub(super) fn recurrent_groups(&self) -> &'static [Group] {
-        match self.cell {
-            Cell::SimpleRnn => &[],
-            Cell::Lstm => &[Group { first: 0, count: 4 }],
-            Cell::Gru => &[Group { first: 0, count: 2 }, Group { first: 2, count: 1 }],
-        }
+        self.kernels.gates.recurrent_norms
     }
-}
-
-/// Some gates of a product, in units of `units` rows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Group {
-    pub first: usize,
-    pub count: usize,
 }
 
 /// One layer of the stack.
 #[derive(Debug, Clone)]
 pub(super) struct StackedLayerPlan {
-    /// The half that reads from the beginning, then, if there is one, the half from the end.
+    /// Forward, then, if the layer is bidirectional, backward.
     pub directions: Vec<LayerPlan>,
     pub inputs: usize,
     pub outputs: usize,
-    /// What it reads is added to what it gives.
+    /// Its inputs are added to its outputs.
     pub residual: bool,
 }
 
 impl StackedLayerPlan {
-    /// What it gives is its one half's state and no more.
+    /// Whether its outputs are the states of its one direction as they are.
     pub(super) fn is_bare(&self) -> bool {
         self.directions.len() == 1 && !self.residual
     }
@@ -189,8 +175,8 @@ impl Plan {
         let mut inputs = network.inputs;
         let mut layers = Vec::with_capacity(network.layers.len());
         for (place, layer) in network.layers.iter().enumerate() {
-            let half = |backwards| LayerPlan::new(&parameters, place, layer, inputs, backwards);
-            let directions = [false, true].into_iter().take(layer.directions()).map(half).collect();
+            let plan = |backwards| LayerPlan::new(&parameters, place, layer, inputs, backwards);
+            let directions = [false, true].into_iter().take(layer.directions()).map(plan).collect();
             layers.push(StackedLayerPlan { directions, inputs, outputs: layer.outputs(), residual: layer.residual });
             inputs = layer.outputs();
         }
@@ -203,13 +189,13 @@ impl Plan {
         Plan { layers, head, parameters: network.parameter_count() }
     }
 
-    /// Whether no layer reads from the end, so that a series can be read step by step.
+    /// Whether no layer is bidirectional, so that a series can be read step by step.
     pub(super) fn goes_forward(&self) -> bool {
         self.layers.iter().all(|layer| layer.directions.len() == 1)
     }
 }
 
-/// Where a variable lies; nowhere if the network has none of that name.
+/// The range of a variable; empty if the network has none of that name.
 fn range(parameters: &[Parameter], name: &str) -> Range<usize> {
     parameters.iter().find(|parameter| parameter.name == name).map_or(0..0, Parameter::range)
 }

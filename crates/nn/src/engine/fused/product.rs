@@ -14,18 +14,18 @@ use super::simd::{Kernel, Level, Simd};
 /// first-level cache, beside the tile's weights, while all tiles pass.
 const PANEL: usize = 4096;
 
-/// Steps that go over one tile of weights before the next tile is taken up.
+/// Steps that use one tile of weights before the next tile.
 const GROUP: usize = 8;
 
 /// Most rows any level's tile has.
 const MOST_ROWS: usize = 12;
 
-/// Weights in the order of the tiles, both ways of a matrix being one of these each.
+/// A matrix in the order of the tiles. A matrix and its transpose are packed separately.
 #[derive(Debug, Default)]
 pub(super) struct Packed {
     rows: usize,
     depth: usize,
-    /// Where a tile's rows begin and how many there are.
+    /// The first row and the number of rows of each tile.
     tiles: Vec<(usize, usize)>,
     data: Buffer,
 }
@@ -36,8 +36,8 @@ pub(super) struct Matrix<'a> {
     pub data: &'a [f32],
     pub rows: usize,
     pub columns: usize,
-    /// Row r is taken from row (r + rotate) mod rows of the data: how the GRU's gates come to lie
-    /// n, r, z inside where they lie r, z, n outside.
+    /// Row r is taken from row (r + rotate) mod rows of the data: so the GRU's gates lie n, r, z
+    /// inside and r, z, n in the parameters.
     pub rotate: usize,
 }
 
@@ -46,19 +46,19 @@ impl Packed {
         self.data.bytes() + self.tiles.capacity() * size_of::<(usize, usize)>()
     }
 
-    /// Packs the matrix as it stands.
+    /// Packs the matrix itself.
     pub(super) fn pack(&mut self, level: Level, matrix: Matrix<'_>) {
         let Matrix { data, rows, columns, rotate } = matrix;
         self.fill(level, rows, columns, data, |row| (row + rotate) % rows * columns, |k| k);
     }
 
-    /// Packs the matrix turned: its columns are the rows of the product.
-    pub(super) fn pack_turned(&mut self, level: Level, matrix: Matrix<'_>) {
+    /// Packs the transpose: the matrix's columns are the rows of the product.
+    pub(super) fn pack_transposed(&mut self, level: Level, matrix: Matrix<'_>) {
         let Matrix { data, rows, columns, rotate } = matrix;
         self.fill(level, columns, rows, data, |row| row, |k| (k + rotate) % rows * columns);
     }
 
-    /// The weight of a row and k stands at `row_at(row) + k_at(k)`.
+    /// The weight of a row and k is at `row_at(row) + k_at(k)`.
     fn fill(
         &mut self,
         level: Level,
@@ -91,13 +91,13 @@ impl Packed {
     }
 }
 
-/// What the sums begin with.
+/// The initial value of the sums.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Start<'a> {
     Zero,
-    /// What `out` holds.
+    /// The contents of `out`.
     Out,
-    /// A number a row.
+    /// One number per row.
     Bias(&'a [f32]),
 }
 
@@ -139,7 +139,7 @@ impl Kernel for Product<'_> {
                         while lane < lanes {
                             let blocks = if S::TILE_BLOCKS == 2 && lanes - lane >= 2 * BLOCK { 2 } else { 1 };
                             // SAFETY: the weights of the tiles before this one are `row` × the whole
-                            // depth, so `packed` stands at height × `depth` weights of this tile, the
+                            // depth, so `packed` points at height × `depth` weights of this tile, the
                             // tiles' heights adding up to `rows`. The asserts above keep `x` good for
                             // all of the depth's rows of `lanes` from this step's start, `out` for
                             // `rows` rows, the bias for `rows` numbers; the panel's and the tile's
@@ -259,7 +259,7 @@ impl Tile {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::reference::{close, numbers};
+    use super::super::testing::{close, numbers};
     use super::*;
 
     proptest! {
@@ -279,7 +279,7 @@ mod tests {
                 let mut weights = Packed::default();
                 match transposed {
                     false => weights.pack(level, Matrix { data: &data, rows, columns: depth, rotate }),
-                    true => weights.pack_turned(level, Matrix { data: &data, rows: depth, columns: rows, rotate }),
+                    true => weights.pack_transposed(level, Matrix { data: &data, rows: depth, columns: rows, rotate }),
                 }
                 let mut out = before.clone();
                 level.run(Product { weights: &weights, start, steps, lanes, x: &x, x_stride: depth * lanes,

@@ -1,7 +1,7 @@
 //! From predictions to the loss and its gradient, lane by lane.
 //!
-//! The squared and the absolute error are kernels of their own; every other loss is
-//! [`crate::loss`]'s, told where the lanes are.
+//! The squared and the absolute error have kernels of their own; all other losses are computed by
+//! [`crate::loss`] on the lane layout.
 
 use crate::loss::Layout;
 use gatecast_core::order::{Head, Loss};
@@ -22,8 +22,8 @@ pub(super) struct LossOutput<'a> {
 }
 
 impl LossOutput<'_> {
-    /// Puts the loss's gradient in the place of the predictions and answers the loss, summed over
-    /// the known points of `series` lanes.
+    /// Replaces the predictions with the loss's gradient and returns the loss, summed over the known
+    /// points of `series` lanes.
     pub(super) fn backward(self, outputs: &mut [f32], series: usize) -> f64 {
         let Self { level, batch: ShardBatch { truth, all_known, criterion, weight, .. }, lanes, steps, .. } = self;
         let share = if weight > 0.0 { 1.0 / weight } else { 0.0 };
@@ -42,7 +42,7 @@ impl LossOutput<'_> {
         targets.resize(outputs.len());
         to_lanes(truth.targets, outputs.len() / lanes, lanes, targets);
         if !all_known {
-            // An unknown value agrees with any prediction.
+            // An unknown value has no error.
             let unknown = targets.iter_mut().zip(outputs.iter());
             unknown.for_each(|(target, found)| *target = if target.is_nan() { *found } else { *target });
         }
@@ -60,14 +60,13 @@ impl LossOutput<'_> {
     }
 }
 
-/// Puts the loss's gradient in the place of the predictions and answers the loss, summed over
-/// elements. Both are `[element, lane]`.
+/// Replaces the predictions with the loss's gradient and returns the loss, summed over elements. Both are `[element, lane]`.
 struct Residuals<'a> {
     /// The absolute error, not the squared one.
     absolute: bool,
     predictions: &'a mut [f32],
     targets: &'a [f32],
-    /// `[lane]`: what a series counts for; 0 for padding, which must leave no trace.
+    /// `[lane]`: the weight of each series; 0 for padding.
     weights: &'a [f32],
     /// By which the loss is a mean over the whole batch.
     share: f32,
@@ -107,7 +106,7 @@ impl Kernel for Residuals<'_> {
     }
 }
 
-/// −1, 0 or 1; in between for what is too small to be told from zero (under 3e-39).
+/// −1, 0 or 1; a value in between for |x| under 3e-39.
 #[inline(always)]
 fn sign<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     let huge = simd.mul(x, simd.splat(f32::MAX));

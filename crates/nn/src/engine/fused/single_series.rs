@@ -1,21 +1,20 @@
 //! One series at a time: units across the lanes.
 //!
-//! With a single series there is nothing to put across the lanes but the units themselves. So the
-//! weights lie turned, `[input, gate, unit]` with each gate's units padded to whole blocks: a
-//! step's product is a sum of weight columns, each times one number. The cells' element-wise
-//! kernels are the same as for many series. Padding units have zero weights, biases and gains;
-//! whatever their gates make of that, no real unit reads it.
+//! With a single series only the units can fill the lanes. So the weights are transposed,
+//! `[input, gate, unit]` with each gate's units padded to whole blocks: a step's product is a sum of
+//! weight columns, each times one number. The cells' element-wise kernels are the same as for many
+//! series. Padding units have zero weights, biases and gains, and no real unit reads their state.
 //!
-//! The state is a value of its own ([`State`]): who keeps it can go on from it, at the cost of the
-//! new steps alone.
+//! The state is a value of its own ([`State`]): a caller that keeps it can continue from it and pays
+//! for the new steps only.
 
+use super::cell::{CellState, Step};
 use super::columns::{Begin, Columns, Combine, Normalise, Scale, spread};
 use super::layout::{BLOCK, Buffer};
 use super::plan::{LayerPlan, Plan, StackedLayerPlan};
 use super::simd::Level;
+use super::state_norm::{Over, StateNorm};
 use super::weights::{Kept, gate_starts, input_gains};
-use super::{gru, lstm, simple_rnn};
-use gatecast_core::order::Cell;
 
 /// A network laid out for one series.
 #[derive(Debug)]
@@ -38,10 +37,10 @@ pub(super) struct State {
 
 #[derive(Debug, Clone, Default)]
 struct LayerState {
-    /// As many steps' as the layer's dilation, each `width` long.
+    /// The last `dilation` states, each `width` long.
     hidden: Buffer,
     cell: Buffer,
-    /// Which of them is read, and then written, next.
+    /// The index of the one that is read, and then replaced, next.
     at: usize,
 }
 
@@ -94,8 +93,8 @@ impl Single {
         }
     }
 
-    /// Reads `[step, input]` from the zero state and predicts at as many last steps as fill `out`,
-    /// `[step, output]`.
+    /// Reads `[step, input]` from the zero state on. The length of `out`, `[step, output]`, sets the
+    /// number of last steps to predict at.
     pub(super) fn predict(&mut self, inputs: &[f32], out: &mut [f32]) {
         let mut state = std::mem::take(&mut self.state);
         self.reset(&mut state);
@@ -103,7 +102,7 @@ impl Single {
         self.state = state;
     }
 
-    /// As [`Single::predict`], from where the state stands, and moves the state on.
+    /// As [`Single::predict`], from the given state on, which it advances.
     pub(super) fn advance(&mut self, state: &mut State, inputs: &[f32], out: &mut [f32]) {
         let Some(width) = self.layers.first().map(|layer| layer.plan.inputs) else { return };
         let quiet = inputs.len() / width - out.len() / self.outputs;
@@ -132,12 +131,12 @@ struct SingleLayer {
     width: usize,
     input: Columns,
     recurrent: Columns,
-    /// One number a padded gate unit, as the weights lie.
+    /// One number per padded gate unit, in the order of the weights.
     start: Buffer,
     input_gain: Buffer,
     recurrent_gain: Buffer,
-    norm_gain: Buffer,
-    norm_offset: Buffer,
+    state_gain: Buffer,
+    state_offset: Buffer,
     /// 1 for a unit, 0 for padding; as wide as the widest product.
     mask: Buffer,
     gates: Buffer,
@@ -146,12 +145,13 @@ struct SingleLayer {
     hidden: Buffer,
     cell: Buffer,
     squashed: Buffer,
+    scratch: Buffer,
     /// What the layer above reads: h, and with a residual link what was read itself.
     given: Buffer,
 }
 
 impl SingleLayer {
-    /// Of the half that reads from the beginning.
+    /// Of the forward direction.
     fn new(stage: &StackedLayerPlan) -> Option<Self> {
         let plan = stage.directions.first()?;
         let width = plan.units.next_multiple_of(BLOCK);
@@ -174,14 +174,15 @@ impl SingleLayer {
             start: zeros(gates),
             input_gain: zeros(0),
             recurrent_gain: zeros(0),
-            norm_gain: zeros(0),
-            norm_offset: zeros(0),
+            state_gain: zeros(0),
+            state_offset: zeros(0),
             mask,
             gates: zeros(gates),
             product: zeros(gates),
             hidden: zeros(width),
             cell: zeros(width),
             squashed: zeros(width),
+            scratch: zeros(width),
             given: zeros(width),
         })
     }
@@ -194,16 +195,16 @@ impl SingleLayer {
         spread(&gate_starts(plan, parameters), units, width, &mut self.start);
         spread(&input_gains(plan, parameters), units, width, &mut self.input_gain);
         spread(&parameters[plan.recurrent_gain.clone()], units, width, &mut self.recurrent_gain);
-        spread(&parameters[plan.norm_gain.clone()], units, width, &mut self.norm_gain);
-        spread(&parameters[plan.norm_offset.clone()], units, width, &mut self.norm_offset);
+        spread(&parameters[plan.state_gain.clone()], units, width, &mut self.state_gain);
+        spread(&parameters[plan.state_offset.clone()], units, width, &mut self.state_offset);
     }
 
     fn bytes(&self) -> usize {
         let buffers = [
             [&self.input.data, &self.recurrent.data, &self.start, &self.input_gain, &self.recurrent_gain],
-            [&self.norm_gain, &self.norm_offset, &self.mask, &self.gates, &self.product],
+            [&self.state_gain, &self.state_offset, &self.mask, &self.gates, &self.product],
         ];
-        let step = [&self.hidden, &self.cell, &self.squashed, &self.given];
+        let step = [&self.hidden, &self.cell, &self.squashed, &self.scratch, &self.given];
         buffers.as_flattened().iter().chain(&step).map(|buffer| buffer.bytes()).sum()
     }
 
@@ -212,32 +213,26 @@ impl SingleLayer {
         let (hidden, cell) = (&mut state.hidden[kept.clone()], &mut state.cell[kept]);
         state.at = (state.at + 1) % self.plan.dilation;
         self.feed(level, x, hidden);
-        let activation = self.plan.activation;
-        let (gates, out) = (&mut self.gates[..], &mut self.hidden[..]);
-        let units = self.plan.units;
-        let mask = &self.mask[..self.width];
-        let (gain, begin) = (&self.norm_gain[..], Begin::With(&self.norm_offset));
-        match (self.plan.cell, self.plan.layer_norm) {
-            (Cell::SimpleRnn, false) => level.run(simple_rnn::Forward { activation, from: gates, out }),
-            (Cell::SimpleRnn, true) => {
-                level.run(Normalise { values: gates, mask, count: units });
-                level.run(Scale { values: gates, gain, begin, out: &mut self.squashed });
-                level.run(simple_rnn::Forward { activation, from: &self.squashed, out });
-            }
-            (Cell::Gru, _) => level.run(gru::Forward { gates, before: hidden, out }),
-            (Cell::Lstm, false) => {
-                let (after, squashed) = (&mut self.cell[..], &mut self.squashed[..]);
-                level.run(lstm::Forward { gates, before: cell, cell: after, squashed, out });
-            }
-            (Cell::Lstm, true) => {
-                level.run(lstm::Update { gates, before: cell, cell: &mut self.cell });
-                let product = &mut self.product[..self.width];
-                product.copy_from_slice(&self.cell);
-                level.run(Normalise { values: product, mask, count: units });
-                level.run(Scale { values: product, gain, begin, out: &mut self.squashed });
-                level.run(lstm::Emit { gates, squashed: &mut self.squashed, out });
-            }
-        }
+        let norm = self.plan.norms_state().then(|| StateNorm {
+            gain: &self.state_gain,
+            offset: &self.state_offset,
+            over: Over::Units { units: self.plan.units, mask: &self.mask[..self.width] },
+        });
+        (self.plan.kernels.forward)(Step {
+            level,
+            activation: self.plan.activation,
+            gates: &mut self.gates,
+            before: hidden,
+            out: &mut self.hidden,
+            cell: CellState {
+                before: cell,
+                after: &mut self.cell,
+                squashed: &mut self.squashed,
+                normalised: &mut self.product[..self.width],
+            },
+            norm,
+            scratch: &mut self.scratch,
+        });
         hidden.copy_from_slice(&self.hidden);
         cell.copy_from_slice(&self.cell);
         self.given.copy_from_slice(&self.hidden);
@@ -252,7 +247,7 @@ impl SingleLayer {
         let by_state = self.plan.recurrent_rows().start / units * width;
         let hidden = &hidden[..units];
         if !self.plan.norms_products() {
-            // Columns of the input end before the GRU's m, which has only its bias to begin with.
+            // The input does not feed every row: the GRU's m starts from its bias.
             let fed = self.input.height;
             level.run(Combine {
                 columns: &self.input,
@@ -261,15 +256,19 @@ impl SingleLayer {
                 out: &mut self.gates[..fed],
             });
             self.gates[fed..].copy_from_slice(&self.start[fed..]);
-            let out = &mut self.gates[by_state..];
-            return level.run(Combine { columns: &self.recurrent, x: hidden, begin: Begin::Out, out });
+            if self.plan.reads_state() {
+                let out = &mut self.gates[by_state..];
+                level.run(Combine { columns: &self.recurrent, x: hidden, begin: Begin::Out, out });
+            }
+            return;
         }
         self.gates.copy_from_slice(&self.start);
         let parts = [
             (&self.input, x, self.plan.input_groups(), &self.input_gain, 0),
             (&self.recurrent, hidden, self.plan.recurrent_groups(), &self.recurrent_gain, by_state),
         ];
-        for (columns, x, groups, gain, first) in parts {
+        let products = if self.plan.reads_state() { 2 } else { 1 };
+        for (columns, x, groups, gain, first) in parts.into_iter().take(products) {
             let product = &mut self.product[..columns.height];
             level.run(Combine { columns, x, begin: Begin::Zero, out: product });
             for group in groups {
@@ -285,12 +284,13 @@ impl SingleLayer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reference::{network, numbers};
+    use super::super::testing::{network, numbers};
     use super::*;
+    use gatecast_core::order::Cell;
 
     #[test]
     fn going_on_from_a_state_equals_reading_all_at_once() {
-        for cell in [Cell::SimpleRnn, Cell::Lstm, Cell::Gru] {
+        for cell in Cell::ALL {
             let mut network = network(cell, true, 2, &[5, 18, 18], 3);
             (network.layers[1].dilation, network.layers[2].dilation) = (2, 3);
             network.layers[2].residual = true;

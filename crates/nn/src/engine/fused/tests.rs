@@ -3,13 +3,12 @@
 use proptest::prelude::*;
 
 use super::engine::Fused;
-use super::reference::{close, gradient, loss, network, numbers, predict};
 use super::simd::Level;
+use super::testing::{close, gradient, loss, network, numbers};
 use crate::engine::{Batch, DropoutKey, Engine, EngineError, Inputs, Objective, Steps};
 use crate::network::{Layer, Network, Role};
+use crate::reference;
 use gatecast_core::order::{Activation, Cell, Loss, Output};
-
-const CELLS: [Cell; 3] = [Cell::SimpleRnn, Cell::Lstm, Cell::Gru];
 
 /// Weights of a size as after initialising, so that no gate is stuck; gains about 1.
 fn parameters(network: &Network, seed: u64) -> Vec<f32> {
@@ -51,11 +50,11 @@ fn rate() -> impl Strategy<Value = f32> {
 /// Layers of any cells with any options; the residual links where they fit.
 fn layers(units: std::ops::Range<usize>, count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Layer>> {
     let activation = prop_oneof![2 => Just(Activation::Tanh), 1 => Just(Activation::Relu), 1 => Just(Activation::Sigmoid), 1 => Just(Activation::Linear)];
-    let cell = prop_oneof![Just(Cell::SimpleRnn), Just(Cell::Lstm), Just(Cell::Gru)];
+    let cell = prop::sample::select(&Cell::ALL[..]);
     let dilation = prop_oneof![2 => Just(1_usize), 1 => 2_usize..5];
     let layer = (cell, any::<bool>(), units, activation, rate(), rate(), prop::bool::weighted(0.2), dilation).prop_map(
         |(cell, layer_norm, units, activation, dropout, recurrent_dropout, bidirectional, dilation)| Layer {
-            activation: if cell == Cell::SimpleRnn { activation } else { Activation::Tanh },
+            activation: if cell.spec().activation { activation } else { Activation::Tanh },
             dropout,
             recurrent_dropout,
             bidirectional,
@@ -128,7 +127,7 @@ proptest! {
         let values = numbers(seed + 1, batch * steps * inputs);
         let wanted = if last { Steps::Last } else { Steps::Trained };
         let true_to = |parameters: &[f64]| {
-            let all = values.chunks(steps * inputs).map(|row| predict(&network, parameters, &wide(row), None));
+            let all = values.chunks(steps * inputs).map(|row| reference::forward(&network, parameters, &wide(row), 1, steps));
             all.flat_map(|all| if last { all[all.len() - outputs..].to_vec() } else { all }).collect::<Vec<f64>>()
         };
         let want = true_to(&wide(&parameters));
@@ -150,7 +149,7 @@ proptest! {
 /// One engine, used over and over with other sizes: nothing of one call is left in the next.
 #[test]
 fn scratch_memory_leaves_no_trace() {
-    for cell in CELLS {
+    for cell in Cell::ALL {
         for layer_norm in [false, true] {
             let network = network(cell, layer_norm, 2, &[6, 9], 3);
             let parameters = parameters(&network, 1);
@@ -177,7 +176,7 @@ fn scratch_memory_leaves_no_trace() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
-    for cell in CELLS {
+    for cell in Cell::ALL {
         let mut network = network(cell, cell == Cell::Gru, 1, &[20, 20], 10);
         for layer in &mut network.layers {
             (layer.dropout, layer.recurrent_dropout) = (0.2, 0.3);
@@ -202,10 +201,10 @@ fn any_number_of_threads_gives_the_same_bytes() {
     }
 }
 
-/// A weight or an input that is not a number must not look like a fine result.
+/// A weight or an input that is NaN or infinite must not give a finite loss.
 #[test]
-fn what_is_not_finite_shows_in_the_loss() {
-    for cell in CELLS {
+fn numbers_that_are_not_finite_reach_the_loss() {
+    for cell in Cell::ALL {
         for layer_norm in [false, true] {
             let network = network(cell, layer_norm, 1, &[5], 2);
             let clean = parameters(&network, 4);
@@ -245,9 +244,9 @@ fn sizes_that_do_not_fit_are_refused() {
     assert!(engine.predict(&parameters, huge, Steps::Last, &mut Vec::new()).is_err());
 }
 
-/// A server keeps many engines: what one holds after a large forecast must be told and given back.
+/// A server keeps many engines, so it must know and free what one holds after a large forecast.
 #[test]
-fn scratch_memory_is_counted_and_given_back() {
+fn scratch_memory_is_counted_and_freed() {
     let network = Network::stack(Cell::Lstm, false, 1, &[32, 32], 1, Output::LastStep);
     let parameters = parameters(&network, 1);
     let (batch, steps) = (64, 50);
@@ -265,7 +264,7 @@ fn scratch_memory_is_counted_and_given_back() {
     let held = engine.scratch_bytes();
     assert!(held > activations && held < 2 * activations, "{held} bytes for {activations} of activations");
     engine.shrink();
-    // What is left are the packed parameters, and a copy to tell whether they are the same.
+    // What is left: the packed parameters, and a copy to compare the next ones with.
     let kept = engine.scratch_bytes() - idle;
     assert!(kept < 4 * size_of_val(&parameters[..]), "{kept} bytes are kept of {}", parameters.len());
     assert_eq!(forecast(&mut engine), first, "the numbers do not depend on it");

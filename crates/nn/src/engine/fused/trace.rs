@@ -1,7 +1,5 @@
-//! What a layer leaves behind on the way forward for the way back. All blocks are `[row, lane]`;
-//! one trace serves shard after shard and call after call without asking for memory again.
-
-use gatecast_core::order::Cell;
+//! What the forward pass of a layer keeps for the backward pass. All blocks are `[row, lane]`. One
+//! trace serves shard after shard and call after call without allocating again.
 
 use super::layout::Buffer;
 use super::plan::LayerPlan;
@@ -10,31 +8,31 @@ use super::plan::LayerPlan;
 pub(super) struct Trace {
     /// `[step, gate row]`: pre-activations, then activations, then gradients.
     pub gates: Buffer,
-    /// h, `[dilation + step, unit]`: the states before the first steps stand first.
+    /// h, `[dilation + step, unit]`: first the zero states before the first step.
     pub states: Buffer,
     /// The gradient by h, `[step, unit]`; sized by the backward pass alone.
     pub d_states: Buffer,
-    /// LSTM: c, laid out as the states.
+    /// c, laid out as the states.
     pub cells: Buffer,
-    /// LSTM: tanh of the (normalised) cell, `[step, unit]`.
+    /// tanh of the (normalised) cell state, `[step, unit]`.
     pub squashed: Buffer,
-    /// LSTM: the gradient by c, as many steps as c is carried over at once: `[dilation, unit]`.
+    /// The gradient by c, as many steps as c is carried over at once: `[dilation, unit]`.
     pub d_cell: Buffer,
     /// x̂ of the input's and the recurrent product and 1 / √(variance + ε) by group.
     pub input_hat: Buffer,
     pub input_inverse: Buffer,
     pub recurrent_hat: Buffer,
     pub recurrent_inverse: Buffer,
-    /// LSTM with layer norm: x̂ of the cell.
+    /// x̂ of the cell state.
     pub cell_hat: Buffer,
-    /// Of the cell's or the simple RNN's norm.
+    /// 1 / √(variance + ε) of the norm within a step.
     pub norm_inverse: Buffer,
     /// Gradients by gains and offsets before they are added up over lanes, `[row, lane]`.
     pub input_gain_sums: Buffer,
     pub recurrent_gain_sums: Buffer,
     pub norm_gain_sums: Buffer,
     pub norm_offset_sums: Buffer,
-    /// With recurrent dropout: the state's mask, `[unit]`, and what of the state the recurrent
+    /// With recurrent dropout: the state's mask, `[unit]`, and the masked state that the recurrent
     /// products read, `[step, unit]`.
     pub state_mask: Buffer,
     pub fed: Buffer,
@@ -43,13 +41,13 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// Makes room for a sequence. What the buffers hold is left as it was.
+    /// Sets the lengths for a sequence. The contents are unspecified.
     pub(super) fn resize(&mut self, plan: &LayerPlan, steps: usize, lanes: usize) {
         let block = plan.units * lanes;
         self.gates.resize(steps * plan.gate_rows() * lanes);
         self.states.resize((plan.dilation + steps) * block);
         self.scratch.resize(block);
-        if plan.cell == Cell::Lstm {
+        if plan.spec.cell_state {
             self.cells.resize((plan.dilation + steps) * block);
             self.squashed.resize(steps * block);
             self.d_cell.resize(plan.dilation * block);
@@ -62,11 +60,11 @@ impl Trace {
             self.recurrent_inverse.resize(steps * plan.recurrent_groups().len() * lanes);
             self.input_gain_sums.resize(input);
             self.recurrent_gain_sums.resize(recurrent);
-            if plan.cell == Cell::Lstm {
+        }
+        if plan.norms_state() {
+            if plan.spec.cell_state {
                 self.cell_hat.resize(steps * block);
             }
-        }
-        if plan.layer_norm {
             self.norm_inverse.resize(steps * lanes);
             self.norm_gain_sums.resize(block);
             self.norm_offset_sums.resize(block);
@@ -96,7 +94,7 @@ impl Trace {
         self.scratch.bytes() + buffers.as_flattened().iter().map(|buffer| buffer.bytes()).sum::<usize>()
     }
 
-    /// What is added to over the steps begins at zero.
+    /// Sets the sums over the steps to zero.
     pub(super) fn clear_sums(&mut self) {
         for buffer in [
             &mut self.d_cell,

@@ -9,9 +9,9 @@ pub(super) struct LayerWeights {
     pub input: Packed,
     pub recurrent: Packed,
     /// For the gradient by the input and by the state before.
-    pub input_turned: Packed,
-    pub recurrent_turned: Packed,
-    /// What each gate row begins with: its biases, added up.
+    pub input_transposed: Packed,
+    pub recurrent_transposed: Packed,
+    /// The value that each gate row starts from: the sum of its biases.
     pub start: Vec<f32>,
     /// Gains of the input's norm in the order of the gate rows.
     pub input_gain: Vec<f32>,
@@ -30,21 +30,21 @@ impl LayerWeights {
         self.input.pack(level, input);
         self.recurrent.pack(level, recurrent);
         if training {
-            self.input_turned.pack_turned(level, input);
-            self.recurrent_turned.pack_turned(level, recurrent);
+            self.input_transposed.pack_transposed(level, input);
+            self.recurrent_transposed.pack_transposed(level, recurrent);
         }
         self.start = gate_starts(plan, parameters);
         self.input_gain = input_gains(plan, parameters);
     }
 
     fn bytes(&self) -> usize {
-        let packed = [&self.input, &self.recurrent, &self.input_turned, &self.recurrent_turned];
+        let packed = [&self.input, &self.recurrent, &self.input_transposed, &self.recurrent_transposed];
         let vectors = (self.start.capacity() + self.input_gain.capacity()) * size_of::<f32>();
         packed.into_iter().map(Packed::bytes).sum::<usize>() + vectors
     }
 }
 
-/// What each gate row begins with: its biases, added up.
+/// The value that each gate row starts from: the sum of its biases.
 pub(super) fn gate_starts(plan: &LayerPlan, parameters: &[f32]) -> Vec<f32> {
     let mut starts = vec![0.0; plan.gate_rows()];
     let bias = &parameters[plan.bias.clone()];
@@ -56,7 +56,7 @@ pub(super) fn gate_starts(plan: &LayerPlan, parameters: &[f32]) -> Vec<f32> {
     starts
 }
 
-/// Gains of the input's norm in the order of the gate rows; none where there is no such norm.
+/// Gains of the input's norm in the order of the gate rows; empty without such a norm.
 pub(super) fn input_gains(plan: &LayerPlan, parameters: &[f32]) -> Vec<f32> {
     let mut gains = parameters[plan.input_gain.clone()].to_vec();
     let turn = plan.rotate().min(gains.len());
@@ -67,16 +67,16 @@ pub(super) fn input_gains(plan: &LayerPlan, parameters: &[f32]) -> Vec<f32> {
 /// Every layer's, and the head's.
 #[derive(Debug, Default)]
 pub(super) struct Weights {
-    /// By layer and half.
+    /// By layer and direction.
     pub layers: Vec<Vec<LayerWeights>>,
     pub head: Packed,
-    pub head_turned: Packed,
+    pub head_transposed: Packed,
     packed: Kept,
     transposed: bool,
 }
 
 impl Weights {
-    /// Takes up parameters, if they are new; the turned ones only for training.
+    /// Packs parameters, if they are new; the transposed kernels only for training.
     pub(super) fn pack(&mut self, level: Level, plan: &Plan, parameters: &[f32], training: bool) {
         if self.packed.holds(parameters) && (self.transposed || !training) {
             return;
@@ -94,21 +94,20 @@ impl Weights {
         let head = Matrix { data, rows: plan.head.outputs, columns: plan.head.units, rotate: 0 };
         self.head.pack(level, head);
         if training {
-            self.head_turned.pack_turned(level, head);
+            self.head_transposed.pack_transposed(level, head);
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
         let layers = self.layers.iter().flatten().map(LayerWeights::bytes).sum::<usize>();
-        layers + self.head.bytes() + self.head_turned.bytes() + self.packed.bytes()
+        layers + self.head.bytes() + self.head_transposed.bytes() + self.packed.bytes()
     }
 }
 
-/// The parameters something was last made of.
+/// A copy of the parameters that were packed last.
 ///
-/// An engine is handed the parameters with every call and keeps none; comparing them is far
-/// cheaper than packing them again, which a forecast or a pass over the validation set would
-/// otherwise do for every batch.
+/// The engine gets the parameters with every call. Comparing them is far cheaper than packing them
+/// again, which a forecast or a pass over the validation set would otherwise do for every batch.
 #[derive(Debug, Default)]
 pub(super) struct Kept(Vec<f32>);
 
@@ -131,5 +130,5 @@ impl Kept {
     }
 }
 
-/// Numbers compared before asking whether one differed.
+/// Numbers compared before the loop checks for a difference.
 const RUN: usize = 1024;

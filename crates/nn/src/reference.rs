@@ -1,5 +1,6 @@
-//! The networks once more, as plain loops in double precision, straight from the equations of
-//! `docs/models.md`: what every engine is held against.
+//! The networks as plain loops in double precision, straight from the equations of
+//! `docs/models.md`. Every engine is tested against them. The tests of other crates include this file
+//! by its path.
 
 use gatecast_core::order::{Activation, Cell, Output};
 use gatecast_nn::dropout::{Dropped, Place, mask};
@@ -28,11 +29,11 @@ pub(crate) fn forward_dropping(
     for (series, values) in inputs.chunks(steps * width).take(batch).enumerate() {
         let mut rows: Vec<Vec<f64>> = values.chunks(width).map(<[f64]>::to_vec).collect();
         for (place, layer) in network.layers.iter().enumerate() {
-            let half =
-                |backwards| Half { layout: &layout, parameters, place, backwards, series, draw }.run(layer, &rows);
-            let mut states = half(false);
+            let run =
+                |backwards| Direction { layout: &layout, parameters, place, backwards, series, draw }.run(layer, &rows);
+            let mut states = run(false);
             if layer.bidirectional {
-                states = states.into_iter().zip(half(true)).map(|(ahead, back)| [ahead, back].concat()).collect();
+                states = states.into_iter().zip(run(true)).map(|(ahead, back)| [ahead, back].concat()).collect();
             }
             if layer.residual {
                 states = states.iter().zip(&rows).map(|(state, row)| add(state, row)).collect();
@@ -54,13 +55,25 @@ pub(crate) fn forward_dropping(
     predictions
 }
 
+/// A variable; empty if the network has none of that name.
 fn read<'a>(layout: &[Parameter], parameters: &'a [f64], name: &str) -> &'a [f64] {
-    let parameter = layout.iter().find(|parameter| parameter.name == name).unwrap_or_else(|| panic!("no {name}"));
-    &parameters[parameter.range()]
+    layout.iter().find(|parameter| parameter.name == name).map_or(&[], |parameter| &parameters[parameter.range()])
+}
+
+/// The variables of one direction of a layer; empty where the cell has none.
+struct Variables<'a> {
+    kernel: &'a [f64],
+    recurrent: &'a [f64],
+    bias: &'a [f64],
+    input_gain: &'a [f64],
+    recurrent_gain: &'a [f64],
+    /// Of the norm of the simple RNN's pre-activation or the LSTM's cell state.
+    gain: &'a [f64],
+    offset: &'a [f64],
 }
 
 /// One series in one direction of one layer.
-struct Half<'a> {
+struct Direction<'a> {
     layout: &'a [Parameter],
     parameters: &'a [f64],
     place: usize,
@@ -69,10 +82,20 @@ struct Half<'a> {
     draw: Option<DropoutKey>,
 }
 
-impl Half<'_> {
-    fn get(&self, name: &str) -> &[f64] {
+impl<'a> Direction<'a> {
+    fn variables(&self, layer: &Layer) -> Variables<'a> {
         let way = if self.backwards { "reverse." } else { "" };
-        read(self.layout, self.parameters, &format!("recurrent.{}.{way}{name}", self.place))
+        let get = |name: &str| read(self.layout, self.parameters, &format!("recurrent.{}.{way}{name}", self.place));
+        let own = if layer.cell == Cell::SimpleRnn { "norm" } else { "cell_norm" };
+        Variables {
+            kernel: get("kernel"),
+            recurrent: get("recurrent_kernel"),
+            bias: get("bias"),
+            input_gain: get("input_norm.gain"),
+            recurrent_gain: get("recurrent_norm.gain"),
+            gain: get(&format!("{own}.gain")),
+            offset: get(&format!("{own}.offset")),
+        }
     }
 
     fn mask(&self, dropped: Dropped, rate: f32, count: usize) -> Vec<f64> {
@@ -86,6 +109,7 @@ impl Half<'_> {
 
     fn run(&self, layer: &Layer, rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
         let (steps, width) = (rows.len(), rows[0].len());
+        let variables = self.variables(layer);
         let kept = self.mask(Dropped::Inputs, layer.dropout, steps * width);
         let seen = self.mask(Dropped::State, layer.recurrent_dropout, layer.units);
         let nothing = vec![0.0; layer.units];
@@ -97,23 +121,25 @@ impl Half<'_> {
             let before = turn.checked_sub(layer.dilation).map(at);
             let h = before.map_or(&nothing, |before| &states[before]).clone();
             let c = before.map_or(&nothing, |before| &cells[before]).clone();
-            let (h, c) = self.step(layer, &x, &h, &scale(&h, &seen), &c);
+            let (h, c) = variables.step(layer, &x, &h, &scale(&h, &seen), &c);
             states[at(turn)] = h;
             cells[at(turn)] = c;
         }
         states
     }
+}
 
-    /// The state and the LSTM's cell state after reading x; `seen` is what of h the products see.
+impl Variables<'_> {
+    /// The state and the LSTM's cell state after reading x; `seen` is what of h the recurrent
+    /// products read.
     fn step(&self, layer: &Layer, x: &[f64], h: &[f64], seen: &[f64], c: &[f64]) -> (Vec<f64>, Vec<f64>) {
-        let units = layer.units;
-        let bias = self.get("bias");
-        let (wx, uh) = (product(self.get("kernel"), x), product(self.get("recurrent_kernel"), seen));
+        let (units, norm) = (layer.units, layer.layer_norm);
+        let (wx, uh, bias) = (product(self.kernel, x), product(self.recurrent, seen), self.bias);
         match layer.cell {
             Cell::SimpleRnn => {
                 let mut sum = add(&add(&wx, &uh), bias);
-                if layer.layer_norm {
-                    sum = add(&scale(&normalise(&sum), self.get("norm.gain")), self.get("norm.offset"));
+                if norm {
+                    sum = add(&scale(&normalise(&sum), self.gain), self.offset);
                 }
                 let state = sum.iter().map(|&x| match layer.activation {
                     Activation::Tanh => x.tanh(),
@@ -124,9 +150,9 @@ impl Half<'_> {
                 (state.collect(), c.to_vec())
             }
             Cell::Lstm => {
-                let gates = if layer.layer_norm {
-                    let input = scale(&normalise(&wx), self.get("input_norm.gain"));
-                    add(&add(&input, &scale(&normalise(&uh), self.get("recurrent_norm.gain"))), bias)
+                let gates = if norm {
+                    let input = scale(&normalise(&wx), self.input_gain);
+                    add(&add(&input, &scale(&normalise(&uh), self.recurrent_gain)), bias)
                 } else {
                     add(&add(&wx, &uh), bias)
                 };
@@ -135,29 +161,34 @@ impl Half<'_> {
                     f * c[j] + i * gates[2 * units + j].tanh()
                 };
                 let c: Vec<f64> = (0..units).map(next).collect();
-                let told = if layer.layer_norm {
-                    add(&scale(&normalise(&c), self.get("cell_norm.gain")), self.get("cell_norm.offset"))
-                } else {
-                    c.clone()
-                };
+                let told = if norm { add(&scale(&normalise(&c), self.gain), self.offset) } else { c.clone() };
                 ((0..units).map(|j| sigmoid(gates[3 * units + j]) * told[j].tanh()).collect(), c)
             }
             Cell::Gru => {
                 let (input_bias, recurrent_bias) = bias.split_at(3 * units);
-                let norm = |sum: &[f64], gain: &str| {
-                    if !layer.layer_norm {
-                        return sum.to_vec();
-                    }
-                    let (gates, candidate) = sum.split_at(2 * units);
-                    scale(&[normalise(gates), normalise(candidate)].concat(), self.get(gain))
+                let norm = |sum: Vec<f64>, gain: &[f64]| match norm {
+                    true => scale(&[normalise(&sum[..2 * units]), normalise(&sum[2 * units..])].concat(), gain),
+                    false => sum,
                 };
-                let input = add(&norm(&wx, "input_norm.gain"), input_bias);
-                let state = add(&norm(&uh, "recurrent_norm.gain"), recurrent_bias);
+                let input = add(&norm(wx, self.input_gain), input_bias);
+                let state = add(&norm(uh, self.recurrent_gain), recurrent_bias);
                 let next = |j: usize| {
                     let r = sigmoid(input[j] + state[j]);
                     let z = sigmoid(input[units + j] + state[units + j]);
                     let n = (input[2 * units + j] + r * state[2 * units + j]).tanh();
                     z * h[j] + (1.0 - z) * n
+                };
+                ((0..units).map(next).collect(), c.to_vec())
+            }
+            Cell::MinGru => {
+                let products = match norm {
+                    true => scale(&[normalise(&wx[..units]), normalise(&wx[units..])].concat(), self.input_gain),
+                    false => wx,
+                };
+                let input = add(&products, bias);
+                let next = |j: usize| {
+                    let z = sigmoid(input[j]);
+                    (1.0 - z) * h[j] + z * input[units + j]
                 };
                 ((0..units).map(next).collect(), c.to_vec())
             }

@@ -1,18 +1,42 @@
 //! The GRU's element-wise part, in the `reset_after` form.
 //!
-//! Inside the gates lie n, r, z, m, a block each: m = U_n h₋₁ + b′ is the recurrent part of the
-//! candidate, kept apart because r multiplies it. So the rows the input feeds (n, r, z) and those
-//! the state feeds (r, z, m) are both in one piece. r, z = σ; n = tanh(n + r ⊙ m);
+//! The engine's order of the gates is n, r, z, m, a block each: m = U_n h₋₁ + b′ is the recurrent part
+//! of the candidate, separate because r multiplies it. So the rows that the input feeds (n, r, z) and
+//! those that the state feeds (r, z, m) are each contiguous. r, z = σ; n = tanh(n + r ⊙ m);
 //! h = z ⊙ h₋₁ + (1 − z) ⊙ n.
 
-use super::math::{sigmoid, tanh};
-use super::simd::{Kernel, Simd};
+use super::super::math::{sigmoid, tanh};
+use super::super::simd::{Kernel, Simd};
+use super::{CellKernels, GateLayout, Group, Step, StepBack};
+
+pub(super) const KERNELS: CellKernels = CellKernels {
+    gates: GateLayout {
+        blocks: 4,
+        input: 3,
+        recurrent: 1..4,
+        // n, r, z inside; r, z, n in the parameters.
+        rotate: 2,
+        // n by itself, r and z together; then r and z together, m by itself.
+        input_norms: &[Group { first: 0, count: 1 }, Group { first: 1, count: 2 }],
+        recurrent_norms: &[Group { first: 0, count: 2 }, Group { first: 2, count: 1 }],
+    },
+    forward,
+    backward,
+};
+
+fn forward(Step { level, gates, before, out, .. }: Step<'_>) {
+    level.run(Forward { gates, before, out });
+}
+
+fn backward(StepBack { level, gates, before, d_out, d_before, .. }: StepBack<'_>) {
+    level.run(Backward { gates, before, d_out, d_before });
+}
 
 /// Activates n, r and z in place (m stays as it is) and computes h.
-pub(super) struct Forward<'a> {
-    pub gates: &'a mut [f32],
-    pub before: &'a [f32],
-    pub out: &'a mut [f32],
+struct Forward<'a> {
+    gates: &'a mut [f32],
+    before: &'a [f32],
+    out: &'a mut [f32],
 }
 
 impl Kernel for Forward<'_> {
@@ -38,12 +62,12 @@ impl Kernel for Forward<'_> {
 }
 
 /// Turns the gates into the gradients by their pre-activations (m's by m).
-pub(super) struct Backward<'a> {
-    pub gates: &'a mut [f32],
-    pub before: &'a [f32],
-    pub d_out: &'a [f32],
+struct Backward<'a> {
+    gates: &'a mut [f32],
+    before: &'a [f32],
+    d_out: &'a [f32],
     /// Gets z ⊙ `d_out` added: the part of the gradient by h₋₁ that takes no product.
-    pub d_before: Option<&'a mut [f32]>,
+    d_before: Option<&'a mut [f32]>,
 }
 
 impl Kernel for Backward<'_> {

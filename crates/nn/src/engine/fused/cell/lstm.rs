@@ -1,19 +1,53 @@
 //! The LSTM's element-wise part: everything but the products and the layer norms.
 //!
-//! Gates lie i, f, g, o, a block of `n` numbers each (units × lanes, or the padded units of a
-//! single series: nothing here minds which). i, f, o = σ, g = tanh; c = f ⊙ c₋₁ + i ⊙ g;
+//! The order of the gates is i, f, g, o, a block of `n` numbers each. i, f, o = σ, g = tanh; c = f ⊙ c₋₁ + i ⊙ g;
 //! s = tanh(c), or tanh of the normalised cell; h = o ⊙ s.
 
-use super::math::{sigmoid, tanh};
-use super::simd::{Kernel, Simd};
+use super::super::math::{sigmoid, tanh};
+use super::super::simd::{Kernel, Simd};
+use super::{CellKernels, CellState, CellStateBack, GateLayout, Group, Step, StepBack};
+
+pub(super) const KERNELS: CellKernels = CellKernels {
+    gates: GateLayout {
+        blocks: 4,
+        input: 4,
+        recurrent: 0..4,
+        rotate: 0,
+        input_norms: &[Group { first: 0, count: 4 }],
+        recurrent_norms: &[Group { first: 0, count: 4 }],
+    },
+    forward,
+    backward,
+};
+
+fn forward(Step { level, gates, out, cell, norm, .. }: Step<'_>) {
+    let CellState { before, after, squashed, normalised } = cell;
+    let Some(norm) = norm else {
+        return level.run(Forward { gates, before, cell: after, squashed, out });
+    };
+    level.run(Update { gates, before, cell: after });
+    normalised.copy_from_slice(after);
+    norm.apply(level, normalised, squashed);
+    level.run(Emit { gates, squashed, out });
+}
+
+fn backward(StepBack { level, gates, d_out, cell, norm, scratch, .. }: StepBack<'_>) {
+    let CellStateBack { before, squashed, normalised, d: d_cell } = cell;
+    let Some(norm) = norm else {
+        return level.run(Backward { gates, before, squashed, d_out, d_cell });
+    };
+    level.run(EmitBackward { gates, squashed, d_out, d_normalised: scratch });
+    norm.apply(level, normalised, scratch);
+    level.run(UpdateBackward { gates, before, through_norm: normalised, d_cell });
+}
 
 /// Activates the gates in place, and computes c, s and h.
-pub(super) struct Forward<'a> {
-    pub gates: &'a mut [f32],
-    pub before: &'a [f32],
-    pub cell: &'a mut [f32],
-    pub squashed: &'a mut [f32],
-    pub out: &'a mut [f32],
+struct Forward<'a> {
+    gates: &'a mut [f32],
+    before: &'a [f32],
+    cell: &'a mut [f32],
+    squashed: &'a mut [f32],
+    out: &'a mut [f32],
 }
 
 impl Kernel for Forward<'_> {
@@ -28,10 +62,10 @@ impl Kernel for Forward<'_> {
 }
 
 /// Activates i, f and g in place and computes c: the first half, where c is normalised.
-pub(super) struct Update<'a> {
-    pub gates: &'a mut [f32],
-    pub before: &'a [f32],
-    pub cell: &'a mut [f32],
+struct Update<'a> {
+    gates: &'a mut [f32],
+    before: &'a [f32],
+    cell: &'a mut [f32],
 }
 
 impl Kernel for Update<'_> {
@@ -44,10 +78,10 @@ impl Kernel for Update<'_> {
 }
 
 /// The second half: `squashed` holds the normalised c and gets its tanh; o, and h from both.
-pub(super) struct Emit<'a> {
-    pub gates: &'a mut [f32],
-    pub squashed: &'a mut [f32],
-    pub out: &'a mut [f32],
+struct Emit<'a> {
+    gates: &'a mut [f32],
+    squashed: &'a mut [f32],
+    out: &'a mut [f32],
 }
 
 impl Kernel for Emit<'_> {
@@ -59,8 +93,8 @@ impl Kernel for Emit<'_> {
     }
 }
 
-// A loop a function, not one loop for all: a vector's way through σ or tanh is long, and the
-// processor looks only so many instructions ahead for another to work on meanwhile.
+// One loop per function, not one loop for all: σ and tanh are long chains of dependent instructions,
+// and the processor overlaps only neighbours within its reorder window.
 #[inline(always)]
 fn update<S: Simd>(simd: S, gates: &mut [f32], before: &[f32], cell: &mut [f32]) {
     let n = cell.len();
@@ -90,14 +124,14 @@ fn emit<S: Simd>(simd: S, gates: &mut [f32], squashed: &mut [f32], out: &mut [f3
 
 /// Turns the activated gates into the gradients by their pre-activations, and moves the gradient
 /// by c one step back.
-pub(super) struct Backward<'a> {
-    pub gates: &'a mut [f32],
-    pub before: &'a [f32],
-    pub squashed: &'a [f32],
+struct Backward<'a> {
+    gates: &'a mut [f32],
+    before: &'a [f32],
+    squashed: &'a [f32],
     /// The whole gradient by h.
-    pub d_out: &'a [f32],
+    d_out: &'a [f32],
     /// In: by c, from later steps. Out: by c₋₁.
-    pub d_cell: &'a mut [f32],
+    d_cell: &'a mut [f32],
 }
 
 impl Kernel for Backward<'_> {
@@ -117,11 +151,11 @@ impl Kernel for Backward<'_> {
 
 /// The second half's gradient: by o's pre-activation in its place, by the normalised c in
 /// `d_normalised`.
-pub(super) struct EmitBackward<'a> {
-    pub gates: &'a mut [f32],
-    pub squashed: &'a [f32],
-    pub d_out: &'a [f32],
-    pub d_normalised: &'a mut [f32],
+struct EmitBackward<'a> {
+    gates: &'a mut [f32],
+    squashed: &'a [f32],
+    d_out: &'a [f32],
+    d_normalised: &'a mut [f32],
 }
 
 impl Kernel for EmitBackward<'_> {
@@ -138,11 +172,11 @@ impl Kernel for EmitBackward<'_> {
 }
 
 /// The first half's: as [`Backward`], with the part of c's gradient that came through its norm.
-pub(super) struct UpdateBackward<'a> {
-    pub gates: &'a mut [f32],
-    pub before: &'a [f32],
-    pub through_norm: &'a [f32],
-    pub d_cell: &'a mut [f32],
+struct UpdateBackward<'a> {
+    gates: &'a mut [f32],
+    before: &'a [f32],
+    through_norm: &'a [f32],
+    d_cell: &'a mut [f32],
 }
 
 impl Kernel for UpdateBackward<'_> {
@@ -175,7 +209,7 @@ fn emit_backward<S: Simd>(
     simd.mul(simd.mul(d, o), simd.neg_mul_add(s, s, simd.splat(1.0)))
 }
 
-/// i, f and g become the gradients by their pre-activations; answers the gradient by c₋₁.
+/// Replaces i, f and g with the gradients by their pre-activations; returns the gradient by c₋₁.
 #[inline(always)]
 fn update_backward<S: Simd>(
     simd: S,

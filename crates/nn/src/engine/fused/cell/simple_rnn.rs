@@ -1,14 +1,38 @@
 //! The simple RNN's element-wise part: h = activation of the pre-activation, normalised or not.
 
-use super::math::{sigmoid, tanh};
-use super::simd::{Kernel, Simd};
 use gatecast_core::order::Activation;
 
+use super::super::math::{sigmoid, tanh};
+use super::super::simd::{Kernel, Simd};
+use super::{CellKernels, GateLayout, Step, StepBack};
+
+pub(super) const KERNELS: CellKernels = CellKernels {
+    gates: GateLayout { blocks: 1, input: 1, recurrent: 0..1, rotate: 0, input_norms: &[], recurrent_norms: &[] },
+    forward,
+    backward,
+};
+
+fn forward(Step { level, activation, gates, out, norm, scratch, .. }: Step<'_>) {
+    let Some(norm) = norm else {
+        return level.run(Forward { activation, from: gates, out });
+    };
+    norm.apply(level, gates, scratch);
+    level.run(Forward { activation, from: scratch, out });
+}
+
+fn backward(StepBack { level, activation, gates, out, d_out, norm, scratch, .. }: StepBack<'_>) {
+    let Some(norm) = norm else {
+        return level.run(Backward { activation, out, d_out, d: gates });
+    };
+    level.run(Backward { activation, out, d_out, d: scratch });
+    norm.apply(level, gates, scratch);
+}
+
 /// h = activation(from).
-pub(super) struct Forward<'a> {
-    pub activation: Activation,
-    pub from: &'a [f32],
-    pub out: &'a mut [f32],
+struct Forward<'a> {
+    activation: Activation,
+    from: &'a [f32],
+    out: &'a mut [f32],
 }
 
 impl Kernel for Forward<'_> {
@@ -29,12 +53,13 @@ impl Kernel for Forward<'_> {
     }
 }
 
-/// The gradient by what the activation was taken of; every one's slope is told by h alone.
-pub(super) struct Backward<'a> {
-    pub activation: Activation,
-    pub out: &'a [f32],
-    pub d_out: &'a [f32],
-    pub d: &'a mut [f32],
+/// The gradient by the argument of the activation. The slope of each activation follows from h
+/// alone.
+struct Backward<'a> {
+    activation: Activation,
+    out: &'a [f32],
+    d_out: &'a [f32],
+    d: &'a mut [f32],
 }
 
 impl Kernel for Backward<'_> {
@@ -48,7 +73,7 @@ impl Kernel for Backward<'_> {
             let slope = match self.activation {
                 Activation::Tanh => simd.neg_mul_add(h, h, one),
                 Activation::Sigmoid => simd.neg_mul_add(h, h, h),
-                // 1 above 0; in between for what is too small to be told from it (under 3e-39).
+                // 1 above 0, 0 at 0; a value in between for h under 3e-39.
                 Activation::Relu => simd.min(one, simd.mul(h, simd.splat(f32::MAX))),
                 Activation::Linear => one,
             };
