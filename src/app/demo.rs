@@ -6,7 +6,7 @@ use crate::http::AppState;
 use crate::service::{keep_dataset, order_job};
 use gatecast_core::dataset::Format;
 use gatecast_core::ids::{DatasetId, JobId};
-use gatecast_core::order::TrainSpec;
+use gatecast_core::kinds::{JobRequest, TrainRequest};
 use gatecast_data::{Encoding, UploadOptions, ingest};
 
 /// Boardings on Chicago's buses and trains by day; `assets/samples/README.md` names the source.
@@ -37,12 +37,12 @@ async fn fill(app: &AppState) -> Result<Option<(DatasetId, JobId)>, Fault> {
     let read = move || ingest(SAMPLE, Encoding::Identity, &options, &scratch);
     let ingested = app.tasks.spawn_blocking(read).await??;
     let dataset = keep_dataset(&app.store, &app.blobs, NAME.to_owned(), ingested).await?.id;
-    let job = order_job(&app.store, order(dataset)?.into()).await?;
+    let job = order_job(&app.store, JobRequest::Train(Box::new(order(dataset)?))).await?;
     Ok(Some((dataset, job.id)))
 }
 
 /// One week ahead from eight weeks, as `curl` would order it.
-fn order(dataset: DatasetId) -> Result<TrainSpec, serde_json::Error> {
+fn order(dataset: DatasetId) -> Result<TrainRequest, serde_json::Error> {
     serde_json::from_value(serde_json::json!({
         "name": "rail, one week ahead",
         "dataset": dataset,

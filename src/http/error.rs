@@ -51,6 +51,7 @@ impl From<OrderError> for Problem {
         match error {
             OrderError::NoDataset(pointer, id) => no_dataset(pointer, id),
             OrderError::NoModel(_) => unfit(vec![FieldError::new("/model", error.to_string())]),
+            OrderError::Invalid(errors) => Problem::invalid_fields(errors),
             OrderError::Unfit(errors) => unfit(errors),
             OrderError::Store(error) => error.into(),
         }

@@ -4,7 +4,6 @@
 //! (serde would let the last of two win); the second reads the type and says at which pointer a
 //! field is unknown, missing or of another kind. Then the type's own rules are checked.
 
-mod orders;
 mod shape;
 mod words;
 
@@ -21,8 +20,8 @@ use super::body::Chunks;
 use super::problem::{Code, Problem};
 use crate::config::{ByteSize, Limits};
 use gatecast_core::forecast::ForecastRequest;
-use gatecast_core::order::JobSpec;
-use gatecast_core::resolve::FieldError;
+use gatecast_core::kinds::JobRequest;
+use gatecast_core::resolve::{FieldError, fields};
 
 pub(super) use words::plain;
 
@@ -69,44 +68,24 @@ impl JsonBody for ForecastRequest {
     }
 }
 
-/// Reads `kind` first and then the rest as that kind's order: read as one tagged type, mistakes
-/// within would lose their place.
-impl JsonBody for JobSpec {
+impl JsonBody for JobRequest {
     fn limit(limits: &Limits) -> ByteSize {
         limits.json
     }
 
     fn read(body: &[u8]) -> Result<Self, Problem> {
-        let mut whole: Value = typed(&mut serde_json::Deserializer::from_slice(body))?;
-        let Some(fields) = whole.as_object_mut() else {
-            return Err(field("", "expected an object such as {\"kind\": \"train\", \"dataset\": \"…\"}"));
-        };
-        match fields.remove("kind") {
-            Some(Value::String(kind)) => orders::read(&kind, whole),
-            Some(_) => Err(field("/kind", format!("expected a text: {}", orders::KINDS))),
-            None => Err(field("/kind", format!("the field is missing: expected {}", orders::KINDS))),
-        }
+        let whole: Value = typed(&mut serde_json::Deserializer::from_slice(body))?;
+        Self::read(whole).map_err(Problem::invalid_fields)
     }
 }
-
-/// Objects of an order; serde would take a list for one, its items for the fields in their order.
-const OBJECTS: [&str; 8] = [
-    "/data",
-    "/data/covariates",
-    "/data/split",
-    "/model",
-    "/training",
-    "/training/optimizer",
-    "/training/schedule",
-    "/training/early_stopping",
-];
 
 /// Checks the body of `POST /v1/jobs` by itself, as the server does before it looks at the dataset. The
 /// error is the problem document of the response.
 pub fn check_job(body: &[u8]) -> Result<(), Value> {
     let invalid = |detail| Problem::new(Code::InvalidJson, detail);
-    let read = shape::check(body).map_err(invalid).and_then(|()| <JobSpec as JsonBody>::read(body));
-    read.map(drop).map_err(|problem| serde_json::to_value(problem).unwrap_or_default())
+    let read = shape::check(body).map_err(invalid).and_then(|()| <JobRequest as JsonBody>::read(body));
+    let checked = read.and_then(|request| request.check().map_err(Problem::invalid_fields));
+    checked.map(drop).map_err(|problem| serde_json::to_value(problem).unwrap_or_default())
 }
 
 fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
@@ -126,19 +105,15 @@ fn unsupported(detail: &str) -> Problem {
     Problem::new(Code::UnsupportedMediaType, detail)
 }
 
-fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Problem {
-    Problem::invalid_fields(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
-}
-
 fn typed<'de, T: DeserializeOwned, D: serde::Deserializer<'de>>(from: D) -> Result<T, Problem>
 where
     D::Error: std::fmt::Display,
 {
-    fields(from).map_err(|fault| Problem::invalid_fields(vec![fault]))
+    read_fields(from).map_err(|fault| Problem::invalid_fields(vec![fault]))
 }
 
 /// Reads a type, or says which field of it cannot be taken.
-pub(super) fn fields<'de, T: DeserializeOwned, D: serde::Deserializer<'de>>(from: D) -> Result<T, FieldError>
+pub(super) fn read_fields<'de, T: DeserializeOwned, D: serde::Deserializer<'de>>(from: D) -> Result<T, FieldError>
 where
     D::Error: std::fmt::Display,
 {
@@ -162,33 +137,7 @@ where
 }
 
 fn valid<T: Validate<Context = ()>>(value: T) -> Result<T, Problem> {
-    checked(value).map_err(Problem::invalid_fields)
-}
-
-/// The value, if it keeps its type's own rules.
-fn checked<T: Validate<Context = ()>>(value: T) -> Result<T, Vec<FieldError>> {
-    let Err(report) = value.validate() else { return Ok(value) };
-    let errors = report
-        .iter()
-        .map(|(path, error)| FieldError { pointer: pointer(&path.to_string()), detail: words::rule(error.message()) });
-    Err(errors.collect())
-}
-
-/// Places that hold one of several types: which one is no part of the body's path.
-const VARIANTS: [&str; 5] =
-    ["/split/training", "/split/validation", "/split/test", "/training/clip", "/optimizer/learning_rate"];
-
-/// `data.split.validation[0]` as a JSON pointer. A variant's number is no part of the body's path.
-fn pointer(path: &str) -> String {
-    let mut pointer = String::new();
-    for part in path.split(['.', '[']).filter(|part| !part.is_empty()) {
-        push_key(&mut pointer, part.trim_end_matches(']'));
-    }
-    let is_variant = |place: &str| VARIANTS.iter().any(|variant| place.ends_with(variant));
-    match pointer.strip_suffix("/0").filter(|place| is_variant(place)) {
-        Some(place) => place.to_owned(),
-        None => pointer,
-    }
+    fields::check(value).map_err(Problem::invalid_fields)
 }
 
 fn push_key(pointer: &mut String, key: &str) {

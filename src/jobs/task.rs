@@ -6,10 +6,9 @@ use super::outcome::Outcome;
 use super::pool::Shared;
 use super::workdir;
 use gatecast_blobs::Key;
-use gatecast_core::alias::ModelRef;
 use gatecast_core::ids::ModelId;
 use gatecast_core::job::Job;
-use gatecast_core::order::{JobSpec, ScalingChoice, TrainSpec};
+use gatecast_core::kinds::{BacktestSpec, JobSpec, ScalingChoice, TrainSpec};
 use gatecast_core::trainer::{BacktestTask, BaseModel, DatasetSource, FinetuneTask, Task, TrainTask};
 use gatecast_store::StoreError;
 use gatecast_store::queue::Lease;
@@ -36,37 +35,39 @@ pub(super) async fn build(shared: &Shared, job: &Job, lease: Lease) -> Result<Ta
         // Only a comparison shows all of them.
         all_baselines: job.parent.is_some(),
     };
-    let not_ours = || Outcome::failed("not_a_training", "this program cannot run what the order asks for");
     match &job.order {
-        JobSpec::Train(order) => Ok(Task::Train(train(order))),
-        JobSpec::Finetune(order) => {
-            let (id, bundle) = model(shared, job, &order.model).await?;
-            let refit_scaling = order.scaling == ScalingChoice::Refit;
-            let base = BaseModel { id: Some(id), bundle, freeze: order.freeze.clone(), refit_scaling };
-            let train = train(order.resolved.as_deref().ok_or_else(not_ours)?);
-            Ok(Task::Finetune(FinetuneTask { train, base }))
+        JobSpec::Train(spec) => Ok(Task::Train(train(spec))),
+        JobSpec::Finetune(spec) => {
+            let bundle = bundle(shared, job, spec.model).await?;
+            let refit_scaling = spec.scaling == ScalingChoice::Refit;
+            let base = BaseModel { id: Some(spec.model), bundle, freeze: spec.freeze.clone(), refit_scaling };
+            Ok(Task::Finetune(FinetuneTask { train: train(&spec.resolved), base }))
         }
-        JobSpec::Backtest(order) => {
-            let (id, model) = model(shared, job, order.model.as_ref().ok_or_else(not_ours)?).await?;
-            Ok(Task::Backtest(BacktestTask {
+        JobSpec::Backtest(spec) => match spec.as_ref() {
+            BacktestSpec::Model(spec) => Ok(Task::Backtest(BacktestTask {
                 job: job.id,
                 attempt: lease.attempt,
+                id: spec.model,
+                model: bundle(shared, job, spec.model).await?,
                 dataset,
-                id,
-                model,
-                folds: order.folds,
-                step: order.step.ok_or_else(not_ours)?,
-                gap: order.gap,
-                horizon: order.horizon.ok_or_else(not_ours)?,
-                until: order.until,
-                // A fold of a backtest that trains its own models: a model must not be judged on what it learnt from.
+                folds: spec.folds,
+                step: spec.step,
+                gap: spec.gap,
+                horizon: spec.horizon,
+                until: spec.until,
+                // A model that was trained for one fold must not be evaluated on what it has learnt from.
                 unseen_only: job.parent.is_some(),
                 points: files.points,
-            }))
-        }
-        // They run no process: the coordinator advances them.
-        JobSpec::Compare(_) | JobSpec::Search(_) => Err(not_ours()),
+            })),
+            BacktestSpec::Refit(_) => Err(runs_no_process()),
+        },
+        JobSpec::Compare(_) | JobSpec::Search(_) => Err(runs_no_process()),
     }
+}
+
+/// The coordinator advances such a job, and no worker claims it.
+fn runs_no_process() -> Outcome {
+    Outcome::failed("not_a_training", "this job runs others and has no process of its own")
 }
 
 async fn dataset(shared: &Shared, job: &Job) -> Result<DatasetSource, Outcome> {
@@ -87,14 +88,11 @@ async fn dataset(shared: &Shared, job: &Job) -> Result<DatasetSource, Outcome> {
     })
 }
 
-/// A stored model: its id and its file.
-async fn model(shared: &Shared, job: &Job, model: &ModelRef) -> Result<(ModelId, PathBuf), Outcome> {
-    let deleted = || Outcome::failed("model_deleted", "the model was deleted before the job could begin");
-    // The spec holds the id that an alias stood for when the job was ordered.
-    let ModelRef::Id(id) = *model else { return Err(deleted()) };
-    let found = shared.store.model(id).await.map_err(|error| store_failed(job, &error))?;
-    found.ok_or_else(deleted)?;
-    Ok((id, shared.blobs.local(&Key::model(id))))
+/// The file of a stored model.
+async fn bundle(shared: &Shared, job: &Job, model: ModelId) -> Result<PathBuf, Outcome> {
+    let found = shared.store.model(model).await.map_err(|error| store_failed(job, &error))?;
+    found.ok_or_else(|| Outcome::failed("model_deleted", "the model was deleted before the job could begin"))?;
+    Ok(shared.blobs.local(&Key::model(model)))
 }
 
 fn store_failed(job: &Job, error: &StoreError) -> Outcome {

@@ -3,7 +3,7 @@
 //! A job ends once, and its history says how; so a retry is a new job of the same resolved order on
 //! the same revision of the data, which names the one it repeats.
 
-use gatecast_core::composite_job::NewChildJob;
+use gatecast_core::composite_job::{ChildJob, NewChildJob};
 use gatecast_core::ids::JobId;
 use gatecast_core::job::{Job, JobStatus};
 use gatecast_store::{NewJob, Store, StoreError};
@@ -32,19 +32,10 @@ pub async fn retry_job(store: &Store, id: JobId) -> Result<Job, RetryError> {
     if !matches!(job.status, JobStatus::Failed | JobStatus::Cancelled) {
         return Err(RetryError::NotFailed(job.status));
     }
-    let first = job.order.first_children();
-    let mut children = Vec::new();
-    if first > 0 {
-        let begun = store.children(id).await?.into_iter().filter(|child| (child.slot as usize) < first);
-        children.extend(begun.map(|child| NewChildJob {
-            slot: child.slot,
-            name: child.job.name,
-            order: child.job.order,
-        }));
-        if children.len() != first {
-            return Err(RetryError::Incomplete);
-        }
-    }
+    let children = match job.order.children() {
+        Some(children) => children,
+        None => first_children(store, &job).await?,
+    };
     let new = NewJob {
         name: job.name,
         order: job.order,
@@ -55,4 +46,13 @@ pub async fn retry_job(store: &Store, id: JobId) -> Result<Job, RetryError> {
         children,
     };
     store.insert_job(new).await?.ok_or(RetryError::DatasetDeleted)
+}
+
+/// The children that a job of version 1 was queued with: their rows alone hold the trainings.
+async fn first_children(store: &Store, job: &Job) -> Result<Vec<NewChildJob>, RetryError> {
+    let first = job.order.plan().len();
+    let begun = store.children(job.id).await?.into_iter().filter(|child| (child.slot as usize) < first);
+    let new = |child: ChildJob| NewChildJob { slot: child.slot, name: child.job.name, order: child.job.order };
+    let children: Vec<_> = begun.map(new).collect();
+    if children.len() == first { Ok(children) } else { Err(RetryError::Incomplete) }
 }

@@ -108,6 +108,24 @@ async fn orders_that_cannot_be_taken_name_the_field() {
     assert_eq!(server.get("/v1/jobs").await.expect(200)["items"], json!([]));
 }
 
+#[tokio::test]
+async fn what_the_server_sets_cannot_be_sent() {
+    let server = idle().await;
+    let base = json!({"dataset": dataset(&server).await});
+    for (body, pointer) in [
+        (json!({"kind": "search", "base": base, "ranges": [], "trials": []}), "/trials"),
+        (json!({"kind": "search", "base": base, "ranges": [], "rungs": [1]}), "/rungs"),
+        (json!({"kind": "backtest", "order": base, "ends": []}), "/ends"),
+        (json!({"kind": "finetune", "model": "@x", "resolved": base}), "/resolved"),
+        (json!({"kind": "compare", "base": base, "plan": []}), "/plan"),
+        (json!({"kind": "train", "dataset": base["dataset"], "version": 2}), "/version"),
+    ] {
+        let answer = server.post("/v1/jobs", &body).await;
+        answer.expect_problem(422, "invalid_body");
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{}", answer.text);
+    }
+}
+
 /// Events as they come: id, kind, data.
 struct Events {
     bytes: futures::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,

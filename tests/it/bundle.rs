@@ -27,17 +27,17 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
     let inputs = [targets, past].concat();
     let text = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<String>>();
     let order = TrainSpec {
-        name: Some("A small one".to_owned()),
+        name: "A small one".to_owned(),
         dataset: DatasetId::new(),
         data: DataSpec {
             targets: text(targets),
             covariates: Covariates { past: text(past), ..Covariates::default() },
-            context: Some(6),
-            horizon: Some(3),
-            season: Some(2),
+            context: 6,
+            horizon: 3,
+            season: 2,
             split: Split::default(),
             scaling: Scaling::STANDARD,
-            ..DataSpec::default()
+            ..DataSpec::of("x", 1, 1)
         },
         model: ModelSpec {
             cell,

@@ -1,7 +1,7 @@
 //! Covariates from order to forecast: what is known ahead helps, what is not stays hidden, and
 //! both ways to ask for a forecast read the same.
 
-use gatecast_core::order::{DataSpec, LayerSpec, Optimizer, Output};
+use gatecast_core::order::{Covariates, DataSpec, LayerSpec, Optimizer, Output};
 use gatecast_data::Frame;
 use gatecast_data::frame::{FrameCategories, FrameColumn, FrameSeries};
 use reqwest::Method;
@@ -36,13 +36,15 @@ fn error_with(covariates: Value, categories: bool) -> f64 {
         frame.columns.push(FrameColumn { name: "copy".into(), values: x });
     }
     let mut task = task(folder.path());
+    let covariates: Covariates = serde_json::from_value(covariates).unwrap();
     task.order.data = DataSpec {
         targets: vec!["x".into()],
-        covariates: serde_json::from_value(covariates).unwrap(),
-        context: Some(6),
-        horizon: Some(1),
-        season: Some(1),
-        ..DataSpec::default()
+        future_window: usize::from(!covariates.future.is_empty()),
+        covariates,
+        context: 6,
+        horizon: 1,
+        season: 1,
+        ..DataSpec::of("x", 1, 1)
     };
     task.order.model.layers = vec![LayerSpec::Units(8)];
     task.order.model.output = Output::LastStep;

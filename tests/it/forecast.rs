@@ -201,7 +201,7 @@ async fn one_forecast_of_a_loaded_model_takes_under_5_ms() {
     let mut bundle = model(Cell::Lstm, false, &["load"], &[]);
     let manifest = &mut bundle.manifest;
     manifest.order.model.layers = vec![20.into(), 20.into()];
-    (manifest.context, manifest.order.data.context) = (50, Some(50));
+    (manifest.context, manifest.order.data.context) = (50, 50);
     bundle.network = network(manifest);
     bundle.parameters = initialise(&bundle.network, 1);
     manifest.parameters = bundle.parameters.len() as u64;

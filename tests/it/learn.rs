@@ -38,15 +38,9 @@ pub(crate) fn sines(series: usize, points: usize) -> Frame {
 
 pub(crate) fn task(folder: &Path) -> TrainTask {
     let order = TrainSpec {
-        name: Some("sines".into()),
+        name: "sines".into(),
         dataset: "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f".parse().unwrap(),
-        data: DataSpec {
-            targets: vec!["x".into()],
-            context: Some(12),
-            horizon: Some(3),
-            season: Some(1),
-            ..DataSpec::default()
-        },
+        data: DataSpec { targets: vec!["x".into()], context: 12, horizon: 3, season: 1, ..DataSpec::of("x", 1, 1) },
         model: ModelSpec { cell: Cell::Gru, layers: vec![6.into(), 5.into()], ..ModelSpec::default() },
         training: TrainingSpec {
             epochs: 5,
@@ -307,15 +301,15 @@ pub(crate) fn rail_task(folder: &Path, validation: &str) -> TrainTask {
     let part = |text: &str| -> Option<Part> { Some(Part::Range(serde_json::from_str::<TimeRange>(text).unwrap())) };
     order.order.data = DataSpec {
         targets: vec!["rail".into()],
-        context: Some(56),
-        horizon: Some(1),
-        season: Some(7),
+        context: 56,
+        horizon: 1,
+        season: 7,
         split: Split::Time {
             training: part(r#"{"from": "2016-01-01", "to": "2018-12-31"}"#),
             validation: part(validation),
             test: None,
         },
-        ..DataSpec::default()
+        ..DataSpec::of("x", 1, 1)
     };
     order.order.model =
         ModelSpec { layers: vec![4.into()], cell: Cell::SimpleRnn, output: Output::LastStep, ..ModelSpec::default() };

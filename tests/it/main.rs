@@ -31,3 +31,4 @@ mod trainer;
 mod training;
 mod uploads;
 mod values;
+mod version_1;

@@ -1,57 +1,50 @@
-//! Trainings that shall be ranked against each other must be judged on the same windows.
+//! Checks that the trainings of a comparison are evaluated on the same points, so that their metrics
+//! can be ranked.
 
-use serde_json::{Value, json};
-
+use super::kinds::TrainSpec;
 use super::metric_name::MetricName;
-use super::order::{Split, TrainSpec};
+use super::order::Split;
 use super::resolve::FieldError;
 
-/// What says which points are forecast, and what they are held against.
-const SAME: [&str; 6] =
-    ["/dataset", "/data/targets", "/data/horizon", "/data/split", "/data/missing", "/data/resample"];
-
-/// One of several resolved orders, and where the caller wrote what sets it apart.
+/// One of several trainings, and where the caller wrote what sets it apart.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rival {
-    pub pointer: String,
-    pub order: TrainSpec,
+pub(crate) struct Compared {
+    pub(crate) pointer: String,
+    pub(crate) train: TrainSpec,
 }
 
-/// All that keeps the orders from being ranked by the metric.
-pub fn check(rivals: &[Rival], metric: &MetricName) -> Vec<FieldError> {
+/// All that keeps the trainings from being ranked by the metric.
+pub(crate) fn check(compared: &[Compared], metric: &MetricName) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    let Some(first) = rivals.first() else { return errors };
-    if !first.order.data.split.has(metric.part()) {
-        let part = metric.part();
-        errors.push(FieldError::new("/metric", format!("the split has no {part} part to judge on")));
+    let Some((first, others)) = compared.split_first() else { return errors };
+    let part = metric.part();
+    if !first.train.data.split.has(part) {
+        errors.push(FieldError::new("/metric", format!("the split has no {part} part to evaluate on")));
     }
-    let base = json!(first.order);
-    let same = |pointer: &str, order: &Value| order.pointer(pointer) == base.pointer(pointer);
-    for rival in rivals.iter().skip(1) {
-        let order = json!(rival.order);
-        for pointer in SAME.into_iter().filter(|pointer| !same(pointer, &order)) {
+    for other in others {
+        for field in differences(&first.train, &other.train) {
             errors.push(FieldError::new(
-                format!("{}{pointer}", rival.pointer),
-                "differs from the first variant's: they would not be judged on the same points",
+                format!("{}{field}", other.pointer),
+                "differs from the first variant's: they would not be evaluated on the same points",
             ));
         }
-        let by_series = matches!(rival.order.data.split, Split::Series { .. });
-        if by_series && !same("/data/context", &order) {
+        let (ours, theirs) = (&first.train, &other.train);
+        if matches!(theirs.data.split, Split::Series { .. }) && ours.data.context != theirs.data.context {
             errors.push(FieldError::new(
-                format!("{}/data/context", rival.pointer),
+                format!("{}/data/context", other.pointer),
                 "differs from the first variant's: split by series, their windows would not forecast the same points",
             ));
         }
-        if metric.is_scaled() && !["/training/loss", "/data/scaling"].iter().all(|field| same(field, &order)) {
+        let same_scale = ours.training.loss == theirs.training.loss && ours.data.scaling == theirs.data.scaling;
+        if metric.is_scaled() && !same_scale {
             errors.push(FieldError::new(
                 "/metric",
-                format!("{metric} is in the network's scale, and the variants differ in loss or scaling: take mae, rmse, smape or mase"),
+                format!("{metric} is in the network's scale, and the variants differ in loss or scaling: use mae, rmse, smape or mase"),
             ));
         }
     }
-    let levels = |rival: &Rival| rival.order.model.head.evaluated_levels().to_vec();
-    if metric.is_of_quantiles() && rivals.iter().any(|rival| levels(rival).is_empty() || levels(rival) != levels(first))
-    {
+    let levels = |one: &Compared| one.train.model.head.evaluated_levels().to_vec();
+    if metric.is_of_quantiles() && compared.iter().any(|one| levels(one).is_empty() || levels(one) != levels(first)) {
         errors.push(FieldError::new(
             "/metric",
             format!("{metric} is a mean over quantile levels: every variant needs a head that gives quantiles, of the same levels"),
@@ -61,23 +54,39 @@ pub fn check(rivals: &[Rival], metric: &MetricName) -> Vec<FieldError> {
     errors
 }
 
+/// The fields, of those that say which points are forecast and what they are compared with, in which
+/// two trainings differ.
+fn differences(a: &TrainSpec, b: &TrainSpec) -> impl Iterator<Item = &'static str> {
+    let same = [
+        ("/dataset", a.dataset == b.dataset),
+        ("/data/targets", a.data.targets == b.data.targets),
+        ("/data/horizon", a.data.horizon == b.data.horizon),
+        ("/data/split", a.data.split == b.data.split),
+        ("/data/missing", a.data.missing == b.data.missing),
+        ("/data/resample", a.data.resample == b.data.resample),
+    ];
+    same.into_iter().filter(|(_, same)| !same).map(|(field, _)| field)
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::order::merge_patch;
 
-    fn rivals(changes: &[Value]) -> Vec<Rival> {
-        let base = json!({"dataset": "01920000-0000-7000-8000-000000000000", "data": {"targets": ["x"], "horizon": 2}});
-        let rival = |(at, change): (usize, &Value)| {
+    fn compared(changes: &[Value]) -> Vec<Compared> {
+        let base = json!({"dataset": "01920000-0000-7000-8000-000000000000", "data": {"targets": ["x"], "context": 4, "horizon": 2, "season": 1}});
+        let one = |(at, change): (usize, &Value)| {
             let mut order = base.clone();
             merge_patch::merge(&mut order, change);
-            Rival { pointer: format!("/variants/{at}"), order: serde_json::from_value(order).unwrap() }
+            Compared { pointer: format!("/variants/{at}"), train: serde_json::from_value(order).unwrap() }
         };
-        changes.iter().enumerate().map(rival).collect()
+        changes.iter().enumerate().map(one).collect()
     }
 
     fn pointers(changes: &[Value], metric: &str) -> Vec<String> {
-        check(&rivals(changes), &metric.parse().unwrap()).into_iter().map(|error| error.pointer).collect()
+        check(&compared(changes), &metric.parse().unwrap()).into_iter().map(|error| error.pointer).collect()
     }
 
     #[test]

@@ -5,18 +5,14 @@
 //! any server at any time, and computed twice it does nothing twice. The parent needs no worker, no
 //! lease and no memory but its row and its children's.
 
-mod backtest;
-mod search;
-
 use std::collections::BTreeMap;
 
 use super::alias::AliasName;
 use super::ids::{JobId, ModelId};
 use super::job::{Job, JobError, JobStatus};
-use super::leaderboard::{BoardChild, Leaderboard};
+use super::kinds::JobSpec;
 use super::metric_name::MetricName;
 use super::metric_values::Baselines;
-use super::order::{CompareOrder, JobSpec};
 use super::result::JobResult;
 
 /// A parent and its children, by slot.
@@ -72,7 +68,7 @@ impl CompositeJob {
         self.children.iter().all(|child| child.job.status.is_final())
     }
 
-    fn progress(&self) -> f64 {
+    pub(crate) fn progress(&self) -> f64 {
         let of = |child: &ChildJob| if child.job.status.is_final() { 1.0 } else { child.job.progress };
         let sum: f64 = self.children.iter().map(of).sum();
         if self.children.is_empty() { 0.0 } else { sum / self.children.len() as f64 }
@@ -91,80 +87,16 @@ pub fn next(composite: &CompositeJob) -> Transition {
         transition.end = composite.is_over().then_some(Outcome::Cancelled);
         return transition;
     }
-    match &composite.parent.order {
-        JobSpec::Compare(order) => compare(order, composite, &mut transition),
-        JobSpec::Search(order) => search::next(order, composite, &mut transition),
-        JobSpec::Backtest(order) => backtest::next(order, composite, &mut transition),
-        JobSpec::Train(_) | JobSpec::Finetune(_) => {}
-    }
+    composite.parent.order.next(composite, &mut transition);
     transition
 }
 
-fn compare(order: &CompareOrder, composite: &CompositeJob, transition: &mut Transition) {
-    if !composite.is_over() {
-        return;
-    }
-    let children: BTreeMap<u32, &ChildJob> = composite.children.iter().map(|child| (child.slot, child)).collect();
-    let mut variants: Vec<(String, Vec<BoardChild>)> = Vec::new();
-    for (slot, contender) in (0..).zip(order.contenders()) {
-        let Some(child) = children.get(&slot) else { continue };
-        let entry = board_child(child, order);
-        match variants.last_mut() {
-            Some((variant, entries)) if *variant == contender.variant => entries.push(entry),
-            _ => variants.push((contender.variant, vec![entry])),
-        }
-    }
-    let mut board = Leaderboard::new(order.metric, variants, baselines(&children));
-    // The naive forecast's errors, in the data's units, tell windows apart and nothing else.
-    let naive = |child: &ChildJob| {
-        let naive = &child.job.metrics.as_ref()?.baselines.naive;
-        Some([&naive.validation, &naive.test].map(|part| part.as_ref().map(|part| part.mae)))
-    };
-    let mut judged = children.values().filter_map(|child| naive(child));
-    let first = judged.next();
-    if judged.any(|other| Some(other) != first) {
-        board.notes.push(
-            "the variants were not all judged on the same windows: some need more points before the first one"
-                .to_owned(),
-        );
-    }
-    transition.end = Some(conclude(board, order.alias.clone(), &children));
-}
-
-fn board_child(child: &ChildJob, order: &CompareOrder) -> BoardChild {
-    let job = &child.job;
-    let metrics = job.metrics.as_ref().map(|metrics| metrics.model.clone());
-    let seconds = job.started_at.zip(job.finished_at).map(|(from, to)| to.duration_since(from).as_secs_f64());
-    BoardChild {
-        job: job.id,
-        seed: job.order.train().map_or(0, |order| order.training.seed),
-        status: job.status,
-        value: metrics.as_ref().and_then(|metrics| order.metric.of(metrics)),
-        model: job.model,
-        seconds,
-        parameters: child.parameters,
-        metrics,
-        error: job.error.clone().filter(|_| job.status == JobStatus::Failed),
-    }
-}
-
-/// A child that failed is shown with its error; only where none is left to rank has the parent
-/// failed too.
-fn conclude(board: Leaderboard, alias: Option<AliasName>, children: &BTreeMap<u32, &ChildJob>) -> Outcome {
-    if board.winner.is_some() {
-        let model = board.model;
-        return Outcome::Succeeded { result: Box::new(JobResult::Compare(board)), model, alias };
-    }
-    let error = none_succeeded(children, &board.metric);
-    Outcome::Failed { error, result: Some(Box::new(JobResult::Compare(board))) }
-}
-
 /// Of the first child in the order's order that has them, whichever ended first.
-fn baselines(children: &BTreeMap<u32, &ChildJob>) -> Option<Baselines> {
+pub(crate) fn baselines(children: &BTreeMap<u32, &ChildJob>) -> Option<Baselines> {
     children.values().find_map(|child| child.job.metrics.as_ref()).map(|metrics| metrics.baselines.clone())
 }
 
-fn none_succeeded(children: &BTreeMap<u32, &ChildJob>, metric: &MetricName) -> JobError {
+pub(crate) fn none_succeeded(children: &BTreeMap<u32, &ChildJob>, metric: &MetricName) -> JobError {
     let detail = match children.values().find_map(|child| child.job.error.as_ref()) {
         Some(first) => {
             format!("none of its {} trainings succeeded; the first failed of: {}", children.len(), first.detail)

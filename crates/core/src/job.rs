@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ids::{DatasetId, JobId, ModelId};
+pub use super::kinds::JobKind;
+use super::kinds::JobSpec;
 use super::metric_values::FinalMetrics;
-use super::order::JobSpec;
 use super::result::JobResult;
 use super::trainer::WindowCounts;
 
@@ -40,28 +41,6 @@ impl JobStatus {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum JobKind {
-    Train,
-    Compare,
-    Search,
-    Finetune,
-    Backtest,
-}
-
-impl JobKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Compare => "compare",
-            Self::Search => "search",
-            Self::Finetune => "finetune",
-            Self::Backtest => "backtest",
-        }
-    }
-}
-
 /// Why a job failed, or what its last attempt failed of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobError {
@@ -72,7 +51,7 @@ pub struct JobError {
 }
 
 /// A job as the API shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Job {
     pub id: JobId,
     pub kind: JobKind,
@@ -90,7 +69,8 @@ pub struct Job {
     pub engine_reason: Option<String>,
     pub dataset: DatasetId,
     pub dataset_revision: u32,
-    /// The order with every open field filled in; it can be sent again as it stands.
+    /// What was ordered, with every open field filled in. It can be sent again without its read-only
+    /// fields.
     pub order: JobSpec,
     pub created_at: jiff::Timestamp,
     pub started_at: Option<jiff::Timestamp>,

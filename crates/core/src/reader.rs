@@ -1,4 +1,4 @@
-//! Reads stored JSON, and passes over fields that this program does not know.
+//! Reads JSON values: requests strictly, and stored documents past fields that this program does not know.
 //!
 //! The types are shared with requests, where an unknown field is a mistake. So serde's unknown-field
 //! error must be told from the others: the deserializer here has an error type of its own, which says
@@ -18,6 +18,11 @@ use value::Reader;
 
 /// The most unknown fields that a stored document may have: more, and it is another program's.
 const MOST_UNKNOWN: usize = 10_000;
+
+/// Reads a value, all of whose fields must be known.
+pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
+    T::deserialize(Reader(value))
+}
 
 /// Reads a stored document, leaving out fields that the type does not know: a newer program of the
 /// same version may have written them.

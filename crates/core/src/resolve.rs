@@ -4,14 +4,17 @@
 //! (targets, context, horizon, season) are settled once, when the order is taken, and shown to the
 //! caller in the job.
 
+pub mod fields;
 mod inputs;
 mod values;
 
-use inputs::{resolve_columns, resolve_future_window};
+use inputs::{future_window, resolve_columns};
 
 use super::dataset::{ColumnKind, Profile};
+use super::kinds::{TrainRequest, TrainSpec};
 use super::order::{
-    DataSpec, Device, EngineChoice, Head, HoldoutPart, LayerSpec, Part, Schedule, Split, TrainSpec, WindowLength,
+    DataRequest, DataSpec, Device, EngineChoice, Head, HoldoutPart, LayerSpec, Part, Schedule, Split, WindowLength,
+    lookback,
 };
 
 /// The most learnable numbers a network may have: 400 MB of weights, and as much again for the
@@ -32,60 +35,69 @@ impl FieldError {
     }
 }
 
-/// The order with every open field filled in, or all that is wrong with it.
-pub fn resolve(mut order: TrainSpec, dataset_name: &str, profile: &Profile) -> Result<TrainSpec, Vec<FieldError>> {
+/// The training that a request asks for, with every open field filled in, or all that is wrong with it.
+pub(crate) fn train(
+    request: TrainRequest,
+    dataset_name: &str,
+    profile: &Profile,
+) -> Result<TrainSpec, Vec<FieldError>> {
     let mut errors = Vec::new();
-    resolve_columns(&mut order.data, profile, &mut errors);
-    resolve_windows(&mut order.data, profile, &mut errors);
-    check_split(&order.data.split, profile, &mut errors);
-    check_model(&order, &mut errors);
-    resolve_loss(&mut order, profile, &mut errors);
-    values::check(&order, profile, &mut errors);
-    check_size(&order, &mut errors);
-    if let (EngineChoice::Fused, Device::Cuda(_)) = (order.training.engine, order.training.device) {
-        errors.push(FieldError::new(
-            "/training/engine",
-            "the fused engine runs on the processor: leave the engine to `auto`",
-        ));
-    }
-    if order.training.early_stopping.is_some() && !order.data.split.has(HoldoutPart::Validation) {
-        errors.push(FieldError::new(
-            "/training/early_stopping",
-            "needs a validation part: give /data/split/validation, or leave early stopping out",
-        ));
-    }
-    if let Schedule::Cosine { warmup_epochs, .. } = order.training.schedule
-        && warmup_epochs >= f64::from(order.training.epochs)
-    {
-        errors.push(FieldError::new(
-            "/training/schedule/warmup_epochs",
-            format!("must be fewer than the training's {} epochs", order.training.epochs),
-        ));
-    }
+    let TrainRequest { name, dataset, data, model, training } = request;
+    let data = resolve_data(data, profile, &mut errors);
+    let training = training.with_loss(&model.head);
+    let mut spec = TrainSpec { name: name.unwrap_or_default(), dataset, data, model, training };
+    check_split(&spec.data.split, profile, &mut errors);
+    check_model(&spec, &mut errors);
+    check_loss(&spec, profile, &mut errors);
+    values::check(&spec, profile, &mut errors);
+    check_size(&spec, &mut errors);
+    check_training(&spec, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
-    if order.name.is_none() {
-        order.name = Some(default_name(&order, dataset_name));
+    if spec.name.is_empty() {
+        spec.name = default_name(&spec, dataset_name);
     }
-    Ok(order)
+    Ok(spec)
 }
 
-fn resolve_windows(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
+fn resolve_data(mut data: DataRequest, profile: &Profile, errors: &mut Vec<FieldError>) -> DataSpec {
+    resolve_columns(&mut data, profile, errors);
     let frequency = data.resample.map(|resample| resample.every).or(profile.frequency);
-    let season = *data.season.get_or_insert_with(|| frequency.map_or(1, |frequency| frequency.season()));
-    let longest = values::longest(data, profile);
-    let horizon = *data.horizon.get_or_insert_with(|| season.clamp(2, 48).min(longest / 8).max(1));
-    let lookback = data.lookback();
-    let context = *data.context.get_or_insert_with(|| {
-        season
-            .saturating_mul(4)
-            .clamp(32, 336)
-            .min((longest / 2).saturating_sub(horizon.saturating_add(lookback)))
-            .max(1)
+    let season = data.season.unwrap_or_else(|| frequency.map_or(1, |frequency| frequency.season()));
+    let longest = values::longest(data.resample, profile);
+    let horizon = data.horizon.unwrap_or_else(|| season.clamp(2, 48).min(longest / 8).max(1));
+    let lookback = lookback(&data.lags, data.differencing);
+    let context = data.context.unwrap_or_else(|| {
+        let four_seasons = season.saturating_mul(4).clamp(32, 336);
+        four_seasons.min((longest / 2).saturating_sub(horizon.saturating_add(lookback))).max(1)
     });
-    resolve_future_window(data, horizon, errors);
-    let window = WindowLength { context, horizon, lookback };
+    let future_window = future_window(&data, horizon, errors);
+    let spec = DataSpec {
+        targets: data.targets,
+        covariates: data.covariates,
+        calendar: data.calendar,
+        lags: data.lags,
+        future_window,
+        context,
+        horizon,
+        stride: data.stride,
+        season,
+        split: data.split,
+        scaling: data.scaling,
+        missing: data.missing,
+        transform: data.transform,
+        differencing: data.differencing,
+        resample: data.resample,
+        recency: data.recency,
+    };
+    check_windows(&spec, longest, errors);
+    spec
+}
+
+fn check_windows(data: &DataSpec, longest: usize, errors: &mut Vec<FieldError>) {
+    let lookback = data.lookback();
+    let window = WindowLength { context: data.context, horizon: data.horizon, lookback };
     if let Some(detail) = window.refuses(longest as u64) {
         let pointer = match lookback {
             0 => "/data/context",
@@ -96,17 +108,39 @@ fn resolve_windows(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<Fiel
     }
 }
 
+fn check_training(spec: &TrainSpec, errors: &mut Vec<FieldError>) {
+    if let (EngineChoice::Fused, Device::Cuda(_)) = (spec.training.engine, spec.training.device) {
+        errors.push(FieldError::new(
+            "/training/engine",
+            "the fused engine runs on the processor: leave the engine to `auto`",
+        ));
+    }
+    if spec.training.early_stopping.is_some() && !spec.data.split.has(HoldoutPart::Validation) {
+        errors.push(FieldError::new(
+            "/training/early_stopping",
+            "needs a validation part: give /data/split/validation, or leave early stopping out",
+        ));
+    }
+    if let Schedule::Cosine { warmup_epochs, .. } = spec.training.schedule
+        && warmup_epochs >= f64::from(spec.training.epochs)
+    {
+        errors.push(FieldError::new(
+            "/training/schedule/warmup_epochs",
+            format!("must be fewer than the training's {} epochs", spec.training.epochs),
+        ));
+    }
+}
+
 /// Every head learns by a loss that fits it, and counts are counts.
-fn resolve_loss(order: &mut TrainSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
-    let head = &order.model.head;
-    let loss = *order.training.loss.get_or_insert_with(|| head.default_loss());
-    if let Some(reason) = head.refuses(loss) {
+fn check_loss(spec: &TrainSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
+    let head = &spec.model.head;
+    if let Some(reason) = head.refuses(spec.training.loss) {
         errors.push(FieldError::new("/training/loss", reason));
     }
     if *head != (Head::NegativeBinomial {}) {
         return;
     }
-    for name in &order.data.targets {
+    for name in &spec.data.targets {
         let numbers = profile.column(name).and_then(|column| column.numbers);
         if let Some(numbers) = numbers.filter(|numbers| numbers.min < 0.0) {
             errors.push(FieldError::new(
@@ -167,22 +201,22 @@ fn check_split(split: &Split, profile: &Profile, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn check_model(order: &TrainSpec, errors: &mut Vec<FieldError>) {
-    errors.extend(order.model.validate_layers());
-    let layers = order.model.stack();
-    let context = order.data.context.unwrap_or(usize::MAX);
+fn check_model(spec: &TrainSpec, errors: &mut Vec<FieldError>) {
+    errors.extend(spec.model.validate_layers());
+    let layers = spec.model.stack();
+    let context = spec.data.context;
     if let Some((place, layer)) =
         layers.iter().enumerate().find(|(_, layer)| layer.dilation > context.saturating_sub(1).max(1))
     {
-        let own = order.model.layers.get(place).and_then(LayerSpec::settings).is_some_and(|own| own.dilation.is_some());
+        let own = spec.model.layers.get(place).and_then(LayerSpec::settings).is_some_and(|own| own.dilation.is_some());
         let pointer = if own { format!("/model/layers/{place}/dilation") } else { format!("/model/dilations/{place}") };
         let detail = format!("a state {} steps back lies before the context of {context} points", layer.dilation);
         errors.push(FieldError::new(pointer, detail));
     }
 }
 
-fn check_size(order: &TrainSpec, errors: &mut Vec<FieldError>) {
-    let parameters = parameter_count(order);
+fn check_size(spec: &TrainSpec, errors: &mut Vec<FieldError>) {
+    let parameters = parameter_count(spec);
     if parameters > MAX_PARAMETERS {
         errors.push(FieldError::new(
             "/model/layers",
@@ -192,17 +226,17 @@ fn check_size(order: &TrainSpec, errors: &mut Vec<FieldError>) {
 }
 
 /// Learnable numbers of the network the order describes, layer norm's few left out.
-fn parameter_count(order: &TrainSpec) -> u64 {
-    let mut inputs = input_count(&order.data);
+fn parameter_count(spec: &TrainSpec) -> u64 {
+    let mut inputs = input_count(&spec.data);
     let mut total: u64 = 0;
-    for layer in order.model.stack() {
+    for layer in spec.model.stack() {
         let rows = (layer.gates() * layer.units) as u64;
         let states = if layer.cell.spec().recurrent_kernel { layer.units as u64 } else { 0 };
         total = total.saturating_add(layer.directions() as u64 * rows * (inputs + states + 1));
         inputs = layer.outputs() as u64;
     }
-    let points = order.data.targets.len() as u64 * order.data.horizon.unwrap_or(1) as u64;
-    let outputs = points * order.model.head.width() as u64;
+    let points = spec.data.targets.len() as u64 * spec.data.horizon as u64;
+    let outputs = points * spec.model.head.width() as u64;
     total.saturating_add(outputs * (inputs + 1))
 }
 
@@ -210,13 +244,13 @@ fn parameter_count(order: &TrainSpec) -> u64 {
 fn input_count(data: &DataSpec) -> u64 {
     let covariates = &data.covariates;
     let targets = data.targets.len() * (1 + data.lags.len());
-    let future = covariates.future.len().saturating_mul(data.future_window.unwrap_or(1));
+    let future = covariates.future.len().saturating_mul(data.future_window);
     let others = covariates.past.len() + covariates.fixed.len() + 2 * data.calendar.len();
     (targets + others).saturating_add(future) as u64
 }
 
-fn default_name(order: &TrainSpec, dataset_name: &str) -> String {
-    let model = &order.model;
+fn default_name(spec: &TrainSpec, dataset_name: &str) -> String {
+    let model = &spec.model;
     let layer = |spec: &LayerSpec| match spec.settings().and_then(|own| own.cell).filter(|&cell| cell != model.cell) {
         Some(cell) => format!("{} {}", cell.name(), spec.units()),
         None => spec.units().to_string(),

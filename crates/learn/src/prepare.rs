@@ -57,18 +57,14 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Of a resolved order.
-    pub fn of(data: &DataSpec) -> Result<Self, LearnError> {
-        let context = data.context.ok_or(LearnError::Unresolved("data.context"))?;
-        let horizon = data.horizon.ok_or(LearnError::Unresolved("data.horizon"))?;
-        let season = data.season.ok_or(LearnError::Unresolved("data.season"))?;
-        Ok(Self {
-            context: context.max(1),
-            horizon: horizon.max(1),
+    pub fn of(data: &DataSpec) -> Self {
+        Self {
+            context: data.context.max(1),
+            horizon: data.horizon.max(1),
             stride: data.stride.max(1),
-            season: season.max(1),
+            season: data.season.max(1),
             lookback: data.lookback(),
-        })
+        }
     }
 
     /// Points of one window, those that its lags alone read left out.
@@ -85,7 +81,7 @@ impl Prepared {
 
     /// With categories and static numbers encoded as a model does already.
     pub fn encoded(frame: Frame, data: &DataSpec, known: Option<&Encodings>) -> Result<Self, LearnError> {
-        let shape = Shape::of(data)?;
+        let shape = Shape::of(data);
         let targets = data.targets.len();
         let frame = match data.resample {
             Some(step) => resample::resample(frame, step)?,

@@ -36,11 +36,11 @@ fn data(context: usize, horizon: usize, split: Split) -> DataSpec {
     DataSpec {
         targets: vec!["x".to_owned()],
         covariates: gatecast_core::order::Covariates { past: vec!["y".to_owned()], ..Default::default() },
-        context: Some(context),
-        horizon: Some(horizon),
-        season: Some(2),
+        context: context,
+        horizon: horizon,
+        season: 2,
         split,
-        ..DataSpec::default()
+        ..DataSpec::of("x", 1, 1)
     }
 }
 

@@ -260,10 +260,10 @@ mod tests {
         };
         let data = DataSpec {
             targets: vec!["x".to_owned()],
-            context: Some(1),
-            horizon: Some(1),
-            season: Some(1),
-            ..DataSpec::default()
+            context: 1,
+            horizon: 1,
+            season: 1,
+            ..DataSpec::of("x", 1, 1)
         };
         let code = |machine| prepare(frame.clone(), &data, None, machine).unwrap_err().code();
         assert_eq!(code(None), "irregular_times");

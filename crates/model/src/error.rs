@@ -9,8 +9,6 @@ use gatecast_nn::engine::EngineError;
 /// What went wrong, in words for the person who ordered the training: no path, no type name.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
-    #[error("the order leaves `{0}` open: it was not resolved against its dataset")]
-    Unresolved(&'static str),
     #[error("the dataset's points are gone")]
     DatasetGone,
     #[error("the dataset's stored points are not what was uploaded: {0}. Upload the data again")]
@@ -67,8 +65,7 @@ impl LearnError {
     /// Whether another try could end otherwise.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Unresolved(_)
-            | Self::DatasetGone
+            Self::DatasetGone
             | Self::DatasetCorrupt(_)
             | Self::MissingValues(_)
             | Self::IrregularTimes(_)
@@ -95,7 +92,6 @@ impl LearnError {
     /// Stable, for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Unresolved(_) => "order_incomplete",
             Self::DatasetGone => "dataset_deleted",
             Self::DatasetCorrupt(_) => "dataset_corrupt",
             Self::MissingValues(_) => "missing_values",

@@ -64,7 +64,7 @@ impl TargetTransform {
             if let Some(value) = runs.clone().flatten().find(|value| !Fitted::Log.takes(**value)) {
                 return Err(transform::outside(Fitted::Log, &column.name, *value));
             }
-            let lambda = transform::guerrero(runs, data.season.unwrap_or(1)).ok_or_else(|| {
+            let lambda = transform::guerrero(runs, data.season).ok_or_else(|| {
                 LearnError::OutsideTransform(format!(
                     "no series has two seasons of `{}` to estimate the lambda of Box and Cox on: give it in `data.transform`",
                     column.name

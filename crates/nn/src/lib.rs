@@ -15,7 +15,7 @@ mod initialise;
 pub mod loss;
 pub mod network;
 pub mod optimizer;
-pub mod random;
+pub use gatecast_core::random;
 #[cfg(test)]
 mod reference;
 

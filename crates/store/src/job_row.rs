@@ -1,7 +1,7 @@
 //! A job's row as the API's [`Job`].
 
 use gatecast_core::job::{Job, JobError};
-use gatecast_core::order::JobSpec;
+use gatecast_core::kinds::JobSpec;
 
 use super::StoreError;
 use super::db::Record;

@@ -85,7 +85,7 @@ impl Options {
 
     /// The dataset's name, and how to read it.
     pub(super) fn settle(self, file_name: Option<&str>, limits: &Limits) -> Result<(String, UploadOptions), Problem> {
-        let known: Known = json::fields(Value::Object(self.given)).map_err(|fault| {
+        let known: Known = json::read_fields(Value::Object(self.given)).map_err(|fault| {
             let name = fault.pointer.trim_start_matches('/');
             invalid(format!("the option `{}`: {}", shown(name), fault.detail))
         })?;

@@ -19,20 +19,20 @@ use crate::service::{order_job, retry_job};
 use gatecast_blobs::Key;
 use gatecast_core::ids::{DatasetId, JobId};
 use gatecast_core::job::{Job, JobKind, JobStatus};
+use gatecast_core::kinds::JobRequest;
 use gatecast_core::metric_values::EpochReport;
-use gatecast_core::order::JobSpec;
 use gatecast_core::result::JobResult;
 use gatecast_store::{Cancellation, JobDeletion, JobFilter};
 
 /// Order a job. It is checked against its dataset, queued, and run in the background.
-#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = JobSpec,
+#[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "Queued", body = Job,
         headers(("location" = String, description = "The job's address")))))]
 pub(super) async fn create(
     State(app): State<AppState>,
-    ValidJson(order): ValidJson<JobSpec>,
+    ValidJson(request): ValidJson<JobRequest>,
 ) -> Result<Response, Problem> {
-    Ok(accepted(order_job(&app.store, order).await?))
+    Ok(accepted(order_job(&app.store, request).await?))
 }
 
 /// Which jobs.

@@ -1,8 +1,11 @@
+use gatecast_core::kinds::CheckedRequest;
+
 use super::*;
 
-fn order(body: &str) -> Result<JobSpec, (String, String)> {
+fn order(body: &str) -> Result<CheckedRequest, (String, String)> {
     shape::check(body.as_bytes()).map_err(|detail| (String::new(), detail))?;
-    <JobSpec as JsonBody>::read(body.as_bytes()).map_err(|problem| {
+    let read = <JobRequest as JsonBody>::read(body.as_bytes());
+    read.and_then(|request| request.check().map_err(Problem::invalid_fields)).map_err(|problem| {
         let problem = serde_json::to_value(&problem).unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         (text(&problem["errors"][0]["pointer"]), text(&problem["errors"][0]["detail"]))
@@ -11,7 +14,7 @@ fn order(body: &str) -> Result<JobSpec, (String, String)> {
 
 const DATASET: &str = r#""dataset": "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f""#;
 
-fn train(rest: &str) -> Result<JobSpec, (String, String)> {
+fn train(rest: &str) -> Result<CheckedRequest, (String, String)> {
     order(&format!(r#"{{"kind": "train", {DATASET}{rest}}}"#))
 }
 

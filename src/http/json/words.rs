@@ -52,23 +52,6 @@ pub(super) fn explain(message: &str) -> Fault {
     })
 }
 
-/// A rule of garde's that a value broke.
-pub(super) fn rule(message: &str) -> String {
-    for (theirs, ours) in [("lower than ", "must be at least "), ("greater than ", "must be at most ")] {
-        if let Some(bound) = message.strip_prefix(theirs) {
-            return format!("{ours}{bound}");
-        }
-    }
-    for (theirs, ours) in
-        [("length is lower than ", "must be at least "), ("length is greater than ", "must be at most ")]
-    {
-        if let Some(bound) = message.strip_prefix(theirs) {
-            return format!("{ours}{bound} long");
-        }
-    }
-    message.to_owned()
-}
-
 /// The name in question and the known ones, each in its backticks.
 fn split<'a>(message: &'a str, start: &str) -> Option<(&'a str, Vec<&'a str>)> {
     let (name, rest) = message.strip_prefix(start)?.split_once("`, ")?;

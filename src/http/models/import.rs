@@ -50,7 +50,8 @@ pub(in crate::http) async fn import(
     let (sha256, bytes) = receive(&app, request, &file).await?;
     let path = file.0.clone();
     let manifest = tasks::blocking(&app, move || check_bundle(&path)).await??;
-    let name = params.name.or_else(|| manifest.order.name.clone()).unwrap_or_else(|| "imported".to_owned());
+    let named = Some(manifest.order.name.clone()).filter(|name| !name.is_empty());
+    let name = params.name.or(named).unwrap_or_else(|| "imported".to_owned());
     let new = NewModel { id, name, sha256, bytes, manifest };
     let model = tasks::spawn_detached(&app, keep(app.clone(), file, new)).await??;
     let location = format!("/v1/models/{}", model.id);

@@ -209,7 +209,7 @@ async fn an_alias_stands_wherever_a_models_id_does() {
     for (change, pointer) in [
         (json!({"model": "@nobody"}), "/model"),
         (json!({"dataset": best}), "/dataset"),
-        (json!({"training": {"epochs": -1}}), "/training"),
+        (json!({"training": {"epochs": -1}}), "/training/epochs"),
         (json!({"split": {"by": "time", "validation": 1.5}}), "/split/validation"),
     ] {
         let mut wrong = finetune.clone();

@@ -4,8 +4,8 @@ use gatecast_core::alias::{AliasName, ModelRef};
 use gatecast_core::composite_job::{self, CompositeJob, NewChildJob, Outcome, Transition};
 use gatecast_core::ids::ModelId;
 use gatecast_core::job::{Job, JobStatus};
+use gatecast_core::kinds::JobSpec;
 use gatecast_core::metric_values::{FinalMetrics, HoldoutMetrics, Metrics};
-use gatecast_core::order::JobSpec;
 use gatecast_store::queue::WriteOutcome;
 use gatecast_store::{Cancellation, JobDeletion, JobFilter, NewJob};
 use serde_json::json;
@@ -24,10 +24,10 @@ on_both!(
 /// A comparison of two trainings.
 async fn parent(bed: &Bed) -> Job {
     let dataset = bed.dataset().await;
-    let compare: JobSpec = serde_json::from_value(
-        json!({"kind": "compare", "base": {"dataset": dataset}, "seeds": [1, 2], "alias": "best"}),
-    )
-    .unwrap();
+    let plan: Vec<_> = [1, 2].map(|seed| json!({"name": "base", "seed": seed, "train": order(dataset)})).into();
+    let compare = json!({"version": 2, "kind": "compare", "name": "two", "base": {"dataset": dataset}, "seeds": [1, 2],
+                         "metric": "validation.mae", "alias": "best", "plan": plan});
+    let compare = JobSpec::read(&compare.to_string()).unwrap();
     let child = |slot: u32| {
         let mut order = order(dataset);
         order.training.seed = u64::from(slot) + 1;

@@ -8,6 +8,7 @@ use super::{Bed, all, epoch, new_job, on_both, owner, terms};
 
 on_both!(
     a_job_comes_back_as_it_was_ordered,
+    a_row_with_a_field_of_a_newer_program_is_run,
     lists_are_filtered_and_paged,
     cancelling_does_what_the_status_allows,
     only_an_ended_job_is_deleted,
@@ -28,6 +29,14 @@ async fn a_job_comes_back_as_it_was_ordered(bed: Bed) {
     assert_eq!(bed.store.history(job.id).await.unwrap(), Some(vec![]));
     assert_eq!(bed.store.history(JobId::new()).await.unwrap(), None);
     assert_eq!(bed.store.job(JobId::new()).await.unwrap(), None);
+}
+
+async fn a_row_with_a_field_of_a_newer_program_is_run(bed: Bed) {
+    let job = bed.job().await;
+    let added = r#"'"stride":1', '"stride":1,"added":{"later":[1]}'"#;
+    bed.execute(format!("UPDATE jobs SET job_order = REPLACE(job_order, {added})")).await;
+    let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
+    assert_eq!((claim.job.id, claim.job.order), (job.id, job.order));
 }
 
 async fn lists_are_filtered_and_paged(bed: Bed) {

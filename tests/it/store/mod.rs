@@ -129,7 +129,8 @@ pub(crate) fn new_dataset(name: &str) -> NewDataset {
 }
 
 pub(crate) fn order(dataset: DatasetId) -> TrainSpec {
-    serde_json::from_value(json!({ "dataset": dataset, "name": "an order" })).unwrap()
+    let data = json!({"targets": ["rail"], "context": 50, "horizon": 10, "season": 7});
+    serde_json::from_value(json!({ "dataset": dataset, "name": "an order", "data": data })).unwrap()
 }
 
 pub(crate) fn new_job(dataset: DatasetId) -> NewJob {

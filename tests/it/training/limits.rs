@@ -85,7 +85,7 @@ fn what_no_memory_holds_is_refused_before_it_starts() {
     // Terabytes of what three wide layers remember of one batch.
     order.order.model.layers = vec![8192.into(); 3];
     order.order.training.batch_size = 65_536;
-    order.order.data.context = Some(500);
+    order.order.data.context = 500;
     let told = events(sines(60, 1_000), &order);
     let (fault, code, detail) = failed(&told);
     assert_eq!((fault, code), (Fault::Order, "too_large"), "{detail}");

@@ -11,7 +11,7 @@ use super::values::{Differencing, Missing, Recency, Resample, Transform, Transfo
 /// Which columns and windows to learn from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct DataSpec {
+pub struct DataRequest {
     /// The columns to forecast. Left out: the only number column of the dataset.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[garde(length(max = 64))]
@@ -49,6 +49,7 @@ pub struct DataSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 100_000)))]
     pub season: Option<usize>,
+    #[serde(deserialize_with = "crate::order::string_or_struct::object")]
     #[garde(dive)]
     pub split: Split,
     #[garde(skip)]
@@ -75,7 +76,7 @@ pub struct DataSpec {
     pub recency: Option<Recency>,
 }
 
-impl Default for DataSpec {
+impl Default for DataRequest {
     fn default() -> Self {
         Self {
             targets: Vec::new(),

@@ -12,7 +12,7 @@ use crate::schema::text_schema;
 /// How the network learns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct TrainingSpec {
+pub struct TrainingRequest {
     #[garde(range(min = 1, max = 100_000))]
     pub epochs: u32,
     #[garde(range(min = 1, max = 65_536))]
@@ -22,10 +22,14 @@ pub struct TrainingSpec {
     #[garde(dive)]
     #[schema(value_type = Option<LossForm>)]
     pub loss: Option<Loss>,
+    #[serde(deserialize_with = "crate::order::string_or_struct::object")]
     #[garde(dive)]
     pub optimizer: Optimizer,
     /// How the learning rate goes on from the optimiser's. Left out: it stays.
-    #[serde(skip_serializing_if = "Schedule::is_constant")]
+    #[serde(
+        deserialize_with = "crate::order::string_or_struct::object",
+        skip_serializing_if = "Schedule::is_constant"
+    )]
     #[garde(dive)]
     pub schedule: Schedule,
     /// Left out: gradients are not clipped.
@@ -54,7 +58,7 @@ pub struct TrainingSpec {
     pub engine: EngineChoice,
 }
 
-impl Default for TrainingSpec {
+impl Default for TrainingRequest {
     fn default() -> Self {
         Self {
             epochs: 20,

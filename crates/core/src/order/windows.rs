@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DataSpec, Part, Split};
+use super::{DataSpec, Differencing, Part, Split};
 
 /// A part that is held back from training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +36,14 @@ impl Split {
 impl DataSpec {
     /// The number of points before a window's first one that its lags and differences read.
     pub fn lookback(&self) -> usize {
-        let differences = self.differencing.map_or(0, |differencing| differencing.lookback());
-        self.lags.iter().max().map_or(0, |lag| lag.saturating_sub(1)).saturating_add(differences)
+        lookback(&self.lags, self.differencing)
     }
+}
+
+/// The number of points before a window's first one that lags and differences read.
+pub(crate) fn lookback(lags: &[usize], differencing: Option<Differencing>) -> usize {
+    let differences = differencing.map_or(0, |differencing| differencing.lookback());
+    lags.iter().max().map_or(0, |lag| lag.saturating_sub(1)).saturating_add(differences)
 }
 
 /// The points of one window.
@@ -91,8 +96,8 @@ mod tests {
 
     #[test]
     fn lags_and_differences_lengthen_a_window() {
-        let data: DataSpec =
-            serde_json::from_value(json!({"lags": [2, 7], "differencing": {"order": 1, "seasonal": 12}})).unwrap();
+        let differencing = serde_json::from_value(json!({"order": 1, "seasonal": 12})).unwrap();
+        let data = DataSpec { lags: vec![2, 7], differencing: Some(differencing), ..DataSpec::of("x", 8, 2) };
         assert_eq!(data.lookback(), 6 + 13);
         let window = WindowLength { context: 8, horizon: 2, lookback: data.lookback() };
         assert_eq!(window.points(), 29);

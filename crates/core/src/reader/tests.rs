@@ -1,14 +1,14 @@
 use serde_json::json;
 
 use super::*;
-use crate::order::TrainSpec;
+use crate::kinds::TrainRequest;
 
 const DATASET: &str = "01920000-0000-7000-8000-000000000000";
 
 fn fault(change: &Value) -> String {
     let mut order = json!({"dataset": DATASET});
     crate::order::merge_patch::merge(&mut order, change);
-    read_stored::<TrainSpec>(&order).unwrap_err().to_string()
+    read_stored::<TrainRequest>(&order).unwrap_err().to_string()
 }
 
 #[test]
@@ -22,6 +22,13 @@ fn a_misfit_says_where_and_what_was_expected() {
         fault(&json!({"model": {"cell": "LSTM"}})),
         "/model/cell: `LSTM` is not one of `simple_rnn`, `lstm`, `gru`; did you mean `lstm`?"
     );
+    for enums in [
+        json!({"training": {"schedule": ["step", 3]}}),
+        json!({"training": {"optimizer": ["adam"]}}),
+        json!({"data": {"split": ["time"]}}),
+    ] {
+        assert!(fault(&enums).ends_with(": expected an object, found a list"), "{enums}");
+    }
     assert_eq!(fault(&json!({"data": {"differencing": [1]}})), "/data/differencing: expected an object, found a list");
 }
 
@@ -35,7 +42,7 @@ fn a_list_of_a_fixed_length_is_read_whole() {
 fn an_unknown_field_inside_an_enum_is_left_out_and_its_namesake_is_not() {
     let split = json!({"by": "time", "from": 1, "training": {"from": "2024-01-01"}});
     let mut stored = json!({"dataset": DATASET, "data": {"split": split}});
-    let read: TrainSpec = read_stored(&stored).unwrap();
+    let read: TrainRequest = read_stored(&stored).unwrap();
     stored["data"]["split"].as_object_mut().unwrap().remove("from");
     assert_eq!(read, serde_json::from_value(stored).unwrap());
 }

@@ -2,14 +2,14 @@
 
 use super::{FieldError, list, nearest, number_columns};
 use crate::dataset::{ColumnKind, Profile};
-use crate::order::{Calendar, CalendarForm, DataSpec};
+use crate::order::{Calendar, CalendarForm, DataRequest};
 
 /// Coming points × columns of future covariates read at a step, where the order leaves it open.
 const OPEN_FUTURE: usize = 256;
 /// Where it does not.
 const MOST_FUTURE: usize = 4_096;
 
-pub(super) fn resolve_columns(data: &mut DataSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
+pub(super) fn resolve_columns(data: &mut DataRequest, profile: &Profile, errors: &mut Vec<FieldError>) {
     if data.targets.is_empty() {
         let numbers: Vec<&str> = number_columns(profile).collect();
         match numbers.as_slice() {
@@ -60,7 +60,7 @@ pub(super) fn resolve_columns(data: &mut DataSpec, profile: &Profile, errors: &m
     check_lags(&data.lags, errors);
 }
 
-fn check_calendar(data: &DataSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
+fn check_calendar(data: &DataRequest, profile: &Profile, errors: &mut Vec<FieldError>) {
     let mut seen: Vec<Calendar> = Vec::new();
     for (at, &calendar) in data.calendar.iter().enumerate() {
         let (pointer, name) = (format!("/data/calendar/{at}"), calendar.feature().name());
@@ -89,23 +89,21 @@ fn check_lags(lags: &[usize], errors: &mut Vec<FieldError>) {
     }
 }
 
-/// Settles how many coming points a step reads the future covariates of.
-pub(super) fn resolve_future_window(data: &mut DataSpec, horizon: usize, errors: &mut Vec<FieldError>) {
+/// The coming points that each step reads the future covariates of; 0 where there are none.
+pub(super) fn future_window(data: &DataRequest, horizon: usize, errors: &mut Vec<FieldError>) -> usize {
     let columns = data.covariates.future.len();
-    let pointer = "/data/future_window";
+    let mut refuse = |detail: String| errors.push(FieldError::new("/data/future_window", detail));
     match data.future_window {
-        None if columns > 0 => data.future_window = Some(horizon.min((OPEN_FUTURE / columns).max(1))),
-        None => {}
+        None if columns > 0 => return horizon.min((OPEN_FUTURE / columns).max(1)),
+        None => return 0,
         Some(_) if columns == 0 => {
-            errors.push(FieldError::new(pointer, "there are no future covariates: name some, or leave it out"));
+            refuse("there are no future covariates: name some, or leave it out".to_owned());
         }
-        Some(window) if window > horizon => {
-            errors.push(FieldError::new(pointer, format!("is longer than the horizon of {horizon}")));
+        Some(window) if window > horizon => refuse(format!("is longer than the horizon of {horizon}")),
+        Some(window) if window.saturating_mul(columns) > MOST_FUTURE => {
+            refuse(format!("times {columns} columns is more than the {MOST_FUTURE} values that a step may read"));
         }
-        Some(window) if window.saturating_mul(columns) > MOST_FUTURE => errors.push(FieldError::new(
-            pointer,
-            format!("times {columns} columns is more than the {MOST_FUTURE} values that a step may read"),
-        )),
-        Some(_) => {}
+        Some(window) => return window,
     }
+    0
 }

@@ -42,7 +42,7 @@ fn profile(points: u64) -> Profile {
     }
 }
 
-fn order(fields: Value) -> TrainSpec {
+fn order(fields: Value) -> TrainRequest {
     let mut order = json!({"dataset": "01920000-0000-7000-8000-000000000000"});
     for (key, value) in fields.as_object().unwrap() {
         order[key] = value.clone();
@@ -50,27 +50,36 @@ fn order(fields: Value) -> TrainSpec {
     serde_json::from_value(order).unwrap()
 }
 
+/// Of a request that leaves out only what does not change the network.
+fn spec(order: TrainRequest) -> TrainSpec {
+    train(order, "cta", &profile(2000)).unwrap()
+}
+
 fn pointers(fields: Value) -> Vec<String> {
-    let errors = resolve(order(fields), "cta", &profile(2000)).unwrap_err();
+    let errors = train(order(fields), "cta", &profile(2000)).unwrap_err();
     errors.into_iter().map(|error| error.pointer).collect()
 }
 
 #[test]
 fn open_fields_are_filled_from_the_data() {
-    let resolved = resolve(order(json!({"data": {"targets": ["rail"]}})), "cta", &profile(2000)).unwrap();
-    assert_eq!(resolved.data.season, Some(7));
-    assert_eq!(resolved.data.horizon, Some(7));
-    assert_eq!(resolved.data.context, Some(32));
-    assert_eq!(resolved.name.as_deref(), Some("cta: lstm 32+32"));
+    let resolved = train(order(json!({"data": {"targets": ["rail"]}})), "cta", &profile(2000)).unwrap();
+    assert_eq!(resolved.data.season, 7);
+    assert_eq!(resolved.data.horizon, 7);
+    assert_eq!(resolved.data.context, 32);
+    assert_eq!(resolved.name, "cta: lstm 32+32");
     assert_eq!(resolved.model.output, Output::EveryStep);
-    assert_eq!(resolve(resolved.clone(), "cta", &profile(2000)).unwrap(), resolved, "resolving again changes nothing");
+    assert_eq!(
+        train(resolved.clone().into(), "cta", &profile(2000)).unwrap(),
+        resolved,
+        "resolving again changes nothing"
+    );
 }
 
 #[test]
 fn short_series_still_get_windows_that_fit() {
     for points in 4..80 {
-        let resolved = resolve(order(json!({"data": {"targets": ["rail"]}})), "cta", &profile(points)).unwrap();
-        let window = resolved.data.context.unwrap() + resolved.data.horizon.unwrap();
+        let resolved = train(order(json!({"data": {"targets": ["rail"]}})), "cta", &profile(points)).unwrap();
+        let window = resolved.data.context + resolved.data.horizon;
         assert!(window as u64 <= points, "{window} of {points}");
     }
 }
@@ -85,7 +94,7 @@ fn columns_are_held_against_the_dataset() {
         pointers(json!({"data": {"targets": ["rail"], "covariates": {"past": ["bus", "rail"]}}})),
         ["/data/covariates/past/1"]
     );
-    let errors = resolve(order(json!({"data": {"targets": ["rial"]}})), "cta", &profile(2000)).unwrap_err();
+    let errors = train(order(json!({"data": {"targets": ["rial"]}})), "cta", &profile(2000)).unwrap_err();
     assert_eq!(errors[0].detail, "the dataset has no column `rial`; did you mean `rail`?");
 }
 
@@ -108,15 +117,15 @@ fn covariates_and_the_calendar_are_held_against_the_dataset() {
     assert_eq!(rail(json!({"calendar": ["month", "month"]})), ["/data/calendar/1"]);
     assert_eq!(rail(json!({"lags": [7, 14, 7]})), ["/data/lags/2"]);
     assert_eq!(rail(json!({"lags": [1990], "context": 20})), ["/data/lags"]);
-    let resolved = |data: Value| resolve(order(json!({ "data": data })), "cta", &profile(2000)).unwrap().data;
+    let resolved = |data: Value| train(order(json!({ "data": data })), "cta", &profile(2000)).unwrap().data;
     let data = json!({"targets": ["rail"], "horizon": 7, "covariates": {"future": ["day_type", "bus"]}});
-    assert_eq!(resolved(data).future_window, Some(7));
+    assert_eq!(resolved(data).future_window, 7);
     let data = json!({"targets": ["rail"], "horizon": 300, "covariates": {"future": ["day_type", "bus"]}});
-    assert_eq!(resolved(data).future_window, Some(128), "256 values at most");
+    assert_eq!(resolved(data).future_window, 128, "256 values at most");
     let mut timeless = profile(2000);
     timeless.start = None;
     let month = json!({"data": {"targets": ["rail"], "calendar": ["month"]}});
-    assert_eq!(resolve(order(month), "m4", &timeless).unwrap_err()[0].pointer, "/data/calendar/0");
+    assert_eq!(train(order(month), "m4", &timeless).unwrap_err()[0].pointer, "/data/calendar/0");
 }
 
 #[test]
@@ -124,7 +133,7 @@ fn a_calendar_is_a_name_or_an_object() {
     let calendar = json!(["hour_of_day", {"feature": "month", "as": "category"}]);
     let order = order(json!({"data": {"calendar": calendar}}));
     assert_eq!(serde_json::to_value(&order.data.calendar).unwrap(), calendar);
-    let old = serde_json::to_value(super::DataSpec::default()).unwrap();
+    let old = serde_json::to_value(super::DataRequest::default()).unwrap();
     for field in ["calendar", "lags", "future_window"] {
         assert_eq!(old.get(field), None, "orders without it read as they always did");
     }
@@ -144,14 +153,14 @@ fn windows_and_splits_are_held_against_the_dataset() {
     assert_eq!(rail(json!({"split": {"by": "time", "training": 0.0}})), ["/data/split/training"]);
     let all = json!({"data": {"targets": ["rail"],
         "split": {"by": "time", "training": 0.7, "validation": 0.15, "test": 0.15}}});
-    resolve(order(all), "cta", &profile(2000)).unwrap();
+    train(order(all), "cta", &profile(2000)).unwrap();
     assert_eq!(rail(json!({"split": {"by": "series", "validation": 0.2}})), ["/data/split/validation"]);
     let backwards = json!({"from": "2019-05-31", "to": "2019-01-01"});
     assert_eq!(rail(json!({"split": {"by": "time", "validation": backwards}})), ["/data/split/validation"]);
     let mut timeless = profile(2000);
     timeless.start = None;
     let range = json!({"data": {"targets": ["rail"], "split": {"by": "time", "test": {"from": "2019-01-01"}}}});
-    assert_eq!(resolve(order(range), "m4", &timeless).unwrap_err()[0].pointer, "/data/split/test");
+    assert_eq!(train(order(range), "m4", &timeless).unwrap_err()[0].pointer, "/data/split/test");
 }
 
 #[test]
@@ -170,7 +179,7 @@ fn a_training_is_longer_than_its_warming_up() {
         json!({"data": {"targets": ["rail"]}, "training": {"epochs": 3, "schedule": schedule}})
     };
     assert_eq!(pointers(fields(3.0)), ["/training/schedule/warmup_epochs"]);
-    assert!(resolve(order(fields(2.5)), "cta", &profile(2000)).is_ok());
+    assert!(train(order(fields(2.5)), "cta", &profile(2000)).is_ok());
 }
 
 #[test]
@@ -193,7 +202,7 @@ fn dates_mean_whole_days() {
     let Split::Time { validation: Some(Part::Range(range)), .. } = order.data.split else { panic!("a range") };
     assert_eq!(range.from.unwrap().to_string(), "2019-01-01T00:00:00Z");
     assert_eq!(range.to.unwrap().to_string(), "2019-05-31T23:59:59.999999Z");
-    let again: TrainSpec = serde_json::from_str(&serde_json::to_string(&order).unwrap()).unwrap();
+    let again: TrainRequest = serde_json::from_str(&serde_json::to_string(&order).unwrap()).unwrap();
     assert_eq!(again, order, "what is stored is what was ordered");
 }
 
@@ -258,7 +267,7 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
         for (key, value) in fields.as_object().unwrap() {
             body[key] = value.clone();
         }
-        let error = serde_json::from_value::<TrainSpec>(body).unwrap_err().to_string();
+        let error = serde_json::from_value::<TrainRequest>(body).unwrap_err().to_string();
         assert!(error.contains(reason), "{fields}: {error}");
     }
 }
@@ -269,7 +278,7 @@ fn cells_count_their_own_gates() {
         let mut order = order(json!({"data": {"targets": ["rail"], "horizon": 3}, "model": {"layers": [5, 4]}}));
         order.model.cell = cell;
         order.training.optimizer = Optimizer::default();
-        parameter_count(&order)
+        parameter_count(&spec(order))
     };
     let dense = 3 * (4 + 1);
     let weights = 5 * (1 + 5 + 1) + 4 * (5 + 4 + 1);
@@ -281,7 +290,7 @@ fn cells_count_their_own_gates() {
     let both_ways = json!({"layers": [5, 4], "cell": "gru", "bidirectional": true, "output": "last_step"});
     let order = order(json!({"data": {"targets": ["rail"], "horizon": 3}, "model": both_ways}));
     let weights = 5 * (1 + 5 + 1) + 4 * (10 + 4 + 1);
-    assert_eq!(parameter_count(&order), 2 * 3 * weights + 3 * (8 + 1));
+    assert_eq!(parameter_count(&spec(order)), 2 * 3 * weights + 3 * (8 + 1));
 }
 
 #[test]
@@ -297,11 +306,11 @@ fn layers_take_settings_of_their_own_and_the_models_else() {
     assert_eq!((third.cell, third.activation, third.residual), (Cell::Gru, Activation::Tanh, false));
     assert_eq!((third.dilation, third.dropout), (8, 0.1));
     assert_eq!(serde_json::to_value(&order).unwrap()["model"]["layers"], model_layers(&order), "kept as written");
-    let resolved = resolve(order, "cta", &profile(2000)).unwrap();
-    assert_eq!(resolved.name.as_deref(), Some("cta: simple_rnn 32+32+gru 16"));
+    let resolved = train(order, "cta", &profile(2000)).unwrap();
+    assert_eq!(resolved.name, "cta: simple_rnn 32+32+gru 16");
 }
 
-fn model_layers(order: &TrainSpec) -> Value {
+fn model_layers(order: &TrainRequest) -> Value {
     let [_, LayerSpec::Settings(second), _] = &order.model.layers[..] else { panic!("settings") };
     assert_eq!(second.units, 32);
     json!([32, {"units": 32, "dropout": 0.3, "layer_norm": true}, {"units": 16, "cell": "gru", "dilation": 8}])
@@ -344,7 +353,7 @@ fn models_that_contradict_themselves_are_refused_by_field() {
     ];
     for (model, expected) in cases {
         let order = order(json!({"data": {"targets": ["rail"]}, "model": model}));
-        let errors = resolve(order, "cta", &profile(2000)).err().unwrap_or_default();
+        let errors = train(order, "cta", &profile(2000)).err().unwrap_or_default();
         let found: Vec<&str> = errors.iter().map(|error| error.pointer.as_str()).collect();
         assert_eq!(found, expected, "{model}");
     }
@@ -362,9 +371,9 @@ fn what_is_done_to_values_is_held_against_the_dataset() {
     assert_eq!(pointers(data(far)), ["/data/differencing"]);
     let mut negative = profile(2000);
     negative.columns[0].numbers = Some(crate::dataset::NumberSummary { min: 0.0, mean: 1.0, max: 2.0, std: 1.0 });
-    let resolved = |transform: &str| resolve(order(data(json!({"transform": transform}))), "cta", &negative);
+    let resolved = |transform: &str| train(order(data(json!({"transform": transform}))), "cta", &negative);
     assert_eq!(resolved("log").unwrap_err()[0].pointer, "/data/transform");
     assert!(resolved("log1p").is_ok());
-    let weekly = resolve(order(data(json!({"resample": {"every": "P7D"}}))), "cta", &profile(2000)).unwrap();
-    assert_eq!(weekly.data.season, Some(52), "of the step it is brought to");
+    let weekly = train(order(data(json!({"resample": {"every": "P7D"}}))), "cta", &profile(2000)).unwrap();
+    assert_eq!(weekly.data.season, 52, "of the step it is brought to");
 }

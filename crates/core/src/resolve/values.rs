@@ -3,7 +3,7 @@
 use super::FieldError;
 use crate::dataset::Profile;
 use crate::frequency::Frequency;
-use crate::order::{DataSpec, Head, Loss, TrainSpec, TransformKind};
+use crate::order::{Head, Loss, Resample, TrainSpec, TransformKind};
 
 pub(super) fn check(order: &TrainSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
     let data = &order.data;
@@ -47,11 +47,11 @@ fn check_units(order: &TrainSpec, errors: &mut Vec<FieldError>) {
         ));
     }
     match order.training.loss {
-        Some(Loss::Smape) => errors.push(FieldError::new(
+        Loss::Smape => errors.push(FieldError::new(
             "/training/loss",
             format!("smape is taken in the data's units, which {with} leaves: take `mae`"),
         )),
-        Some(Loss::Mase) if transformed => errors.push(FieldError::new(
+        Loss::Mase if transformed => errors.push(FieldError::new(
             "/training/loss",
             "mase is taken in the data's units, which /data/transform leaves: take `mae`",
         )),
@@ -60,9 +60,9 @@ fn check_units(order: &TrainSpec, errors: &mut Vec<FieldError>) {
 }
 
 /// Points of the longest series; at most so many, where the order resamples it.
-pub(super) fn longest(data: &DataSpec, profile: &Profile) -> usize {
+pub(super) fn longest(resample: Option<Resample>, profile: &Profile) -> usize {
     let points = usize::try_from(profile.longest).unwrap_or(usize::MAX);
-    let Some((resample, (start, end))) = data.resample.zip(profile.start.zip(profile.end)) else { return points };
+    let Some((resample, (start, end))) = resample.zip(profile.start.zip(profile.end)) else { return points };
     let span = end.as_microsecond().saturating_sub(start.as_microsecond());
     const SHORTEST_MONTH: i64 = 28 * 86_400_000_000;
     let step = match resample.every {

@@ -133,13 +133,8 @@ mod tests {
         let values: Vec<f64> = (0..400).map(|at| 50.0 + 7.0 * (f64::from(at) * 0.37).sin()).collect();
         let series = vec![FrameSeries { key: "a".to_owned(), rows: 0..400, frequency: None }];
         let columns = vec![FrameColumn { name: "x".to_owned(), values }];
-        let data = DataSpec {
-            targets: vec!["x".to_owned()],
-            context: Some(24),
-            horizon: Some(4),
-            season: Some(1),
-            ..DataSpec::default()
-        };
+        let data =
+            DataSpec { targets: vec!["x".to_owned()], context: 24, horizon: 4, season: 1, ..DataSpec::of("x", 1, 1) };
         let prepared = Prepared::new(Frame { series, columns, ..Frame::default() }, &data).unwrap();
         let linear = Linear::fit(&prepared, &Windows::of(&prepared, PartName::Training));
         let validation = Windows::of(&prepared, PartName::Validation);

@@ -56,7 +56,9 @@ impl Trainer<'_> {
         sink: &mut EventSink<'_>,
     ) -> Result<Learnt, Interrupted> {
         let training = &self.task.order.training;
-        let order_rate = state.learning_rate(training).ok_or(LearnError::Unresolved("training.optimizer"))?;
+        let order_rate = state
+            .learning_rate(training)
+            .ok_or_else(|| LearnError::Broken("no learning rate was found before the first epoch".to_owned()))?;
         let base = self.rates.base(order_rate, state.history.iter().map(EpochReport::monitored_loss));
         let seconds_before = state.seconds();
         let mut order = std::mem::take(&mut self.order);

@@ -47,9 +47,8 @@ impl PretrainedModel {
                 "the order's covariates, lags or calendar are not those of the model to learn on from: a fine-tuning keeps them".to_owned(),
             ));
         }
-        if Some(manifest.horizon) != order.data.horizon {
-            let ours = order.data.horizon.map_or("none".to_owned(), |horizon| horizon.to_string());
-            return differs("a horizon of", manifest.horizon.to_string(), ours);
+        if manifest.horizon != order.data.horizon {
+            return differs("a horizon of", manifest.horizon.to_string(), order.data.horizon.to_string());
         }
         if !base.refit_scaling && manifest.order.data.scaling != order.data.scaling {
             return Err(LearnError::FinetuneMismatch(

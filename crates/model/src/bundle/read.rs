@@ -5,8 +5,6 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use garde::Validate;
-
 use super::tensors::{ContentDigest, Holds, Tensor, table};
 use super::{Bundle, BundleError, network};
 use crate::features;
@@ -100,9 +98,8 @@ fn read_manifest(text: &str) -> Result<Manifest, BundleError> {
 
 /// What the manifest says in two places must be the same in both.
 fn check_manifest(manifest: &Manifest) -> Result<(), String> {
-    if let Err(report) = manifest.order.validate() {
-        let field = report.iter().next().map(|(path, _)| path.to_string()).unwrap_or_default();
-        return Err(format!("`order.{}` is out of its range", shorten(&field)));
+    if let Some(error) = manifest.order.check_fields().first() {
+        return Err(format!("`order{}` is out of its range", shorten(&error.pointer.replace('/', "."))));
     }
     if let Some(error) = manifest.order.model.validate_layers().first() {
         return Err(format!("`order{}` contradicts the rest of the model", error.pointer.replace('/', ".")));
@@ -119,7 +116,7 @@ fn check_manifest(manifest: &Manifest) -> Result<(), String> {
     if columns.iter().collect::<BTreeSet<_>>().len() < columns.len() {
         return Err("`order.data` names a column twice".to_owned());
     }
-    if Some(manifest.context) != data.context || Some(manifest.horizon) != data.horizon {
+    if manifest.context != data.context || manifest.horizon != data.horizon {
         return Err("`context` or `horizon` is not the order's".to_owned());
     }
     if data.future_window > data.horizon {

@@ -132,7 +132,7 @@ impl Layout {
         for &lag in &data.lags {
             (0..targets).for_each(|target| build.number(target, 1 - lag as isize, 1));
         }
-        let window = future_window(data);
+        let window = data.future_window;
         for name in &data.covariates.future {
             match encodings.categories.get(name) {
                 Some(texts) => build.category(Coded::Future(name.clone()), name, texts.len(), 1, window),
@@ -234,12 +234,6 @@ pub fn number_columns(data: &DataSpec, encodings: &Encodings) -> Vec<String> {
     data.targets.iter().chain(numbers).cloned().collect()
 }
 
-/// Coming points whose future covariates each step reads; 0 where there are none.
-pub fn future_window(data: &DataSpec) -> usize {
-    let window = || data.future_window.or(data.horizon).unwrap_or(1);
-    if data.covariates.future.is_empty() { 0 } else { window() }
-}
-
 /// The number of times a network of this trained horizon runs for a forecast of `horizon` points.
 pub fn runs(trained: usize, horizon: usize) -> usize {
     horizon.div_ceil(trained.max(1)).max(1)
@@ -248,7 +242,7 @@ pub fn runs(trained: usize, horizon: usize) -> usize {
 /// The number of points ahead at which future covariates must be known for a forecast of `horizon` points: up to the end of
 /// the window that the last run reads. 0 without future covariates.
 pub fn points_ahead(data: &DataSpec, trained: usize, horizon: usize) -> usize {
-    match future_window(data) {
+    match data.future_window {
         0 => 0,
         window => (runs(trained, horizon) - 1) * trained + window,
     }

@@ -99,7 +99,7 @@ impl Random {
 }
 
 /// ChaCha's key of the stream [`Random::at`] draws from, for who runs many streams side by side.
-pub(super) fn key_words(seed: u64, purpose: Purpose, step: u64, place: u64) -> [u32; 8] {
+pub fn key_words(seed: u64, purpose: Purpose, step: u64, place: u64) -> [u32; 8] {
     let mut words = [0; 8];
     for (pair, number) in words.chunks_exact_mut(2).zip([seed, purpose as u64, step, place]) {
         pair.copy_from_slice(&[number as u32, (number >> 32) as u32]);

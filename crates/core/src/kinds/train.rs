@@ -1,0 +1,113 @@
+//! One network, trained from fresh weights.
+
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Checked, Found, JobRequestKind, JobSpecKind, Names};
+use crate::ids::DatasetId;
+use crate::order::{DataRequest, DataSpec, ModelSpec, TrainingRequest, TrainingSpec};
+use crate::resolve::{self, FieldError, fields};
+
+/// Train one network on one dataset. Every field but `dataset` has a default that works.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrainRequest {
+    /// For people; the server makes one from the model and the dataset where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 200)))]
+    #[schema(min_length = 1, max_length = 200)]
+    pub name: Option<String>,
+    #[garde(skip)]
+    pub dataset: DatasetId,
+    #[serde(default)]
+    #[garde(dive)]
+    pub data: DataRequest,
+    #[serde(default)]
+    #[garde(dive)]
+    pub model: ModelSpec,
+    #[serde(default)]
+    #[garde(dive)]
+    pub training: TrainingRequest,
+}
+
+/// A training with every value settled.
+///
+/// Its JSON is that of a request that leaves nothing open, so it can be sent again as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "TrainRequest")]
+pub struct TrainSpec {
+    pub name: String,
+    pub dataset: DatasetId,
+    pub data: DataSpec,
+    pub model: ModelSpec,
+    pub training: TrainingSpec,
+}
+
+/// Reads a stored spec. The first versions kept some values open that have one default.
+impl TryFrom<TrainRequest> for TrainSpec {
+    type Error = String;
+
+    fn try_from(request: TrainRequest) -> Result<Self, String> {
+        let training = request.training.with_loss(&request.model.head);
+        Ok(Self {
+            name: request.name.unwrap_or_default(),
+            dataset: request.dataset,
+            data: request.data.try_into()?,
+            model: request.model,
+            training,
+        })
+    }
+}
+
+impl From<TrainSpec> for TrainRequest {
+    fn from(spec: TrainSpec) -> Self {
+        Self {
+            name: Some(spec.name).filter(|name| !name.is_empty()),
+            dataset: spec.dataset,
+            data: spec.data.into(),
+            model: spec.model,
+            training: spec.training.into(),
+        }
+    }
+}
+
+impl TrainSpec {
+    /// What is out of its range, field by field: of a spec that came from outside.
+    pub fn check_fields(&self) -> Vec<FieldError> {
+        fields::check(TrainRequest::from(self.clone())).err().unwrap_or_default()
+    }
+}
+
+impl JobRequestKind for TrainRequest {
+    type Checked = CheckedTrain;
+
+    fn check(self) -> Result<CheckedTrain, Vec<FieldError>> {
+        fields::check(self).map(CheckedTrain)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct CheckedTrain(TrainRequest);
+
+impl Checked for CheckedTrain {
+    type Spec = TrainSpec;
+
+    fn names(&self) -> Names<'_> {
+        Names { dataset: Some(("/dataset", self.0.dataset)), model: None }
+    }
+
+    fn resolve(self, found: &Found<'_>) -> Result<TrainSpec, Vec<FieldError>> {
+        resolve::train(self.0, &found.dataset.name, &found.dataset.profile)
+    }
+}
+
+impl JobSpecKind for TrainSpec {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn train(&self) -> Option<&TrainSpec> {
+        Some(self)
+    }
+}
