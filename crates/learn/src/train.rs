@@ -258,13 +258,8 @@ mod tests {
             columns: vec![FrameColumn { name: "x".to_owned(), values: vec![1.0, 2.0] }],
             categories: Vec::new(),
         };
-        let data = DataSpec {
-            targets: vec!["x".to_owned()],
-            context: 1,
-            horizon: 1,
-            season: 1,
-            ..DataSpec::of("x", 1, 1)
-        };
+        let data =
+            DataSpec { targets: vec!["x".to_owned()], context: 1, horizon: 1, season: 1, ..DataSpec::of("x", 1, 1) };
         let code = |machine| prepare(frame.clone(), &data, None, machine).unwrap_err().code();
         assert_eq!(code(None), "irregular_times");
         assert_eq!(code(Some(Machine { limit: 40, available: 40, own: 0 })), "too_large");

@@ -135,7 +135,8 @@ impl Objective {
     /// [`EngineError::Loss`] for a loss that its head cannot learn by, which a resolved order never
     /// has.
     pub fn ordered(order: &TrainSpec) -> Result<Self, EngineError> {
-        let criterion = Criterion::new(order.model.head.clone(), Some(order.training.loss)).map_err(EngineError::Loss)?;
+        let criterion =
+            Criterion::new(order.model.head.clone(), Some(order.training.loss)).map_err(EngineError::Loss)?;
         Ok(Self { criterion })
     }
 
