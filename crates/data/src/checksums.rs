@@ -33,7 +33,7 @@ use crate::stored::corrupt;
 pub(crate) const KEY: &str = "gatecast.checksums";
 const MARKER: &[u8] = b"gatecast-crc32:1:";
 const DIGITS: usize = 8;
-/// A page of our files is about as long, so that reading one page checks little more than it.
+/// About the size of a page in a stored file, so that reading one page checks little more than that.
 const BLOCK: usize = 64 << 10;
 /// The least part of the file's end that is searched for the table, whatever length the footer
 /// claims to have: a damaged length must not hide the table.

@@ -1,21 +1,21 @@
-//! What can go wrong with an upload and with a stored file.
+//! Errors of uploads and of stored files.
 
 use std::error::Error;
 use std::io;
 
-/// Why an upload was not taken.
+/// Why an upload was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// The data is to blame; the caller can mend it.
+    /// The data is wrong; the caller can correct it.
     #[error("{}: {}", .0.code, .0.detail)]
     Refused(Box<Refusal>),
-    /// Past one of the limits.
+    /// A limit is exceeded.
     #[error("{}: {}", .0.code, .0.detail)]
     TooLarge(Box<Refusal>),
-    /// The upload's stream broke off.
-    #[error("the upload broke off: {0}")]
+    /// The upload's stream ended early.
+    #[error("the upload was interrupted: {0}")]
     Interrupted(String),
-    /// This machine is to blame: its disk, as a rule.
+    /// The server failed, usually its disk.
     #[error("the upload could not be stored: {0}")]
     Machine(Box<dyn Error + Send + Sync>),
 }
@@ -27,7 +27,7 @@ pub struct Refusal {
     pub code: &'static str,
     /// For people.
     pub detail: String,
-    /// The rows that are wrong, the first ones in the file.
+    /// The first rows that are wrong.
     pub rows: Vec<RowError>,
 }
 
@@ -58,7 +58,7 @@ impl IngestError {
         Self::Machine(cause.into())
     }
 
-    /// The disk has no room left, however deep the file formats' errors bury it.
+    /// Whether the disk is full, at any depth of the chain of causes.
     pub fn is_disk_full(&self) -> bool {
         let Self::Machine(cause) = self else { return false };
         let mut cause: Option<&(dyn Error + 'static)> = Some(cause.as_ref());
@@ -80,16 +80,16 @@ impl IngestError {
         }
     }
 
-    /// For the caller: nothing of this machine in it.
+    /// For the caller, without details of this machine.
     pub fn detail(&self) -> &str {
         match self {
             Self::Refused(refusal) | Self::TooLarge(refusal) => &refusal.detail,
-            Self::Interrupted(_) => "the upload ended before its end",
+            Self::Interrupted(_) => "the upload was cut off",
             Self::Machine(_) => "the upload could not be stored",
         }
     }
 
-    /// The rows that are wrong, the first ones in the file.
+    /// The first rows that are wrong.
     pub fn row_errors(&self) -> &[RowError] {
         match self {
             Self::Refused(refusal) | Self::TooLarge(refusal) => &refusal.rows,
@@ -109,7 +109,7 @@ pub enum ReadError {
     NoColumn(String),
     #[error("the dataset has no series `{0}`")]
     NoSeries(String),
-    /// The file is not one that this program wrote, or has been damaged since.
+    /// The file is damaged, or this program did not write it.
     #[error("the stored file is damaged: {0}")]
     Corrupt(String),
     #[error(transparent)]

@@ -30,7 +30,7 @@ pub struct Frame {
 pub struct FrameSeries {
     pub key: String,
     pub rows: std::ops::Range<usize>,
-    /// The step of the even grid its times lie on; absent without times, for a single point, or
+    /// The step of its even time grid; absent without times, for a single point, or
     /// where no step fits.
     pub frequency: Option<Frequency>,
 }

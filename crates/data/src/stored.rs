@@ -208,6 +208,6 @@ mod tests {
         assert_eq!(rows(&stored, &[2..11, 13..14, 16..20]), [2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 16, 17, 18, 19]);
         assert_eq!(rows(&stored, &[0..4, 4..8, 12..12, 19..20]), [0, 1, 2, 3, 4, 5, 6, 7, 19]);
         assert!(rows(&stored, &[]).is_empty());
-        assert_eq!(rows(&stored, &[5..6]), [5], "and again from the same open file");
+        assert_eq!(rows(&stored, std::slice::from_ref(&(5..6))), [5], "and again from the same open file");
     }
 }

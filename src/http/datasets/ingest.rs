@@ -1,8 +1,8 @@
-//! The bridge from a request's body to the blocking reader that ingests it.
+//! Passes a request's body to the blocking reader that ingests it.
 //!
 //! A bounded channel holds a few pieces, so memory stays flat and a slow disk slows the client.
-//! Only an explicit end is an end: where the handler goes (the client left, the body broke, the
-//! server stops), the reader meets an error, and what it had written goes with its folder.
+//! Only an explicit end ends the data. If the handler is dropped (the client left, the body was cut
+//! off, the server stops), the reader gets an error, and what it wrote is removed with its folder.
 
 use std::io::{self, Read};
 

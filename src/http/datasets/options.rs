@@ -1,4 +1,4 @@
-//! What an upload says about itself, in the address or in a form.
+//! The options of an upload, from the query or from a form.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -23,7 +23,7 @@ pub(in crate::http) struct Options {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Known {
-    /// For people, 1 to 200 characters. Left out: the file's name.
+    /// A name for people, 1 to 200 characters. Left out: the file's name.
     name: Option<String>,
     #[param(inline)]
     format: Option<Format>,
@@ -44,7 +44,7 @@ struct Known {
     /// Of CSV.
     #[param(inline)]
     delimiter: Option<Delimiter>,
-    /// What stands before the fraction of a number.
+    /// The decimal mark of numbers.
     #[param(inline)]
     decimal: Option<Decimal>,
     /// What to do with rows that give one series and time different values.
@@ -79,7 +79,7 @@ impl Options {
     pub(super) fn with(mut self, name: String, value: String) -> Result<Self, Problem> {
         match self.given.insert(name.clone(), Value::String(value)) {
             None => Ok(self),
-            Some(_) => Err(invalid(format!("the option `{}` stands twice", shown(&name)))),
+            Some(_) => Err(invalid(format!("the option `{}` is given twice", shown(&name)))),
         }
     }
 
@@ -123,7 +123,7 @@ fn checked(name: String) -> Result<String, Problem> {
     }
 }
 
-/// The last part of a file's name, for people alone: no path is ever made of it.
+/// The last part of a file's name. It is only shown: no path is made of it.
 fn readable(file_name: &str) -> Option<String> {
     let last = file_name.rsplit(['/', '\\']).next()?;
     let name: String = last.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();

@@ -64,7 +64,7 @@ impl ValuesParams {
         let mut seen = BTreeSet::new();
         for (name, value) in pairs {
             if name != "column" && !seen.insert(name.clone()) {
-                return Err(invalid_query(&name, "stands twice"));
+                return Err(invalid_query(&name, "is given twice"));
             }
             match name.as_str() {
                 "column" => params.columns.push(value),

@@ -103,7 +103,7 @@ impl Part {
                 json(&Timestamp::from_microsecond(time).ok())
             }),
             Self::Column(at, range) => match values.columns.get(at) {
-                // JSON has no NaN: it is written as null, which stands for "no value" here too.
+                // serde_json writes NaN, a missing value, as null.
                 Some(SeriesColumn::Numbers { values, .. }) => list(values, range, json),
                 Some(SeriesColumn::Categories { values, .. }) => list(values, range, json),
                 None => String::new(),

@@ -1,4 +1,4 @@
-//! The upload's bytes, unpacked and bounded.
+//! Unpacks and bounds the bytes of an upload.
 //!
 //! One layer of gzip or zstd is taken off, whether the caller announced it or the bytes show it; a
 //! second one is refused. Errors of the client's stream, of the compression and of the bounds

@@ -1,4 +1,5 @@
-//! One row a series and time: exact copies dropped, contradictions settled or refused.
+//! Keeps one row for each series and time: exact copies are dropped, and rows that differ are
+//! resolved by the duplicate policy or refused.
 
 use std::ops::Range;
 

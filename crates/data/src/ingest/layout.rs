@@ -330,7 +330,7 @@ impl Sample<'_> {
             return Err(IngestError::refuse(
                 "decimal_comma",
                 format!(
-                    "column `{}` holds numbers such as {}; say decimal=comma if the comma stands before the fraction",
+                    "column `{}` holds numbers such as {}; say decimal=comma if that is a decimal comma",
                     self.name(column),
                     shape.example
                 ),

@@ -1,4 +1,4 @@
-//! Sorted runs into one stream of sorted rows.
+//! Merges sorted runs into one stream of sorted rows.
 //!
 //! Rows are handed on by ranges, as far as the run that leads stays ahead of all others: for an
 //! upload that came sorted these are whole blocks, and nothing is compared row by row.

@@ -7,8 +7,8 @@
 //! between the passes: which columns are categories, whether dates have the day or the month first.
 //!
 //! Memory is bounded by a few runs, the series ids and one row group, whatever the upload's size.
-//! Everything lies in one folder that is removed when the result is dropped or the ingest fails;
-//! only a crash leaves it behind, for the server to clear at its start.
+//! All files are in one folder, which is removed when the result is dropped or the ingestion fails.
+//! Only a crash leaves it behind; the server removes it when it starts.
 
 use std::fs;
 use std::io::Read;
@@ -47,8 +47,8 @@ mod summary;
 mod times;
 mod write;
 
-/// What an upload became. The two files lie in a folder of their own that goes when this does:
-/// move them out first.
+/// The result of an upload. Its two files are in a folder that is removed when this is dropped: move
+/// them out first.
 #[derive(Debug)]
 pub struct Ingested {
     pub profile: Profile,

@@ -1,4 +1,4 @@
-//! The profile of an upload, and the warnings a person would want.
+//! Builds the profile of an upload and its warnings.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::store::Stored;
 use super::summary::SHORT;
 use gatecast_core::dataset::{Format, Profile, Warning};
 
-/// Columns with more points missing than one in so many are warned of.
+/// A column with more than one in this many points missing gets a warning.
 const MISSING_SHARE: u64 = 5;
 
 pub(super) fn describe(format: Format, loaded: &Loaded, stored: &Stored) -> Profile {

@@ -1,4 +1,4 @@
-//! What the first rows of an upload show about each column.
+//! Statistics of each column over the first rows of an upload.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use super::cells::{has_decimal_comma, is_missing, number, quoted};
 use super::times::{TimeRange, compact, looks_like_calendar};
 use crate::options::TimeFormat;
 
-/// A row and the line it stands on.
+/// A row and its line number.
 pub(super) type Line = (u64, ByteRecord);
 
 /// Whole numbers that plainly are times: years, months and days, and counts since 1970 of the years

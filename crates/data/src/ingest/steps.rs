@@ -43,6 +43,19 @@ struct Step {
     first: [i64; FIRST],
 }
 
+/// The step of an even grid, with its gaps as [`Grid`] has them.
+struct EvenStep {
+    step: i64,
+    gaps: u64,
+    first_gaps: Vec<(i64, u64)>,
+}
+
+impl EvenStep {
+    fn grid(self, frequency: Frequency) -> Grid {
+        Grid { frequency: Some(frequency), gaps: self.gaps, first_gaps: self.first_gaps }
+    }
+}
+
 /// The number of occurrences of each step, in order of first appearance.
 #[derive(Debug, Default)]
 struct Counts {
@@ -76,7 +89,7 @@ impl Counts {
 
     /// The even step, the number of grid steps left out and the first of them, by the rule of this
     /// module.
-    fn even(&self) -> Option<(i64, u64, Vec<(i64, u64)>)> {
+    fn even(&self) -> Option<EvenStep> {
         let even = self.steps.iter().max_by_key(|known| (known.count, std::cmp::Reverse(known.step)))?;
         let total: u64 = self.steps.iter().map(|known| known.count).sum();
         if self.overflowed || even.count * 2 < total || self.steps.iter().any(|other| other.step % even.step != 0) {
@@ -90,7 +103,7 @@ impl Counts {
             .collect();
         first.sort_unstable();
         first.truncate(FIRST);
-        Some((even.step, gaps.fold(0, u64::saturating_add), first))
+        Some(EvenStep { step: even.step, gaps: gaps.fold(0, u64::saturating_add), first_gaps: first })
     }
 }
 
@@ -116,14 +129,16 @@ impl Steps {
     /// first of March are a month apart rather than four weeks.
     pub(super) fn finish(&self) -> Grid {
         let months = if self.off_months { None } else { self.months.even() };
-        let months =
-            months.and_then(|(step, gaps, first)| Some((Frequency::Months(u32::try_from(step).ok()?), gaps, first)));
-        let fixed = || self.fixed.even().map(|(step, gaps, first)| (Frequency::Fixed(step), gaps, first));
-        months.or_else(fixed).map_or_else(Grid::default, |(frequency, gaps, first_gaps)| Grid {
-            frequency: Some(frequency),
-            gaps,
-            first_gaps,
-        })
+        let months = months.and_then(|even| {
+            let step = u32::try_from(even.step).ok()?;
+            Some(even.grid(Frequency::Months(step)))
+        });
+        let fixed = || {
+            let even = self.fixed.even()?;
+            let step = even.step;
+            Some(even.grid(Frequency::Fixed(step)))
+        };
+        months.or_else(fixed).unwrap_or_default()
     }
 }
 

@@ -94,7 +94,7 @@ impl Times {
             && !range.contains(number)
         {
             let detail = format!(
-                "{} is not a time like the others of the column, which lie from {} to {}; if it is one, say time_format",
+                "{} is outside the range of the column's times, {} to {}; if it is a time, say time_format",
                 quoted(cell),
                 range.first,
                 range.last

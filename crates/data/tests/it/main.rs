@@ -1,6 +1,6 @@
 //! Uploads into datasets, and datasets read back.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod bounds;
 mod damage;

@@ -60,7 +60,6 @@ fn refusal(name: &str, file: &[u8]) -> (Option<String>, u64) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the parent process reads it")]
 fn in_a_process_of_its_own() {
     let Some(path) = std::env::var_os("GATECAST_TEST_BOMB") else { return };
     let mut options = UploadOptions::default();

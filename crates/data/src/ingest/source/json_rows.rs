@@ -1,7 +1,7 @@
-//! JSON rows: an array of objects, or one object a line. Read as a stream, one row in memory.
+//! Reads JSON rows, an array of objects or one object a line, as a stream with one row in memory.
 //!
-//! The columns are the names of the first thousand rows together; a row may leave columns out,
-//! which is a missing value, but not bring new ones later on.
+//! The columns are the fields of the first thousand rows. A row may leave fields out, which are then
+//! missing values; a row after the first thousand may not add one.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,6 +1,6 @@
-//! The header of a Parquet page: the few of its fields that say how large the page is.
+//! Reads the header of a Parquet page: the fields that say how large the page is.
 //!
-//! The parquet crate reads page headers but gives them to nobody. They are structures of Thrift's
+//! The parquet crate reads page headers but does not expose them. They are structures of Thrift's
 //! compact protocol:
 //! <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>.
 

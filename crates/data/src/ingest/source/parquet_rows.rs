@@ -1,4 +1,4 @@
-//! Parquet as rows of text, so that one set of rules reads every format.
+//! Reads Parquet as rows of text, so that one set of rules applies to every format.
 //!
 //! Numbers are written so that they read back to the same double; null is the empty cell, as is an
 //! empty text. Texts are read as views into their pages, which copies none of them however often a
