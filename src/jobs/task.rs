@@ -77,13 +77,15 @@ async fn dataset(shared: &Shared, job: &Job) -> Result<DatasetSource, Outcome> {
     let (Some(revision), Some(dataset)) = (revision, dataset) else {
         return Err(Outcome::failed("dataset_deleted", "the dataset was deleted before the training could begin"));
     };
-    let key = Key::dataset_points(revision.dataset, &revision.sha256)
-        .map_err(|_| Outcome::failed("dataset_unreadable", "the dataset's record is damaged"))?;
+    let damaged = |_| Outcome::failed("dataset_unreadable", "the dataset's record is damaged");
+    let points = Key::dataset_points(revision.dataset, &revision.sha256).map_err(damaged)?;
+    let index = Key::dataset_index(revision.dataset, &revision.sha256).map_err(damaged)?;
     Ok(DatasetSource {
         id: job.dataset,
         name: dataset.name,
         revision: revision.revision,
-        path: shared.blobs.local(&key),
+        path: shared.blobs.local(&points),
+        index: shared.blobs.local(&index),
         sha256: revision.sha256,
     })
 }

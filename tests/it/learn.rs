@@ -57,6 +57,7 @@ pub(crate) fn task(folder: &Path) -> TrainTask {
             name: "sines".into(),
             revision: 1,
             path: folder.join("none.parquet"),
+            index: folder.join("none.index.parquet"),
             sha256: "00".repeat(32),
         },
         order,

@@ -26,8 +26,9 @@ fn stored(folder: &Path) -> TrainTask {
     let ingested = ingest(csv.as_bytes(), Encoding::Identity, &UploadOptions::default(), folder).unwrap();
     let mut task = task(folder);
     task.dataset.path = folder.join(format!("{}.parquet", ingested.sha256));
+    task.dataset.index = folder.join(format!("{}.index.parquet", ingested.sha256));
     fs::rename(&ingested.points, &task.dataset.path).unwrap();
-    fs::rename(&ingested.index, task.dataset.path.with_extension("index.parquet")).unwrap();
+    fs::rename(&ingested.index, &task.dataset.index).unwrap();
     task.dataset.sha256 = ingested.sha256.clone();
     task
 }

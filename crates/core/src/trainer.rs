@@ -114,7 +114,9 @@ pub struct DatasetSource {
     pub name: String,
     pub revision: u32,
     pub path: PathBuf,
-    /// Checked before the first batch.
+    /// The index of its series.
+    pub index: PathBuf,
+    /// Of `path`; checked before the first batch.
     pub sha256: String,
 }
 

@@ -4,7 +4,7 @@ use super::input_spec::InputSpec;
 use super::request_input::History;
 use gatecast_model::features::{Codes, Rows};
 use gatecast_model::scaling::{Scale, Scaler, WindowScale};
-use gatecast_model::target_transform::{Origin, Scratch};
+use gatecast_model::target_transform::{NumberRows, Origin, Scratch};
 use gatecast_nn::loss::{Criterion, ScaledOrRaw};
 
 /// A batch of series.
@@ -108,7 +108,12 @@ impl<'r> Rollout<'r> {
             let scale = series.scale(self.scaler);
             for (column, levels) in series.levels.iter().enumerate() {
                 let stream = spec.values.model_input(column, &levels[first..]);
-                spec.values.write(column, scale.column(column), &stream, (&mut self.numbers, width));
+                spec.values.write(
+                    column,
+                    scale.column(column),
+                    &stream,
+                    &mut NumberRows { numbers: &mut self.numbers, width },
+                );
             }
             let codes: Vec<Codes<'_>> = series.history.codes.iter().map(|column| column.codes(first)).collect();
             let rows = Rows { numbers: &self.numbers, codes: &codes, constants: &series.history.constants };
@@ -133,7 +138,7 @@ impl<'r> Rollout<'r> {
                 let scale = self.scaler.for_series(series.history.id.as_deref()).unwrap_or_else(|| series.own.get());
                 let Some(levels) = series.levels.get_mut(target) else { continue };
                 let known = &levels[first..first + spec.history];
-                let origin = spec.values.origin(target, &scale, (known, horizon), &mut self.scratch);
+                let origin = spec.values.origin(target, &scale, known, horizon, &mut self.scratch);
                 let of_target = predicted.chunks_exact(width).skip(target).step_by(targets);
                 for (ahead, raw) in of_target.enumerate() {
                     let middle = self.criterion.middle(&self.criterion.distribution(raw, origin.unit()));

@@ -1,4 +1,4 @@
-//! Judging a network on a part that it did not learn from.
+//! Evaluates a network on a part that it was not trained on.
 
 use super::prepare::Prepared;
 use super::progress::Interrupted;
@@ -14,7 +14,15 @@ use gatecast_nn::loss::{Criterion, SCALE_FIELDS};
 const PREDICTIONS: usize = 4_000_000;
 const MOST_WINDOWS: usize = 256;
 
-/// Memory for judging, used again every epoch.
+/// A network with its weights.
+pub(crate) struct EvaluatedNetwork<'n> {
+    pub(crate) engine: &'n mut dyn Engine,
+    pub(crate) parameters: &'n [f32],
+    pub(crate) output: Output,
+    pub(crate) criterion: &'n Criterion,
+}
+
+/// Memory for evaluations, used again every epoch.
 #[derive(Debug, Default)]
 pub struct Evaluator {
     batcher: Batcher,
@@ -24,16 +32,15 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// The errors on `windows`; `None` where there are none. `judged` hears how many are done.
-    pub fn judge(
+    /// The errors on `windows`; `None` where there are none. `progress` is told the number of windows that are done.
+    pub(crate) fn evaluate(
         &mut self,
-        engine: &mut dyn Engine,
-        parameters: &[f32],
+        network: EvaluatedNetwork<'_>,
         prepared: &Prepared,
         windows: &Windows,
-        (output, criterion): (Output, &Criterion),
-        judged: &mut dyn FnMut(u64) -> Result<(), Interrupted>,
+        progress: &mut dyn FnMut(u64) -> Result<(), Interrupted>,
     ) -> Result<Option<Metrics>, Interrupted> {
+        let EvaluatedNetwork { engine, parameters, output, criterion } = network;
         let points = prepared.shape.horizon * prepared.targets;
         let outputs = points * criterion.width();
         let steps = match output {
@@ -61,7 +68,7 @@ impl Evaluator {
                 let view = WindowView::of(prepared, window, &mut self.own);
                 errors.add_forecast(criterion, prepared, &view, &predictions[of_window - outputs..]);
             }
-            judged(end - next)?;
+            progress(end - next)?;
             next = end;
         }
         Ok(errors.metrics())

@@ -1,9 +1,7 @@
-//! From a dataset to what windows are cut from: series on their even grids, parts, no value
-//! unknown, a scaler.
+//! Prepares a dataset for windows: series on regular grids, split into parts, gaps filled, and a fitted scaler.
 //!
-//! Promises that nothing here carries a later part into an earlier one: the scaler and the scale of
-//! MASE are fitted on training points alone, and an unknown training point is filled from training
-//! points alone, whatever stands right behind the border.
+//! Nothing of a later part reaches an earlier one: the scaler and the seasonal errors are fitted on training points only, and an
+//! unknown training point is filled from training points only, whatever follows the border.
 
 use std::ops::Range;
 
@@ -100,7 +98,7 @@ impl Prepared {
         let statics = frame.columns.split_off(frame.columns.len() - frame.columns.iter().filter(is_static).count());
         let mut warnings = Vec::new();
         let names: Vec<String> = frame.columns.iter().map(|column| column.name.clone()).collect();
-        fill(&mut frame, &mut parts, (data.missing, target_transform::masked(data, &names)), &mut warnings)?;
+        fill(&mut frame, &mut parts, data.missing, target_transform::masked(data, &names), &mut warnings)?;
         let trained: Vec<Range<usize>> =
             frame.series.iter().zip(&parts).map(|(series, parts)| trained(series, parts, shape)).collect();
         let lambdas = match known {
@@ -109,7 +107,7 @@ impl Prepared {
         };
         let values = TargetTransform::new(data, &names, &lambdas);
         let streams = values.of_frame(&frame)?;
-        let scaler = fit((&frame, &streams, names), &trained, values.lookback(), data)?;
+        let scaler = fit(&frame, &streams, names, &trained, values.lookback(), data)?;
         let mut features = Features::of(&frame, &statics, &trained, data, known)?;
         features.encodings.lambdas = lambdas;
         frame.categories.clear();
@@ -146,7 +144,8 @@ fn trained(series: &FrameSeries, parts: &Parts, shape: Shape) -> Range<usize> {
 fn fill(
     frame: &mut Frame,
     parts: &mut [Parts],
-    (how, masked): (Missing, usize),
+    how: Missing,
+    masked: usize,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), LearnError> {
     let mut left_out = Vec::new();
@@ -159,7 +158,7 @@ fn fill(
             }
             if how == Missing::Refuse {
                 return Err(LearnError::MissingValues(format!(
-                    "series `{}` has {unknown} points without a value of `{}`, and the order refuses them: set `data.missing` to `interpolate` or `forward_fill`",
+                    "series `{}` has {unknown} points without a value of `{}`, which `data.missing: refuse` does not allow: set it to `interpolate` or `forward_fill`",
                     series.key, column.name
                 )));
             }
@@ -195,7 +194,9 @@ fn fill(
 /// Fits the scaler on training points: for `standard` those of the series that training windows
 /// are cut from; the others' own context says as much.
 fn fit(
-    (frame, streams, names): (&Frame, &Streams, Vec<String>),
+    frame: &Frame,
+    streams: &Streams,
+    names: Vec<String>,
     trained: &[Range<usize>],
     lookback: usize,
     data: &DataSpec,
@@ -218,7 +219,7 @@ fn fit(
     match scaler {
         Ok(scaler) if largest < f64::from(f32::MAX) => Ok(scaler),
         _ => Err(LearnError::ValuesTooLarge(format!(
-            "the largest value, {largest:e}, is past what single precision holds (3e38): bring the data to a smaller unit"
+            "the largest value, {largest:e}, is out of range for single precision (3e38): convert the data to a larger unit"
         ))),
     }
 }

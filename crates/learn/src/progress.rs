@@ -1,4 +1,4 @@
-//! How far a training is, and whom it tells.
+//! The progress of a training, and the events it reports.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use gatecast_core::trainer::TrainerEvent;
 use gatecast_model::error::LearnError;
 
-/// Hears a training's events; breaks where nobody waits for the rest.
+/// Receives a training's events; breaks once the server no longer listens.
 pub type EventSink<'e> = dyn FnMut(TrainerEvent) -> ControlFlow<()> + 'e;
 
-/// Why a training does not go on.
+/// Why a training ended early.
 #[derive(Debug)]
 pub enum Interrupted {
-    /// Nobody waits for it.
+    /// The server no longer listens.
     Stopped,
     Failed(LearnError),
 }
@@ -23,7 +23,7 @@ impl<E: Into<LearnError>> From<E> for Interrupted {
     }
 }
 
-/// Tells an event.
+/// Reports an event.
 pub fn emit(sink: &mut EventSink<'_>, event: TrainerEvent) -> Result<(), Interrupted> {
     match sink(event) {
         ControlFlow::Continue(()) => Ok(()),
@@ -31,7 +31,7 @@ pub fn emit(sink: &mut EventSink<'_>, event: TrainerEvent) -> Result<(), Interru
     }
 }
 
-/// Tells of something that a person would want to know.
+/// Reports a warning.
 pub fn warn(code: &str, detail: String, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
     emit(sink, TrainerEvent::Warning { code: code.to_owned(), detail })
 }
@@ -40,13 +40,13 @@ pub fn warn(code: &str, detail: String, sink: &mut EventSink<'_>) -> Result<(), 
 const EVERY: Duration = Duration::from_millis(250);
 
 /// A forward pass alone costs about a third of one with its gradient.
-const JUDGING: f64 = 1.0 / 3.0;
+const EVALUATION_COST: f64 = 1.0 / 3.0;
 
 /// How much there is to do at the most.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
     pub training_windows: u64,
-    pub judged_windows: u64,
+    pub evaluated_windows: u64,
     /// As far as the order's steps reach: a part of an epoch counts as that.
     pub epochs: f64,
     /// Left of the order's time limit.
@@ -71,10 +71,10 @@ pub struct Progress {
 
 impl Progress {
     pub fn new(extent: Extent, epochs_done: u32) -> Self {
-        let judging = extent.judged_windows as f64 * JUDGING;
-        let of_epoch = extent.training_windows as f64 + judging;
-        // The validation part is judged whole, however short the last epoch.
-        let total = extent.training_windows as f64 * extent.epochs + judging * extent.epochs.ceil();
+        let evaluation = extent.evaluated_windows as f64 * EVALUATION_COST;
+        let of_epoch = extent.training_windows as f64 + evaluation;
+        // The whole validation part is evaluated, however short the last epoch.
+        let total = extent.training_windows as f64 * extent.epochs + evaluation * extent.epochs.ceil();
         let before = of_epoch * f64::from(epochs_done);
         let now = Instant::now();
         Self { of_epoch, total, done: before, began: now, before, seconds: extent.seconds, told: now }
@@ -89,8 +89,8 @@ impl Progress {
         self.advance(windows as f64, sink)
     }
 
-    pub fn judged(&mut self, windows: u64, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
-        self.advance(windows as f64 * JUDGING, sink)
+    pub fn evaluated(&mut self, windows: u64, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
+        self.advance(windows as f64 * EVALUATION_COST, sink)
     }
 
     fn advance(&mut self, work: f64, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_time_left_is_that_of_the_longest_case() {
-        let extent = Extent { training_windows: 100, judged_windows: 0, epochs: 10.0, seconds: None };
+        let extent = Extent { training_windows: 100, evaluated_windows: 0, epochs: 10.0, seconds: None };
         assert_eq!(after(extent, 0, 5, 20.0), (0.5, 20.0));
         assert_eq!(after(extent, 4, 5, 2.0), (0.5, 10.0), "what earlier attempts did took none of this one's time");
         assert_eq!(after(Extent { seconds: Some(25.0), ..extent }, 0, 5, 20.0), (0.8, 5.0));

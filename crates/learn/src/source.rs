@@ -21,7 +21,7 @@ pub fn read(dataset: &DatasetSource, columns: &[String]) -> Result<Frame, LearnE
     if sha256 != dataset.sha256 {
         return Err(LearnError::DatasetCorrupt("their hash differs".to_owned()));
     }
-    Ok(Frame::read(&dataset.path, &dataset.path.with_extension("index.parquet"), columns)?)
+    Ok(Frame::read(&dataset.path, &dataset.index, columns)?)
 }
 
 /// Writes a bundle durably.

@@ -1,6 +1,6 @@
 //! Which points each part of a split holds.
 //!
-//! The rules that keep judgement honest:
+//! The rules that keep evaluation honest:
 //! - A training window lies wholly within the training part, context included, and parts never
 //!   overlap: so no point of validation or test is ever read or predicted in training, wherever in
 //!   time the parts stand.
@@ -104,7 +104,7 @@ impl Parts {
             for (other_name, other) in &named[at + 1..] {
                 if range.start.max(other.start) < range.end.min(other.end) {
                     return Err(LearnError::SplitOverlaps(format!(
-                        "the {name} and {other_name} parts of `data.split` overlap: a model must not be judged on what it learnt from"
+                        "the {name} and {other_name} parts of `data.split` overlap: a model must not be evaluated on what it was trained on"
                     )));
                 }
             }

@@ -126,10 +126,10 @@ proptest! {
         context in 1..8_usize, horizon in 1..5_usize, split in splits(),
     ) {
         let prepared = Prepared::new(frame(&lengths), &data(context, horizon, split)).unwrap();
-        let judging = held_out(&[PartName::Validation, PartName::Test], &prepared);
+        let evaluated = held_out(&[PartName::Validation, PartName::Test], &prepared);
         let tested = held_out(&[PartName::Test], &prepared);
         for window in all(&prepared, PartName::Training) {
-            prop_assert!((window.start..window.start + context + horizon).all(|row| !judging.contains(&row)));
+            prop_assert!((window.start..window.start + context + horizon).all(|row| !evaluated.contains(&row)));
         }
         for window in all(&prepared, PartName::Validation) {
             prop_assert!((window.start..window.start + context + horizon).all(|row| !tested.contains(&row)));
@@ -197,9 +197,9 @@ proptest! {
         }
         let Ok(first) = Prepared::new(one.clone(), &spec) else { return Ok(()) };
         // The same data, but for other values wherever validation and test stand.
-        let judging = held_out(&[PartName::Validation, PartName::Test], &first);
+        let evaluated = held_out(&[PartName::Validation, PartName::Test], &first);
         let mut other = one;
-        for row in &judging {
+        for row in &evaluated {
             other.columns[0].values[*row] += 1e6;
             other.columns[1].values[*row] *= -3.0;
         }
@@ -262,16 +262,16 @@ fn baselines_repeat_the_last_value_and_the_last_season() {
     let prepared = small([0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 10.0, 0.0, 6.0]);
     let windows = Windows::of(&prepared, PartName::Validation);
     // Naive: 4 4 for 10 0, then 10 10 for 0 6. Seasonal: 3 4, then 4 10.
-    assert_eq!(Baseline::Naive.judge(&prepared, &windows).unwrap().mae, (6.0 + 4.0 + 10.0 + 4.0) / 4.0);
-    assert_eq!(Baseline::SeasonalNaive.judge(&prepared, &windows).unwrap().mae, (7.0 + 4.0 + 4.0 + 4.0) / 4.0);
-    assert!(Baseline::Naive.judge(&prepared, &Windows::default()).is_none());
+    assert_eq!(Baseline::Naive.evaluate(&prepared, &windows).unwrap().mae, (6.0 + 4.0 + 10.0 + 4.0) / 4.0);
+    assert_eq!(Baseline::SeasonalNaive.evaluate(&prepared, &windows).unwrap().mae, (7.0 + 4.0 + 4.0 + 4.0) / 4.0);
+    assert!(Baseline::Naive.evaluate(&prepared, &Windows::default()).is_none());
 }
 
 #[test]
 fn a_scale_of_zero_leaves_mase_out() {
     let prepared = small([5.0; 12]);
     let windows = Windows::of(&prepared, PartName::Validation);
-    let metrics = Baseline::Naive.judge(&prepared, &windows).unwrap();
+    let metrics = Baseline::Naive.evaluate(&prepared, &windows).unwrap();
     assert_eq!((metrics.mase, metrics.mae, metrics.smape), (None, 0.0, 0.0));
 }
 

@@ -88,15 +88,15 @@ struct Trainer<'t> {
     /// Why it is this engine.
     reason: String,
     batcher: Batcher,
-    judge: Evaluator,
+    evaluator: Evaluator,
     gradient: Vec<f32>,
     norms: GradientNorms,
     rates: Rates,
     /// What the training goes on from, if not from fresh weights.
     base: Option<PretrainedModel>,
     identity: Identity,
-    /// The numbers of the training windows, in the order of the epoch.
-    order: Vec<u32>,
+    /// The numbers of the training windows, shuffled for the epoch.
+    permutation: Vec<u32>,
     progress: Progress,
 }
 
@@ -168,7 +168,7 @@ impl<'t> Trainer<'t> {
             test: Windows::of(&prepared, PartName::Test),
             gradient: vec![0.0; network.parameter_count()],
             norms: GradientNorms::new(&network, frozen),
-            order: (0..count).collect(),
+            permutation: (0..count).collect(),
             progress: Progress::new(extent(task, &rates, training.len(), validation.len(), 0.0), 0),
             rates,
             identity: Identity::new(task, engine.name(), base.as_ref().map(|base| &base.from)),
@@ -181,7 +181,7 @@ impl<'t> Trainer<'t> {
             engine,
             reason,
             batcher: Batcher::default(),
-            judge: Evaluator::default(),
+            evaluator: Evaluator::default(),
         })
     }
 }
@@ -191,7 +191,7 @@ fn extent(task: &TrainTask, rates: &Rates, training: u64, judged: u64, seconds: 
     let limit = task.order.training.time_limit_seconds;
     Extent {
         training_windows: training,
-        judged_windows: judged,
+        evaluated_windows: judged,
         epochs: rates.epochs(),
         seconds: limit.map(|limit| (limit - seconds).max(0.0)),
     }

@@ -1,4 +1,4 @@
-//! What a head for counts may learn from.
+//! Checks that the targets of a count head are counts.
 
 use gatecast_data::Frame;
 use gatecast_model::error::LearnError;
@@ -10,7 +10,7 @@ pub(super) fn check(frame: &Frame, targets: usize) -> Result<(), LearnError> {
         let no_count = |value: &&f64| !value.is_nan() && (**value < 0.0 || value.fract() != 0.0);
         if let Some(value) = column.values.iter().find(no_count) {
             return Err(LearnError::NotCounts(format!(
-                "a negative_binomial head is for counts, and `{}` holds {value}: take `normal` or `student_t` in `model.head`",
+                "a negative_binomial head needs counts, and `{}` holds {value}: set `model.head` to `normal` or `student_t`",
                 column.name
             )));
         }

@@ -1,4 +1,4 @@
-//! Windows: found by number and gathered as they are asked for, never laid out whole.
+//! Windows are found by number and gathered for each batch; the full set is never stored.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ use super::split::Parts;
 use gatecast_core::order::{Output, Recency};
 use gatecast_model::differences::Differences;
 use gatecast_model::features::Rows;
-use gatecast_model::scaling::{Scale, WindowScale};
-use gatecast_model::target_transform::{Origin, Scratch};
+use gatecast_model::scaling::{ColumnScale, Scale, WindowScale};
+use gatecast_model::target_transform::{NumberRows, Origin, Scratch};
 use gatecast_nn::loss::TargetScale;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,13 +148,13 @@ impl<'a> WindowView<'a> {
         let shape = self.prepared.shape;
         let rows = self.window.start - shape.lookback..self.window.start + shape.context;
         let levels = &self.prepared.streams.transformed(&self.prepared.frame, target)[rows];
-        self.prepared.values.origin(target, &self.scale, (levels, shape.horizon), scratch)
+        self.prepared.values.origin(target, &self.scale, levels, shape.horizon, scratch)
     }
 
     /// How far apart two values of a target are in the network's scale.
     pub fn distance(&self, target: usize, one: f64, other: f64) -> f64 {
         let transform = self.prepared.values.transform(target);
-        let (_, scale) = self.scale.column(target);
+        let ColumnScale { scale, .. } = self.scale.column(target);
         (transform.apply(one) - transform.apply(other)).abs() / scale
     }
 
@@ -165,7 +165,7 @@ impl<'a> WindowView<'a> {
 
     /// How a target's numbers in the network's scale relate to the data's units.
     pub fn target_scale(&self, target: usize) -> TargetScale {
-        let (offset, scale) = self.scale.column(target);
+        let ColumnScale { offset, scale } = self.scale.column(target);
         TargetScale { factor: scale, term: offset, seasonal: self.seasonal_error(target) }
     }
 
@@ -206,9 +206,10 @@ impl Batcher {
         for window in windows {
             let view = WindowView::of(prepared, window, &mut self.own);
             let rows = window.start - lookback..window.start + shape.points();
+            let mut numbers = NumberRows { numbers: &mut self.scaled, width };
             for column in 0..prepared.frame.columns.len() {
                 let stream = &prepared.streams.model_input(&prepared.frame, column)[rows.clone()];
-                prepared.values.write(column, view.scale.column(column), stream, (&mut self.scaled, width));
+                prepared.values.write(column, view.scale.column(column), stream, &mut numbers);
             }
             for target in 0..prepared.targets {
                 let TargetScale { factor, term, seasonal } = view.target_scale(target);

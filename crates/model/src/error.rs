@@ -6,12 +6,12 @@ use gatecast_core::trainer::{Fault, TrainerEvent};
 use gatecast_data::ReadError;
 use gatecast_nn::engine::EngineError;
 
-/// What went wrong, in words for the person who ordered the training: no path, no type name.
+/// What went wrong, in words for the person who requested the training: no path, no type name.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
-    #[error("the dataset's points are gone")]
+    #[error("the dataset was deleted")]
     DatasetGone,
-    #[error("the dataset's stored points are not what was uploaded: {0}. Upload the data again")]
+    #[error("the stored dataset is damaged: {0}; upload the data again")]
     DatasetCorrupt(String),
     #[error("{0}")]
     MissingValues(String),
@@ -31,7 +31,7 @@ pub enum LearnError {
     SeriesTooShort(String),
     #[error("{0}")]
     NoTrainingWindows(String),
-    #[error("there are {0} training windows, more than 4,294,967,295: raise `data.stride`")]
+    #[error("too many training windows: {0} (limit 4294967295); raise `data.stride`")]
     TooManyWindows(u64),
     #[error("{0}")]
     TooLarge(String),
@@ -41,13 +41,13 @@ pub enum LearnError {
     NotCounts(String),
     #[error("{0}")]
     Diverged(String),
-    #[error("the order asks for device {0}, which this machine does not have: use `auto` or `cpu`")]
+    #[error("this machine has no device `{0}`: use `auto` or `cpu`")]
     NoDevice(String),
     #[error("{0}: no `gatecast-libtorch` is installed beside this server's program")]
     NoEngine(String),
-    #[error("there was not enough memory: {0}. A smaller `training.batch_size`, network or context needs less")]
+    #[error("out of memory: {0}; a smaller `training.batch_size`, network or context needs less")]
     OutOfMemory(String),
-    #[error("no room is left on the disk that holds checkpoints and models")]
+    #[error("the disk that holds checkpoints and models is full")]
     DiskFull,
     #[error("{what} failed: {cause}")]
     Storage {

@@ -39,16 +39,30 @@ pub struct Scale<'a> {
     pub scales: &'a [f64],
 }
 
+/// How one column of one series is scaled: scaled = (value − offset) / scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ColumnScale {
+    pub offset: f64,
+    /// Above 0.
+    pub scale: f64,
+}
+
+impl ColumnScale {
+    /// To the network's scale.
+    pub fn apply(self, value: f64) -> f64 {
+        (value - self.offset) / self.scale
+    }
+}
+
 impl Scale<'_> {
     /// To the network's scale.
     pub fn apply(&self, column: usize, value: f64) -> f64 {
-        let (offset, scale) = self.column(column);
-        (value - offset) / scale
+        self.column(column).apply(value)
     }
 
     /// Back from the network's scale.
     pub fn undo(&self, column: usize, scaled: f64) -> f64 {
-        let (offset, scale) = self.column(column);
+        let ColumnScale { offset, scale } = self.column(column);
         scaled * scale + offset
     }
 
@@ -57,9 +71,9 @@ impl Scale<'_> {
     /// # Panics
     /// If the row has no such column: a number that is left unscaled would be a wrong forecast.
     #[expect(clippy::expect_used, reason = "a scaler has an entry for each column of its model")]
-    pub fn column(&self, column: usize) -> (f64, f64) {
+    pub fn column(&self, column: usize) -> ColumnScale {
         let of = |row: &[f64]| *row.get(column).expect("a scale for each column of the model");
-        (of(self.offsets), of(self.scales))
+        ColumnScale { offset: of(self.offsets), scale: of(self.scales) }
     }
 }
 
@@ -223,8 +237,8 @@ mod tests {
         ];
         let scaler = Scaler::fit(Scaling::STANDARD, columns(&["x", "y"]), &training).unwrap();
         let a = scaler.for_series(Some("a")).unwrap();
-        assert_eq!(a.column(0), (2.5, 1.25_f64.sqrt()));
-        assert_eq!(a.column(1), (5.0, 1.0), "a constant column is divided by 1");
+        assert_eq!(a.column(0), ColumnScale { offset: 2.5, scale: 1.25_f64.sqrt() });
+        assert_eq!(a.column(1), ColumnScale { offset: 5.0, scale: 1.0 }, "a constant column is divided by 1");
         assert_eq!(scaler.for_series(Some("b")).unwrap().apply(0, 30.0), 1.0);
         assert_eq!(scaler.for_series(Some("b")).unwrap().undo(0, -1.0), 10.0);
         assert_eq!(scaler.for_series(Some("c")), None);
@@ -244,7 +258,10 @@ mod tests {
         let training =
             [("a".to_owned(), vec![[0.0, 2.0].as_slice()]), ("b".to_owned(), vec![[4.0, 6.0, f64::NAN].as_slice()])];
         let global = Scaler::fit(Scaling::STANDARD_GLOBAL, columns(&["x"]), &training).unwrap();
-        assert_eq!(global.for_series(Some("never seen")).unwrap().column(0), (3.0, 5.0_f64.sqrt()));
+        assert_eq!(
+            global.for_series(Some("never seen")).unwrap().column(0),
+            ColumnScale { offset: 3.0, scale: 5.0_f64.sqrt() }
+        );
         let none = Scaler::fit(Scaling::NONE, columns(&["x"]), &training).unwrap();
         assert_eq!(none.for_series(None).unwrap().apply(0, 7.5), 7.5);
     }
@@ -258,7 +275,7 @@ mod tests {
             assert_eq!((scaler.offsets(), scaler.scales(), scaler.keys().len()), (&[0.0][..], &[1.0][..], 0));
         }
         let mean = Scaler::fit(Scaling::new(ScalingKind::Mean, ScalingScope::Window), columns(&["x"]), &[]).unwrap();
-        assert_eq!(mean.of_context([[-2.0, 4.0].as_slice()]).get().column(0), (0.0, 3.0));
+        assert_eq!(mean.of_context([[-2.0, 4.0].as_slice()]).get().column(0), ColumnScale { offset: 0.0, scale: 3.0 });
     }
 
     #[test]

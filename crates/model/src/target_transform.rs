@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::differences::Differences;
 use super::error::LearnError;
-use super::scaling::Scale;
+use super::scaling::{ColumnScale, Scale};
 use super::transform::{self, Fitted};
 use gatecast_core::order::{DataSpec, Missing, TransformKind};
 use gatecast_data::frame::{Frame, FrameColumn};
@@ -137,27 +137,20 @@ impl TargetTransform {
         Ok(streams)
     }
 
-    /// Writes a run of one column's stream in the network's scale into rows of `width` numbers. An
-    /// unknown value of a masked column is the last known one before it, 0 where there is none, and
-    /// its indicator is 1.
-    pub fn write(
-        &self,
-        column: usize,
-        (offset, scale): (f64, f64),
-        stream: &[f64],
-        (rows, width): (&mut [f32], usize),
-    ) {
-        let scaled = |value: f64| ((value - offset) / scale) as f32;
+    /// Writes a run of one column's model inputs, scaled, into consecutive rows. An unknown value of a masked column is the last
+    /// known one before it, 0 where there is none, and its indicator is 1.
+    pub fn write(&self, column: usize, scale: ColumnScale, inputs: &[f64], rows: &mut NumberRows<'_>) {
+        let scaled = |value: f64| scale.apply(value) as f32;
         if column >= self.masked {
-            let places = rows.iter_mut().skip(column).step_by(width);
-            places.zip(stream).for_each(|(place, &value)| *place = scaled(value));
+            let places = rows.numbers.iter_mut().skip(column).step_by(rows.width);
+            places.zip(inputs).for_each(|(place, &value)| *place = scaled(value));
             return;
         }
         let indicator = self.transforms.len() + column;
         let mut last = 0.0;
         // Of differences, a history lacks the first, which training may know: no run has them.
         let blind = if self.is_differenced(column) { self.lookback() } else { 0 };
-        for (at, (row, &value)) in rows.chunks_exact_mut(width).zip(stream).enumerate() {
+        for (at, (row, &value)) in rows.numbers.chunks_exact_mut(rows.width).zip(inputs).enumerate() {
             let value = if at < blind { f64::NAN } else { value };
             if !value.is_nan() {
                 last = scaled(value);
@@ -186,7 +179,8 @@ impl TargetTransform {
         &self,
         target: usize,
         scale: &Scale<'_>,
-        (levels, horizon): (&[f64], usize),
+        levels: &[f64],
+        horizon: usize,
         scratch: &'r mut Scratch,
     ) -> Origin<'r> {
         scratch.bases.clear();
@@ -201,7 +195,7 @@ impl TargetTransform {
 
     /// The same from bases that are worked out already.
     pub fn origin_of<'b>(&self, target: usize, scale: &Scale<'_>, bases: &'b [f64]) -> Origin<'b> {
-        let (offset, scale) = scale.column(target);
+        let ColumnScale { offset, scale } = scale.column(target);
         // What is read and what is forecast have an offset in common, which their distance lacks.
         let cancels = self.differences.as_ref().is_some_and(Differences::reads_levels);
         Origin {
@@ -240,6 +234,14 @@ impl Streams {
         let own = self.streams.get(column).and_then(Option::as_deref);
         own.unwrap_or_else(|| self.transformed(frame, column))
     }
+}
+
+/// Consecutive rows of scaled numbers, `[row, column]`.
+#[derive(Debug)]
+pub struct NumberRows<'a> {
+    pub numbers: &'a mut [f32],
+    /// Numbers of a row.
+    pub width: usize,
 }
 
 /// Memory for one origin after another.
@@ -337,7 +339,7 @@ mod tests {
             let scale = Scale { offsets: &[offset], scales: &[scale] };
             let levels = values.levels(0, &points).unwrap();
             let mut scratch = Scratch::default();
-            let origin = values.origin(0, &scale, (&levels[..8], 6), &mut scratch);
+            let origin = values.origin(0, &scale, &levels[..8], 6, &mut scratch);
             for ahead in 0..6 {
                 let back = origin.value(ahead, origin.scaled(ahead, levels[8 + ahead]));
                 prop_assert!((back - points[8 + ahead]).abs() < 1e-9 * points[8 + ahead].max(1.0));
@@ -356,7 +358,8 @@ mod tests {
         let values = values(json!({"missing": "mask"}));
         assert_eq!(values.masked(), 2, "what is known ahead is not masked");
         let mut rows = vec![9.0; 4 * 5];
-        values.write(0, (1.0, 2.0), &[NAN, 5.0, NAN, 3.0], (&mut rows, 5));
+        let scale = ColumnScale { offset: 1.0, scale: 2.0 };
+        values.write(0, scale, &[NAN, 5.0, NAN, 3.0], &mut NumberRows { numbers: &mut rows, width: 5 });
         let column = |at: usize| rows.iter().skip(at).step_by(5).copied().collect::<Vec<f32>>();
         assert_eq!(column(0), [0.0, 2.0, 2.0, 1.0]);
         assert_eq!(column(3), [1.0, 0.0, 1.0, 0.0]);

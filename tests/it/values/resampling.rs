@@ -25,8 +25,9 @@ fn uneven_readings_are_learnt_by_the_day() {
     let ingested = ingest(csv.as_bytes(), Encoding::Identity, &UploadOptions::default(), folder.path()).unwrap();
     let mut order = ordered(folder.path(), json!({"resample": {"every": "P1D"}, "season": 7}));
     order.dataset.path = folder.path().join("points.parquet");
+    order.dataset.index = folder.path().join("index.parquet");
     std::fs::rename(&ingested.points, &order.dataset.path).unwrap();
-    std::fs::rename(&ingested.index, order.dataset.path.with_extension("index.parquet")).unwrap();
+    std::fs::rename(&ingested.index, &order.dataset.index).unwrap();
     order.dataset.sha256 = ingested.sha256;
     let mut told = Vec::new();
     train(&order, None, gatecast_nn::engine::build, &mut |event| {

@@ -138,7 +138,7 @@ mod tests {
         let prepared = Prepared::new(Frame { series, columns, ..Frame::default() }, &data).unwrap();
         let linear = Linear::fit(&prepared, &Windows::of(&prepared, PartName::Training));
         let validation = Windows::of(&prepared, PartName::Validation);
-        let of = |baseline: super::super::Baseline| baseline.judge(&prepared, &validation).unwrap().mae;
+        let of = |baseline: super::super::Baseline| baseline.evaluate(&prepared, &validation).unwrap().mae;
         let (linear, naive) = (of(super::super::Baseline::Linear(linear)), of(super::super::Baseline::Naive));
         assert!(linear < 0.1 && naive > 1.0, "{linear} beside {naive}");
     }

@@ -29,7 +29,7 @@ pub enum Baseline {
 
 impl Baseline {
     /// Its errors on some windows; `None` where there are none.
-    pub fn judge(&self, prepared: &Prepared, windows: &Windows) -> Option<Metrics> {
+    pub fn evaluate(&self, prepared: &Prepared, windows: &Windows) -> Option<Metrics> {
         let mut errors = WindowMetrics::default();
         let mut own = WindowScale::default();
         let (mut context, mut forecast) = (Vec::new(), Vec::new());
@@ -69,24 +69,24 @@ impl Baseline {
 
 /// The windows that baselines are fitted and judged on.
 #[derive(Debug, Clone, Copy)]
-pub struct Judged<'w> {
+pub struct EvaluatedWindows<'w> {
     pub training: &'w Windows,
     pub validation: &'w Windows,
     pub test: &'w Windows,
 }
 
 /// All baselines, or the quick ones alone.
-pub fn judge_all(prepared: &Prepared, windows: Judged<'_>, all: bool) -> Baselines {
-    let judge = |baseline: Baseline| HoldoutMetrics {
-        validation: baseline.judge(prepared, windows.validation),
-        test: baseline.judge(prepared, windows.test),
+pub fn evaluate_all(prepared: &Prepared, windows: EvaluatedWindows<'_>, all: bool) -> Baselines {
+    let evaluate = |baseline: Baseline| HoldoutMetrics {
+        validation: baseline.evaluate(prepared, windows.validation),
+        test: baseline.evaluate(prepared, windows.test),
     };
     Baselines {
-        naive: judge(Baseline::Naive),
-        seasonal_naive: judge(Baseline::SeasonalNaive),
-        drift: Some(judge(Baseline::Drift)),
-        linear: all.then(|| judge(Baseline::Linear(Linear::fit(prepared, windows.training)))),
-        theta: all.then(|| judge(Baseline::Theta)),
+        naive: evaluate(Baseline::Naive),
+        seasonal_naive: evaluate(Baseline::SeasonalNaive),
+        drift: Some(evaluate(Baseline::Drift)),
+        linear: all.then(|| evaluate(Baseline::Linear(Linear::fit(prepared, windows.training)))),
+        theta: all.then(|| evaluate(Baseline::Theta)),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Trainer;
+use crate::evaluate::EvaluatedNetwork;
 use crate::progress::{EventSink, Interrupted};
 use crate::training_state::TrainingState;
 use crate::windows::PartName;
@@ -30,7 +31,7 @@ impl Trainer<'_> {
         let began = Instant::now();
         let epoch = state.epochs() + 1;
         let learnt = self.learn(state, epoch, began, sink)?;
-        let validation = self.judge(&state.parameters, PartName::Validation, sink)?;
+        let validation = self.evaluate(&state.parameters, PartName::Validation, sink)?;
         let all_finite = |metrics: &Metrics| metrics.loss.unwrap_or_default().is_finite() && metrics.rmse.is_finite();
         if !validation.as_ref().is_none_or(all_finite) {
             return Err(diverged("the validation loss", epoch, learnt.learning_rate).into());
@@ -46,8 +47,7 @@ impl Trainer<'_> {
         })
     }
 
-    /// Takes every training window once, in an order drawn for this epoch, or as many as the order's
-    /// limits on steps and time allow.
+    /// Trains on every training window once, shuffled for this epoch, or on as many as the limits on steps and time allow.
     fn learn(
         &mut self,
         state: &mut TrainingState,
@@ -61,13 +61,13 @@ impl Trainer<'_> {
             .ok_or_else(|| LearnError::Broken("no learning rate was found before the first epoch".to_owned()))?;
         let base = self.rates.base(order_rate, state.history.iter().map(EpochReport::monitored_loss));
         let seconds_before = state.seconds();
-        let mut order = std::mem::take(&mut self.order);
-        // From the same beginning every time, so that the order depends on the epoch alone.
-        order.iter_mut().zip(0..).for_each(|(number, at)| *number = at);
-        Random::new(training.seed, Purpose::Shuffle, u64::from(epoch)).shuffle(&mut order);
+        let mut permutation = std::mem::take(&mut self.permutation);
+        // From the same start every time, so that the permutation depends on the epoch only.
+        permutation.iter_mut().zip(0..).for_each(|(number, at)| *number = at);
+        Random::new(training.seed, Purpose::Shuffle, u64::from(epoch)).shuffle(&mut permutation);
         self.norms.begin();
         let (mut total, mut seen, mut learning_rate) = (0.0, 0, base);
-        for numbers in order.chunks(training.batch_size.max(1)) {
+        for numbers in permutation.chunks(training.batch_size.max(1)) {
             let step = state.optimizer.steps();
             learning_rate = self.rates.at(base, step);
             let loss = self.compute(&state.parameters, numbers, step)?;
@@ -86,7 +86,7 @@ impl Trainer<'_> {
                 break;
             }
         }
-        self.order = order;
+        self.permutation = permutation;
         if !norm(&state.parameters).is_finite() {
             return Err(diverged("a weight", epoch, learning_rate).into());
         }
@@ -123,17 +123,21 @@ impl Trainer<'_> {
         }
     }
 
-    pub(super) fn judge(
+    pub(super) fn evaluate(
         &mut self,
         parameters: &[f32],
         part: PartName,
         sink: &mut EventSink<'_>,
     ) -> Result<Option<Metrics>, Interrupted> {
         let windows = if part == PartName::Test { &self.test } else { &self.validation };
+        let network = EvaluatedNetwork {
+            engine: self.engine.as_mut(),
+            parameters,
+            output: self.network.output,
+            criterion: &self.objective.criterion,
+        };
         let progress = &mut self.progress;
-        let aims = (self.network.output, &self.objective.criterion);
-        let mut judged = |windows| progress.judged(windows, sink);
-        self.judge.judge(self.engine.as_mut(), parameters, &self.prepared, windows, aims, &mut judged)
+        self.evaluator.evaluate(network, &self.prepared, windows, &mut |windows| progress.evaluated(windows, sink))
     }
 }
 

@@ -1,7 +1,7 @@
-//! After the last epoch: the best weights judged once more, and the model's file.
+//! After the last epoch: the best weights are evaluated once more, and the model's file is written.
 
 use super::Trainer;
-use crate::baselines::{Judged, judge_all};
+use crate::baselines::{EvaluatedWindows, evaluate_all};
 use crate::progress::{EventSink, Interrupted, emit};
 use crate::source;
 use crate::training_state::TrainingState;
@@ -13,7 +13,7 @@ use gatecast_model::bundle::Bundle;
 use gatecast_model::features::number_columns;
 
 impl Trainer<'_> {
-    /// Judges the best weights and writes the model.
+    /// Evaluates the best weights and writes the model.
     pub(super) fn finish(
         mut self,
         state: &TrainingState,
@@ -24,11 +24,11 @@ impl Trainer<'_> {
             emit(sink, TrainerEvent::Info { code: code.to_owned(), detail })?;
         }
         let model = HoldoutMetrics {
-            validation: self.judge(&state.best, PartName::Validation, sink)?,
-            test: self.judge(&state.best, PartName::Test, sink)?,
+            validation: self.evaluate(&state.best, PartName::Validation, sink)?,
+            test: self.evaluate(&state.best, PartName::Test, sink)?,
         };
-        let judged = Judged { training: &self.training, validation: &self.validation, test: &self.test };
-        let baselines = judge_all(&self.prepared, judged, self.task.all_baselines);
+        let judged = EvaluatedWindows { training: &self.training, validation: &self.validation, test: &self.test };
+        let baselines = evaluate_all(&self.prepared, judged, self.task.all_baselines);
         let metrics = FinalMetrics { model, baselines };
         let manifest = self.manifest(state, stopped_by, metrics.clone());
         let (epochs, best_epoch) = (state.epochs(), state.best_epoch());
@@ -83,15 +83,17 @@ impl Trainer<'_> {
 /// What to say of a training that did not run all its epochs.
 fn early_end(stopped_by: StoppedBy, state: &TrainingState) -> Option<(&'static str, String)> {
     let kept =
-        format!("training ended in epoch {}; the weights of epoch {} are kept", state.epochs(), state.best_epoch());
+        format!("training ended after epoch {}; the weights of epoch {} are kept", state.epochs(), state.best_epoch());
     match stopped_by {
         StoppedBy::Epochs => None,
-        StoppedBy::EarlyStopping => {
-            Some(("stopped_early", format!("the validation loss has not fallen for the order's patience: {kept}")))
-        }
-        StoppedBy::MaxSteps => {
-            Some(("max_steps_reached", format!("the order's {} steps are made: {kept}", state.optimizer.steps())))
-        }
-        StoppedBy::TimeLimit => Some(("time_limit_reached", format!("the order's time is over: {kept}"))),
+        StoppedBy::EarlyStopping => Some((
+            "stopped_early",
+            format!("the validation loss has not fallen for `early_stopping.patience` epochs: {kept}"),
+        )),
+        StoppedBy::MaxSteps => Some((
+            "max_steps_reached",
+            format!("`max_steps` was reached after {} steps: {kept}", state.optimizer.steps()),
+        )),
+        StoppedBy::TimeLimit => Some(("time_limit_reached", format!("`time_limit_seconds` was reached: {kept}"))),
     }
 }

@@ -53,7 +53,7 @@ impl Trainer<'_> {
         let mut smoothed = Smoothed::default();
         let (mut step, mut tried_to) = (0, LOWEST);
         'test: for pass in 0.. {
-            let mut order: Vec<u32> = (0..).take(self.order.len()).collect();
+            let mut order: Vec<u32> = (0..).take(self.permutation.len()).collect();
             Random::new(seed, Purpose::RangeTest, pass).shuffle(&mut order);
             for numbers in order.chunks(batch_size) {
                 let rate = LOWEST * growth.powi(step);

@@ -1,7 +1,6 @@
-//! What a person at the curves would notice, said once each.
+//! Warnings about the course of a training, each given once.
 //!
-//! Fed with every epoch in order, those of earlier attempts too, so that a resumed training says
-//! nothing twice.
+//! The monitor sees every epoch in order, those of earlier attempts too, so that a resumed training repeats none.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +68,7 @@ impl TrainingMonitor {
         self.waited += 1;
         (self.waited >= PLATEAU).then(|| {
             format!(
-                "the loss has not fallen by a thousandth in {} epochs: what there is to learn this way may be learnt. `training.early_stopping` ends such a training, a `training.schedule` that lowers the rate may get further",
+                "the loss has not fallen by 0.1 % in {} epochs: `training.early_stopping` ends such a training; a `training.schedule` that lowers the learning rate may improve it",
                 self.waited
             )
         })
@@ -85,7 +84,7 @@ impl TrainingMonitor {
         let rose = validation > lowest + WORSE * lowest.abs() && report.epoch >= epoch + PAST_BEST;
         (rose && training < training_then).then(|| {
             format!(
-                "since epoch {epoch} the validation loss has risen from {lowest:.4} to {validation:.4} while the training loss went on falling: the network learns the training windows by heart. The weights of epoch {epoch} are kept; `dropout`, `weight_decay`, fewer units or more data help"
+                "the model is overfitting: since epoch {epoch} the validation loss has risen from {lowest:.4} to {validation:.4} while the training loss fell. The weights of epoch {epoch} are kept; `dropout`, `weight_decay`, fewer units or more data help"
             )
         })
     }
@@ -111,7 +110,7 @@ fn vanishing(report: &EpochReport) -> Option<String> {
     let vanished = report.gradient_norm.iter().find(|(_, norm)| **norm < VANISHED * largest);
     vanished.map(|(layer, norm)| {
         format!(
-            "the gradient of `{layer}` has a norm of {norm:.3e}, less than a ten-thousandth of the largest layer's: that layer hardly learns. LSTM and GRU, `layer_norm`, a shorter context or fewer layers help"
+            "the gradient of `{layer}` has a norm of {norm:.3e}, less than 1/10,000 of the largest layer's, so it hardly learns: LSTM and GRU, `layer_norm`, a shorter context or fewer layers help"
         )
     })
 }

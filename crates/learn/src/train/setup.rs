@@ -1,4 +1,4 @@
-//! Before the first epoch: the state to go on from, and what a person would want to know.
+//! Before the first epoch: the state to continue from, and warnings about the data.
 
 use super::{Trainer, extent};
 use crate::checkpoint;
@@ -48,7 +48,7 @@ impl Trainer<'_> {
         )?;
         if let Some(unusable) = unusable {
             let detail =
-                format!("the checkpoint of an earlier attempt was left aside and training begins again: {unusable}");
+                format!("the checkpoint of an earlier attempt cannot be used, and training starts again: {unusable}");
             warn("checkpoint_unusable", detail, sink)?;
         }
         if state.epochs() == 0 {
@@ -63,7 +63,7 @@ impl Trainer<'_> {
         }
         if self.training.len() < FEW_WINDOWS {
             let detail = format!(
-                "there are {} training windows: expect little of a network that saw so few; a smaller `data.stride` or shorter windows give more",
+                "there are only {} training windows, so expect large errors: a smaller `data.stride` or shorter windows give more",
                 self.training.len()
             );
             warn("few_training_windows", detail, sink)?;
@@ -76,7 +76,7 @@ impl Trainer<'_> {
         for (name, windows, has_points) in asked {
             if windows.is_empty() && (has_points || self.task.order.data.split.has(name)) {
                 let detail = format!(
-                    "the {name} part holds no window: its windows need {} points ahead within the part and {} before",
+                    "the {name} part has no window: a window needs {} points within the part and {} before them",
                     self.prepared.shape.horizon, self.prepared.shape.context
                 );
                 warn(&format!("no_{name}_windows"), detail, sink)?;

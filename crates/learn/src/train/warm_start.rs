@@ -1,4 +1,4 @@
-//! Learning on from a stored model.
+//! Fine-tuning: training that starts from a stored model.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use gatecast_model::error::LearnError;
 use gatecast_model::features::{Layout, number_columns};
 use gatecast_nn::network::Network;
 
-/// The model that a training goes on from.
+/// The model that a training starts from.
 #[derive(Debug)]
 pub(super) struct PretrainedModel {
     pub(super) bundle: Bundle,
@@ -31,7 +31,7 @@ impl PretrainedModel {
         let manifest = &bundle.manifest;
         let differs = |what: &str, theirs: String, ours: String| {
             Err(LearnError::FinetuneMismatch(format!(
-                "the model to learn on from has {what} {theirs}, and the order {ours}: a fine-tuning keeps them"
+                "the base model has {what} {theirs}, and the request {ours}: fine-tuning cannot change them"
             )))
         };
         if manifest.targets != order.data.targets {
@@ -44,7 +44,8 @@ impl PretrainedModel {
         let layout = |data| Layout::of(data, &manifest.encodings);
         if layout(&manifest.order.data) != layout(&order.data) {
             return Err(LearnError::FinetuneMismatch(
-                "the order's covariates, lags or calendar are not those of the model to learn on from: a fine-tuning keeps them".to_owned(),
+                "the covariates, lags or calendar differ from those of the base model: fine-tuning cannot change them"
+                    .to_owned(),
             ));
         }
         if manifest.horizon != order.data.horizon {
@@ -52,7 +53,7 @@ impl PretrainedModel {
         }
         if !base.refit_scaling && manifest.order.data.scaling != order.data.scaling {
             return Err(LearnError::FinetuneMismatch(
-                "the order scales otherwise than the model to learn on from: have the scaling refitted, or leave `data.scaling` as the model has it".to_owned(),
+                "`data.scaling` differs from that of the base model: set `scaling` to `refit`, or leave it as it is in the model".to_owned(),
             ));
         }
         let frozen = frozen(&bundle.network, &base.freeze)?;
@@ -73,7 +74,8 @@ impl PretrainedModel {
             return Ok(());
         }
         Err(LearnError::FinetuneMismatch(
-            "the order's `model` describes another network than that of the model to learn on from: give it as the model's manifest has it".to_owned(),
+            "`model` describes another network than that of the base model: give it as it is in the model's manifest"
+                .to_owned(),
         ))
     }
 }
@@ -96,7 +98,7 @@ fn frozen(network: &Network, names: &[String]) -> Result<Vec<Range<usize>>, Lear
         if !parameters.iter().any(|parameter| matches(&parameter.name, name)) {
             let known: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).take(20).collect();
             return Err(LearnError::FinetuneMismatch(format!(
-                "`freeze` names `{name}`, and no variable of the network begins so; it has {}",
+                "no variable of the network begins with `{name}`, as `freeze` asks; it has {}",
                 known.join(", ")
             )));
         }
@@ -113,7 +115,7 @@ fn frozen(network: &Network, names: &[String]) -> Result<Vec<Range<usize>>, Lear
         }
     }
     if ranges.iter().map(ExactSizeIterator::len).sum::<usize>() == network.parameter_count() {
-        return Err(LearnError::FinetuneMismatch("`freeze` names every variable: nothing is left to learn".to_owned()));
+        return Err(LearnError::FinetuneMismatch("`freeze` names every variable: nothing is left to train".to_owned()));
     }
     Ok(ranges)
 }
@@ -125,16 +127,16 @@ fn names(columns: &[String]) -> String {
 fn unreadable(error: BundleError) -> LearnError {
     match error {
         BundleError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-            LearnError::FinetuneMismatch("the model to learn on from is gone".to_owned())
+            LearnError::FinetuneMismatch("the base model was deleted".to_owned())
         }
-        BundleError::Io(error) => LearnError::storage("reading the model to learn on from", error),
-        other => LearnError::FinetuneMismatch(format!("the model to learn on from cannot be used: {other}")),
+        BundleError::Io(error) => LearnError::storage("reading the base model", error),
+        other => LearnError::FinetuneMismatch(format!("the base model cannot be used: {other}")),
     }
 }
 
 fn hash(path: &Path) -> Result<String, LearnError> {
     let hash = File::open(path).and_then(gatecast_files::hash_reader);
-    hash.map(|(sha256, _)| sha256).map_err(|error| LearnError::storage("reading the model to learn on from", error))
+    hash.map(|(sha256, _)| sha256).map_err(|error| LearnError::storage("reading the base model", error))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::tensors::{ContentDigest, Holds, Tensor, table};
+use super::tensors::{ContentDigest, Holds, ScalingSize, Tensor, table};
 use super::{Bundle, BundleError, network};
 use crate::features;
 use crate::scaling::Scaler;
@@ -32,8 +32,8 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
         return Err(HeaderError::Json(format!("unknown metadata key `{}`", shorten(unknown))).into());
     }
     let key_bytes = header.tensors.get("scaling.series").and_then(|entry| entry.shape.first()).copied();
-    let scaling = (rows, manifest.inputs.len());
-    let tensors = table(&network, scaling, key_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default());
+    let key_bytes = key_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or_default();
+    let tensors = table(&network, ScalingSize { rows, columns: manifest.inputs.len(), key_bytes });
     check_names(&header, &tensors)?;
 
     // From here on every size is one that the file really has.

@@ -38,9 +38,18 @@ impl Holds {
     }
 }
 
+/// The size of a bundle's scaling.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ScalingSize {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    /// The length of the series' keys as JSON.
+    pub(super) key_bytes: usize,
+}
+
 /// All tensors in the order of the file: the widest numbers first, so that each stands aligned.
-/// `rows` and `columns` are the scaling's, `key_bytes` the length of its keys.
-pub(super) fn table(network: &Network, (rows, columns): (usize, usize), key_bytes: usize) -> Vec<Tensor> {
+pub(super) fn table(network: &Network, scaling: ScalingSize) -> Vec<Tensor> {
+    let ScalingSize { rows, columns, key_bytes } = scaling;
     let scaling = |name: &str, holds| Tensor { name: name.to_owned(), shape: vec![rows, columns], holds };
     let mut tensors = vec![scaling("scaling.mean", Holds::Mean), scaling("scaling.std", Holds::Std)];
     for parameter in network.parameters() {

@@ -8,7 +8,7 @@ use std::path::Path;
 use gatecast_files::safetensors::header_bytes;
 use gatecast_files::{HashingWriter, atomic_write};
 
-use super::tensors::{ContentDigest, Holds, Tensor, table};
+use super::tensors::{ContentDigest, Holds, ScalingSize, Tensor, table};
 use super::{Bundle, BundleError};
 
 /// What stands in the file now.
@@ -24,7 +24,7 @@ pub fn write(path: &Path, bundle: &Bundle) -> Result<Written, BundleError> {
     let keys = serde_json::to_vec(bundle.scaler.keys()).map_err(io::Error::from)?;
     let columns = bundle.scaler.columns().len();
     let rows = bundle.scaler.offsets().len().checked_div(columns).unwrap_or_default();
-    let tensors = table(&bundle.network, (rows, columns), keys.len());
+    let tensors = table(&bundle.network, ScalingSize { rows, columns, key_bytes: keys.len() });
     let header = header(bundle, &tensors, &keys)?;
     let mut written = Written { sha256: String::new(), bytes: 0 };
     atomic_write::replace(path, |path| {

@@ -37,7 +37,7 @@ enum CodedColumn {
 
 impl Features {
     /// `statics` are the static number columns, `trained` each series' rows that are learnt from;
-    /// `known` is how a model to learn on from encodes them, for its weights are by that.
+    /// `known` is how the base model of a fine-tuning encodes them: its weights depend on that.
     pub fn of(
         frame: &Frame,
         statics: &[FrameColumn],
@@ -150,7 +150,7 @@ fn refuse_missing(frame: &Frame, column: &FrameCategories) -> Result<(), LearnEr
             column.codes[series.rows.clone()].iter().filter(|&&code| code == FrameCategories::MISSING).count();
         if missing > 0 {
             return Err(LearnError::MissingValues(format!(
-                "series `{}` has {missing} points without a value of `{}`, and the order refuses them",
+                "series `{}` has {missing} points without a value of `{}`, which `data.missing: refuse` does not allow",
                 series.key, column.name
             )));
         }
@@ -188,7 +188,7 @@ fn static_numbers(frame: &Frame, column: &FrameColumn) -> Result<Vec<f64>, Learn
         }
         if first.abs() > f64::from(f32::MAX) {
             return Err(LearnError::ValuesTooLarge(format!(
-                "`{}` of series `{}` is past what single precision holds",
+                "`{}` of series `{}` is out of range for single precision",
                 column.name, series.key
             )));
         }
