@@ -1,6 +1,6 @@
 //! Heads and losses on the real engines, trainer, forecaster and server.
 
-use gatecast_core::order::{Head, ModelSpec};
+use gatecast_core::order::{Head, Loss, ModelSpec};
 use gatecast_core::trainer::TrainerEvent;
 use gatecast_model::bundle;
 use gatecast_nn::random::{Purpose, Random};
@@ -41,6 +41,7 @@ async fn every_head_learns_how_sure_it_can_be() {
         let house = House::new().await;
         let mut task = ordered(house.folder.path(), json!({}));
         task.order.model = ModelSpec { head: head.clone(), ..task.order.model };
+        task.order.training.loss = head.default_loss();
         task.order.training.epochs = 15;
         let metrics = finished(&events(frame(&[("a", values.clone())]), &task));
         let test = metrics.model.test.unwrap();
@@ -88,6 +89,7 @@ fn a_head_for_counts_refuses_what_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let mut task = ordered(folder.path(), json!({}));
     task.order.model.head = Head::NegativeBinomial {};
+    task.order.training.loss = Loss::Nll;
     match events(frame(&[("a", noisy(100))]), &task).last() {
         Some(TrainerEvent::Failed { code, detail, .. }) => {
             assert_eq!(code, "not_counts");

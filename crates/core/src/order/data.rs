@@ -1,11 +1,13 @@
 //! What to learn from: columns, windows, parts, scaling.
 
 use garde::Validate;
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::inputs::{Calendar, Covariates};
 use super::scaling::{Scaling, ScalingForm};
+use super::string_or_struct::{Forms, Number, deserialize_forms};
 use super::values::{Differencing, Missing, Recency, Resample, Transform, TransformForm};
 
 /// Which columns and windows to learn from.
@@ -149,37 +151,19 @@ pub enum Part {
     Range(#[garde(skip)] TimeRange),
 }
 
-/// Reads a number or an object, so that a mistake within is named for what it is; the derived
-/// reader of an untagged enum would only say that no variant fits.
-impl<'de> Deserialize<'de> for Part {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct PartVisitor;
+deserialize_forms!(Part);
 
-        impl<'de> serde::de::Visitor<'de> for PartVisitor {
-            type Value = Part;
+impl Forms<'_> for Part {
+    const EXPECTED: &'static str =
+        "a share such as 0.15, or a range {\"from\": \"2019-01-01\", \"to\": \"2019-05-31\"}";
+    type Object = TimeRange;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a share such as 0.15, or a range {\"from\": \"2019-01-01\", \"to\": \"2019-05-31\"}")
-            }
+    fn of_object<E: Error>(range: TimeRange) -> Result<Self, E> {
+        Ok(Self::Range(range))
+    }
 
-            fn visit_f64<E>(self, share: f64) -> Result<Part, E> {
-                Ok(Part::Fraction(share))
-            }
-
-            fn visit_u64<E>(self, share: u64) -> Result<Part, E> {
-                Ok(Part::Fraction(share as f64))
-            }
-
-            fn visit_i64<E>(self, share: i64) -> Result<Part, E> {
-                Ok(Part::Fraction(share as f64))
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Part, A::Error> {
-                TimeRange::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Part::Range)
-            }
-        }
-
-        from.deserialize_any(PartVisitor)
+    fn of_number<E: Error>(number: Number) -> Result<Self, E> {
+        Ok(Self::Fraction(number.as_f64()))
     }
 }
 

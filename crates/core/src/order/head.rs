@@ -1,10 +1,12 @@
 //! What the network says of each point it forecasts.
 
 use garde::Validate;
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::loss::Loss;
+use super::string_or_struct::{self, Forms, tagged};
 use crate::quantile_level::DISTRIBUTION_LEVELS;
 
 /// The head: one number a point, several quantiles of it, or a distribution.
@@ -113,10 +115,22 @@ impl Head {
 
 /// Reads a word (`"normal"`) or an object.
 pub(super) fn read<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Head, D::Error> {
-    super::string_or_struct::string_or_struct(
-        from,
-        "a head such as {\"type\": \"quantile\", \"levels\": [0.1, 0.5, 0.9]}",
-    )
+    struct AnyForm(Head);
+
+    impl Forms<'_> for AnyForm {
+        const EXPECTED: &'static str = "a head such as {\"type\": \"quantile\", \"levels\": [0.1, 0.5, 0.9]}";
+        type Object = Head;
+
+        fn of_object<E: Error>(head: Head) -> Result<Self, E> {
+            Ok(Self(head))
+        }
+
+        fn of_text<E: Error>(text: &str) -> Result<Self, E> {
+            tagged(text).map(Self)
+        }
+    }
+
+    string_or_struct::read(from).map(|AnyForm(head)| head)
 }
 
 #[cfg(test)]

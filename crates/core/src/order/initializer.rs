@@ -1,12 +1,13 @@
 //! How weights begin, by Keras's names.
 
 use garde::Validate;
-use serde::de::value::{MapAccessDeserializer, MapDeserializer};
-use serde::de::{MapAccess, Visitor};
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
+
+use super::string_or_struct::{Forms, deserialize_forms, tagged};
 
 /// What the first weights of a variable are drawn from; `docs/models.md` has the equations.
 ///
@@ -114,44 +115,39 @@ impl Initializer {
             Self::Identity { .. } => "identity",
         }
     }
-
-    /// With its usual numbers.
-    fn named<E: serde::de::Error>(name: &str) -> Result<Self, E> {
-        Self::deserialize(MapDeserializer::new(std::iter::once(("type", name))))
-    }
 }
 
 impl Serialize for Initializer {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match Self::named::<serde::de::value::Error>(self.name()) {
+        match Self::of_text::<serde::de::value::Error>(self.name()) {
             Ok(usual) if usual == *self => to.serialize_str(self.name()),
             _ => Self::serialize(self, to),
         }
     }
 }
 
-/// Reads a name or an object, so that a mistake within is named for what it is.
-impl<'de> Deserialize<'de> for Initializer {
+deserialize_forms!(Initializer);
+
+/// An initializer in its object form.
+pub(super) struct InitializerObject(Initializer);
+
+impl<'de> Deserialize<'de> for InitializerObject {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct InitializerVisitor;
+        // Not the trait's function: the one that is derived for the object form.
+        Initializer::deserialize(from).map(Self)
+    }
+}
 
-        impl<'de> Visitor<'de> for InitializerVisitor {
-            type Value = Initializer;
+impl Forms<'_> for Initializer {
+    const EXPECTED: &'static str = "a name such as \"he_normal\", or {\"type\": \"random_normal\", \"stddev\": 0.05}";
+    type Object = InitializerObject;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a name such as \"he_normal\", or {\"type\": \"random_normal\", \"stddev\": 0.05}")
-            }
+    fn of_object<E: Error>(InitializerObject(initializer): InitializerObject) -> Result<Self, E> {
+        Ok(initializer)
+    }
 
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Initializer, E> {
-                Initializer::named(name)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Initializer, A::Error> {
-                Initializer::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-
-        from.deserialize_any(InitializerVisitor)
+    fn of_text<E: Error>(text: &str) -> Result<Self, E> {
+        tagged(text).map(|InitializerObject(initializer)| initializer)
     }
 }
 

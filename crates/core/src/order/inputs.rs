@@ -1,8 +1,11 @@
 //! What a network reads beside the values it forecasts: covariates and the calendar.
 
 use garde::Validate;
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::string_or_struct::{Forms, deserialize_forms, named};
 
 /// Columns the network reads beside its targets, each numbers or categories. A category is
 /// embedded.
@@ -89,28 +92,19 @@ impl Calendar {
     }
 }
 
-/// Reads a name or an object, so that a mistake within is named for what it is.
-impl<'de> Deserialize<'de> for Calendar {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct CalendarVisitor;
+deserialize_forms!(Calendar);
 
-        impl<'de> serde::de::Visitor<'de> for CalendarVisitor {
-            type Value = Calendar;
+impl Forms<'_> for Calendar {
+    const EXPECTED: &'static str =
+        "a feature such as \"day_of_week\", or {\"feature\": \"month\", \"as\": \"category\"}";
+    type Object = CalendarAs;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a feature such as \"day_of_week\", or {\"feature\": \"month\", \"as\": \"category\"}")
-            }
+    fn of_object<E: Error>(feature: CalendarAs) -> Result<Self, E> {
+        Ok(Self::As(feature))
+    }
 
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Calendar, E> {
-                CalendarFeature::deserialize(serde::de::value::StrDeserializer::new(name)).map(Calendar::Cycle)
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Calendar, A::Error> {
-                CalendarAs::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Calendar::As)
-            }
-        }
-
-        from.deserialize_any(CalendarVisitor)
+    fn of_text<E: Error>(text: &str) -> Result<Self, E> {
+        named(text).map(Self::Cycle)
     }
 }
 

@@ -2,14 +2,14 @@
 //! model's settings.
 
 use garde::{Path, Report, Validate};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::cell::Cell;
 use super::initializer::Initializer;
 use super::model::{Activation, MAX_DILATION, MAX_RATE, MAX_UNITS};
+use super::string_or_struct::{Forms, Number, deserialize_forms};
 
 /// One recurrent layer.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -103,34 +103,22 @@ impl Validate for LayerSpec {
     }
 }
 
-/// Reads a number or an object, so that a mistake within is named for what it is.
-impl<'de> Deserialize<'de> for LayerSpec {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct LayerVisitor;
+deserialize_forms!(LayerSpec);
 
-        impl<'de> Visitor<'de> for LayerVisitor {
-            type Value = LayerSpec;
+impl Forms<'_> for LayerSpec {
+    const EXPECTED: &'static str = "units such as 32, or a layer such as {\"units\": 32, \"dropout\": 0.2}";
+    type Object = LayerSettings;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("units such as 32, or a layer such as {\"units\": 32, \"dropout\": 0.2}")
-            }
+    fn of_object<E: Error>(settings: LayerSettings) -> Result<Self, E> {
+        Ok(Self::Settings(Box::new(settings)))
+    }
 
-            fn visit_u64<E: Error>(self, units: u64) -> Result<LayerSpec, E> {
-                // What no machine counts to is too large for any rule, too.
-                Ok(LayerSpec::Units(usize::try_from(units).unwrap_or(usize::MAX)))
-            }
-
-            fn visit_i64<E: Error>(self, units: i64) -> Result<LayerSpec, E> {
-                usize::try_from(units)
-                    .map(LayerSpec::Units)
-                    .map_err(|_| E::invalid_value(Unexpected::Signed(units), &self))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LayerSpec, A::Error> {
-                LayerSettings::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(LayerSpec::Settings)
-            }
+    fn of_number<E: Error>(number: Number) -> Result<Self, E> {
+        match number {
+            // What does not fit is too large for any rule, too.
+            Number::Unsigned(units) => Ok(Self::Units(usize::try_from(units).unwrap_or(usize::MAX))),
+            Number::Signed(_) => Err(E::invalid_value(number.unexpected(), &Self::EXPECTED)),
+            Number::Float(_) => Err(E::invalid_type(number.unexpected(), &Self::EXPECTED)),
         }
-
-        from.deserialize_any(LayerVisitor)
     }
 }

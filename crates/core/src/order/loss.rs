@@ -1,8 +1,11 @@
 //! What training minimises.
 
 use garde::Validate;
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::string_or_struct::{Forms, deserialize_forms, tagged};
 
 /// The loss, a mean over known points. Written as a word (`mae`) or as an object
 /// (`{"type": "huber", "delta": 2}`), and written back in the shortest form.
@@ -98,10 +101,14 @@ impl From<Loss> for LossForm {
     }
 }
 
-impl<'de> Deserialize<'de> for Loss {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let expected = "a loss such as \"mse\", or {\"type\": \"huber\", \"delta\": 1.0}";
-        Ok(match super::string_or_struct::string_or_struct(from, expected)? {
+deserialize_forms!(Loss);
+
+impl Forms<'_> for Loss {
+    const EXPECTED: &'static str = "a loss such as \"mse\", or {\"type\": \"huber\", \"delta\": 1.0}";
+    type Object = LossObject;
+
+    fn of_object<E: Error>(object: LossObject) -> Result<Self, E> {
+        Ok(match object {
             LossObject::Mse {} => Self::Mse,
             LossObject::Mae {} => Self::Mae,
             LossObject::Huber { delta } => Self::Huber { delta },
@@ -110,6 +117,10 @@ impl<'de> Deserialize<'de> for Loss {
             LossObject::Quantile {} => Self::Quantile,
             LossObject::Nll {} => Self::Nll,
         })
+    }
+
+    fn of_text<E: Error>(text: &str) -> Result<Self, E> {
+        Self::of_object(tagged(text)?)
     }
 }
 

@@ -1,14 +1,15 @@
 //! A learning rate: a number, or the word that has one looked for.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use garde::Validate;
-use serde::de::{Error, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::de::{Error, IgnoredAny, Unexpected};
+use serde::{Serialize, Serializer};
 use utoipa::openapi::schema::{Object, OneOf, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+
+use super::string_or_struct::{Forms, Number, deserialize_forms};
 
 /// What stands for a rate that is to be found.
 const FIND: &str = "find";
@@ -40,37 +41,22 @@ impl Serialize for Rate {
     }
 }
 
-/// By hand, so that a mistake is told as what was expected; the derived reader of an untagged enum
-/// would only say that no variant fits.
-impl<'de> Deserialize<'de> for Rate {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct RateVisitor;
+deserialize_forms!(Rate);
 
-        impl Visitor<'_> for RateVisitor {
-            type Value = Rate;
+impl Forms<'_> for Rate {
+    const EXPECTED: &'static str = "a learning rate such as 0.001, or \"find\"";
+    type Object = IgnoredAny;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a learning rate such as 0.001, or \"find\"")
-            }
+    fn of_object<E: Error>(_: IgnoredAny) -> Result<Self, E> {
+        Err(E::invalid_type(Unexpected::Map, &Self::EXPECTED))
+    }
 
-            fn visit_f64<E>(self, rate: f64) -> Result<Rate, E> {
-                Ok(Rate::Fixed(rate))
-            }
+    fn of_text<E: Error>(text: &str) -> Result<Self, E> {
+        if text == FIND { Ok(Self::Find) } else { Err(E::invalid_value(Unexpected::Str(text), &Self::EXPECTED)) }
+    }
 
-            fn visit_u64<E>(self, rate: u64) -> Result<Rate, E> {
-                Ok(Rate::Fixed(rate as f64))
-            }
-
-            fn visit_i64<E>(self, rate: i64) -> Result<Rate, E> {
-                Ok(Rate::Fixed(rate as f64))
-            }
-
-            fn visit_str<E: Error>(self, word: &str) -> Result<Rate, E> {
-                if word == FIND { Ok(Rate::Find) } else { Err(E::invalid_value(Unexpected::Str(word), &self)) }
-            }
-        }
-
-        from.deserialize_any(RateVisitor)
+    fn of_number<E: Error>(number: Number) -> Result<Self, E> {
+        Ok(Self::Fixed(number.as_f64()))
     }
 }
 

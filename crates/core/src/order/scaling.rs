@@ -1,7 +1,10 @@
 //! How numbers are brought to the network's scale.
 
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::string_or_struct::{Forms, deserialize_forms, named};
 
 /// How numbers are brought to the network's scale. Fitted on the training part alone and kept in
 /// the model.
@@ -129,30 +132,18 @@ impl From<ScalingWord> for Scaling {
     }
 }
 
-/// Reads a word or an object, so that a mistake within is named for what it is.
-impl<'de> Deserialize<'de> for Scaling {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct ScalingVisitor;
+deserialize_forms!(Scaling);
 
-        impl<'de> serde::de::Visitor<'de> for ScalingVisitor {
-            type Value = Scaling;
+impl Forms<'_> for Scaling {
+    const EXPECTED: &'static str = "a scaling such as \"standard\", or {\"type\": \"mean\", \"per\": \"window\"}";
+    type Object = ScalingObject;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a scaling such as \"standard\", or {\"type\": \"mean\", \"per\": \"window\"}")
-            }
+    fn of_object<E: Error>(object: ScalingObject) -> Result<Self, E> {
+        Ok(Self::new(object.kind, object.per))
+    }
 
-            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Scaling, E> {
-                let word = serde::de::value::StrDeserializer::<E>::new(word);
-                ScalingWord::deserialize(word).map(Scaling::from)
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Scaling, A::Error> {
-                let object = ScalingObject::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(Scaling::new(object.kind, object.per))
-            }
-        }
-
-        from.deserialize_any(ScalingVisitor)
+    fn of_text<E: Error>(text: &str) -> Result<Self, E> {
+        named::<ScalingWord, E>(text).map(Self::from)
     }
 }
 

@@ -1,33 +1,132 @@
-//! Options written as a plain word or as an object: `"mse"` stands for `{"type": "mse"}`.
+//! Options that can be written in several forms: a text, a number or an object. `"mse"` stands for
+//! `{"type": "mse"}`.
+//!
+//! One visitor serves all of them. serde's derived readers of untagged enums would only say that no
+//! variant fits, where this one names the mistake within.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::value::{MapAccessDeserializer, MapDeserializer};
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, StrDeserializer};
+use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Unexpected, Visitor};
 
-/// Reads an object alone. serde's tagged enums take a list as well, its first item for the tag.
-pub(crate) fn object<'de, T, D>(from: D) -> Result<T, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    struct Object<T>(PhantomData<T>);
+/// A type with several forms. A form that it does not have is refused with what is expected.
+pub(super) trait Forms<'de>: Sized {
+    /// What is expected, with an example.
+    const EXPECTED: &'static str;
+    /// What the object form is read as.
+    type Object: Deserialize<'de>;
 
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
-        type Value = T;
+    fn of_object<E: Error>(object: Self::Object) -> Result<Self, E>;
 
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
+    fn of_text<E: Error>(text: &str) -> Result<Self, E> {
+        Err(E::invalid_type(Unexpected::Str(text), &Self::EXPECTED))
+    }
 
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-            T::deserialize(MapAccessDeserializer::new(map))
+    fn of_number<E: Error>(number: Number) -> Result<Self, E> {
+        Err(E::invalid_type(number.unexpected(), &Self::EXPECTED))
+    }
+}
+
+/// A number as it was written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Number {
+    Unsigned(u64),
+    /// Below zero.
+    Signed(i64),
+    Float(f64),
+}
+
+impl Number {
+    pub(super) fn as_f64(self) -> f64 {
+        match self {
+            Self::Unsigned(number) => number as f64,
+            Self::Signed(number) => number as f64,
+            Self::Float(number) => number,
         }
     }
 
-    from.deserialize_any(Object(PhantomData))
+    pub(super) fn unexpected(self) -> Unexpected<'static> {
+        match self {
+            Self::Unsigned(number) => Unexpected::Unsigned(number),
+            Self::Signed(number) => Unexpected::Signed(number),
+            Self::Float(number) => Unexpected::Float(number),
+        }
+    }
+}
+
+/// Reads any of the forms of a type.
+pub(super) fn read<'de, T: Forms<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    struct FormsVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Forms<'de>> Visitor<'de> for FormsVisitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(T::EXPECTED)
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+            T::of_text(text)
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
+            T::of_number(Number::Unsigned(number))
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+            T::of_number(u64::try_from(number).map_or(Number::Signed(number), Number::Unsigned))
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+            T::of_number(Number::Float(number))
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::of_object(T::Object::deserialize(MapAccessDeserializer::new(map))?)
+        }
+    }
+
+    from.deserialize_any(FormsVisitor(PhantomData))
+}
+
+/// Implements `Deserialize` for a type by its [`Forms`].
+macro_rules! deserialize_forms {
+    ($type:ty) => {
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                $crate::order::string_or_struct::read(from)
+            }
+        }
+    };
+}
+pub(super) use deserialize_forms;
+
+/// Reads a text into an enum of names.
+pub(super) fn named<T: DeserializeOwned, E: Error>(text: &str) -> Result<T, E> {
+    T::deserialize(StrDeserializer::<E>::new(text))
+}
+
+/// Reads a type that is tagged by `type` from its tag alone.
+pub(super) fn tagged<T: DeserializeOwned, E: Error>(text: &str) -> Result<T, E> {
+    T::deserialize(MapDeserializer::new(std::iter::once(("type", text))))
+}
+
+/// Reads an object alone. serde's tagged enums take a list as well, its first item for the tag.
+pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    struct Object<T>(T);
+
+    impl<'de, T: Deserialize<'de>> Forms<'de> for Object<T> {
+        const EXPECTED: &'static str = "an object";
+        type Object = T;
+
+        fn of_object<E: Error>(object: T) -> Result<Self, E> {
+            Ok(Self(object))
+        }
+    }
+
+    read(from).map(|Object(object)| object)
 }
 
 /// An object, or nothing.
@@ -45,32 +144,4 @@ where
     }
 
     Ok(Option::<Present<T>>::deserialize(from)?.map(|present| present.0))
-}
-
-/// Reads either form into a type that is tagged by `type`, so that a mistake within is named for
-/// what it is. `expected` says what is looked for.
-pub(super) fn string_or_struct<'de, T, D>(from: D, expected: &'static str) -> Result<T, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    struct Either<T>(&'static str, PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(self.0)
-        }
-
-        fn visit_str<E: Error>(self, word: &str) -> Result<T, E> {
-            T::deserialize(MapDeserializer::new(std::iter::once(("type", word))))
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-            T::deserialize(MapAccessDeserializer::new(map))
-        }
-    }
-
-    from.deserialize_any(Either(expected, PhantomData))
 }

