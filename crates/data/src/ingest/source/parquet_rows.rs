@@ -26,7 +26,7 @@ use crate::guard::{Batches, guarded};
 use crate::options::{UploadLimits, UploadOptions};
 
 /// The longest footer. In memory it takes many times its size.
-const MOST_FOOTER: u32 = 64 << 20;
+const MOST_FOOTER: u32 = 32 << 20;
 /// Below this much text no ratio is suspicious: a column of one repeated text is common.
 const RATIO_FREE: u64 = 64 << 20;
 
