@@ -14,13 +14,8 @@ fn program() -> Command {
 
 /// Runs `train` with one line on standard input, which stays open until the program ends.
 fn train(line: &str) -> Output {
-    let mut child = program()
-        .arg("train")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        program().arg("train").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     writeln!(input, "{line}").unwrap();
     let output = child.wait_with_output().unwrap();
