@@ -42,7 +42,7 @@ clippy: libtorch ## clippy on everything, LibTorch's crate included
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 
 doc: ## the code's documentation, in target/doc; a broken link is an error
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items $(PURE)
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps --document-private-items $(PURE)
 
 machete: ## dependencies that no code uses (needs cargo-machete)
 	@command -v cargo-machete >/dev/null || { echo "cargo-machete is missing: cargo install --locked cargo-machete" >&2; exit 1; }

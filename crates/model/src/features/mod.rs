@@ -9,7 +9,7 @@
 //! 6. the static covariates and, where asked for, the series itself, the same at every step;
 //! 7. the calendar of the coming point.
 //!
-//! One-hot blocks are embedded by the network ([`gatecast_nn::embedding`]). Training and forecasts
+//! One-hot blocks are embedded by the network (`embedding.rs` in `gatecast-nn`). Training and forecasts
 //! write inputs by the same code from the same kind of rows, so that they cannot part ways.
 
 mod build;
