@@ -26,7 +26,7 @@ build: libtorch ## target/release/gatecast and target/release/gatecast-libtorch
 
 check: format ## formatting, clippy and unit tests, without LibTorch: seconds after a small change
 	cargo clippy --locked $(PURE) --all-targets -- -D warnings
-	cargo test --locked --quiet $(PURE) --lib --bins
+	cargo test --locked --quiet $(PURE) --lib
 
 test: libtorch ## every test; PostgreSQL's where it is installed, or at GATECAST_TEST_POSTGRES
 	python3 -B scripts/test_libtorch.py
