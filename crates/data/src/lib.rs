@@ -2,7 +2,7 @@
 //!
 //! A dataset is two files. The points: series key, time (unless the data has none) and value
 //! columns, sorted by series (in the order the upload first names them) and time. The index: one
-//! row for each series, in the same order, saying where its points are. [`ingest`] makes both from
+//! row for each series, in the same order, saying where its points are. [`ingest()`] makes both from
 //! an upload; [`frame`] reads them for training, [`Datasets`] for people and forecasts. Both carry
 //! checksums, which every read checks. Everything here blocks: call it off the async runtime.
 

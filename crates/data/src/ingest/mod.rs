@@ -1,9 +1,9 @@
 //! From an upload to the two files of a dataset.
 //!
 //! Two passes. First the rows of text become runs of points: this thread decodes, parses and
-//! checks ([`source`], [`row_sink`], [`load`]), a second one sorts each run and spills all but the
+//! checks ([`source`], [`row_sink`], [`mod@load`]), a second one sorts each run and spills all but the
 //! newest ([`sorted_runs`]). Then the runs are merged and duplicates dropped while a second thread
-//! writes ([`merge`], [`dedup`], [`summary`], [`write`]). What only the last row can tell is known
+//! writes ([`merge`], [`dedup`], [`summary`], [`mod@write`]). What only the last row can tell is known
 //! between the passes: which columns are categories, whether dates have the day or the month first.
 //!
 //! Memory is bounded by a few runs, the series ids and one row group, whatever the upload's size.

@@ -9,6 +9,7 @@ use crate::error::IngestError;
 use crate::options::{Encoding, UploadOptions};
 use gatecast_core::dataset::Format;
 
+mod arrow_text;
 mod csv_rows;
 mod json_rows;
 mod page_header;

@@ -10,9 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, StringViewArray, make_array};
-use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_array::{Array, RecordBatch, StringViewArray};
+use arrow_schema::{DataType, Schema};
 use csv::ByteRecord;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::PageIndexPolicy;
@@ -20,6 +19,7 @@ use parquet::file::metadata::PageIndexPolicy;
 use super::super::decode;
 use super::super::row_bound;
 use super::super::row_sink::RowSink;
+use super::arrow_text::Cells;
 use super::parquet_pages;
 use crate::error::IngestError;
 use crate::guard::{Batches, guarded};
@@ -54,7 +54,7 @@ pub(super) fn read(
     let reader = guarded(|| builder.build()).ok_or_else(unreadable)?.map_err(corrupt)?;
     let mut given = Given { line: 0, cells: 0, texts: 0, file: bytes, limits };
     for batch in Batches::new(reader) {
-        let batch = zones_in_utc(&batch.map_err(corrupt)?).map_err(corrupt)?;
+        let batch = batch.map_err(corrupt)?;
         give(&batch, &mut given, sink)?;
     }
     Ok(())
@@ -99,7 +99,7 @@ impl Given<'_> {
 
 enum Column<'b> {
     Texts(&'b StringViewArray),
-    Others(ArrayFormatter<'b>),
+    Others(Cells<'b>),
 }
 
 impl Column<'_> {
@@ -113,12 +113,11 @@ impl Column<'_> {
 }
 
 fn give(batch: &RecordBatch, given: &mut Given<'_>, sink: &mut RowSink<'_>) -> Result<(), IngestError> {
-    let format = FormatOptions::new().with_display_error(false);
     let mut columns = Vec::with_capacity(batch.num_columns());
     for column in batch.columns() {
         columns.push(match column.as_any().downcast_ref() {
             Some(texts) => Column::Texts(texts),
-            None => Column::Others(ArrayFormatter::try_new(column, &format).map_err(corrupt)?),
+            None => Column::Others(Cells::of(column.as_ref()).ok_or_else(unreadable)?),
         });
     }
     let (mut row, mut text) = (ByteRecord::new(), String::new());
@@ -131,7 +130,7 @@ fn give(batch: &RecordBatch, given: &mut Given<'_>, sink: &mut RowSink<'_>) -> R
                 Column::Texts(_) => row.push_field(column.text(at).unwrap_or_default().as_bytes()),
                 Column::Others(cells) => {
                     text.clear();
-                    cells.value(at).write(&mut text).map_err(corrupt)?;
+                    cells.write(at, &mut text).map_err(corrupt)?;
                     given.cells += text.len() as u64;
                     row.push_field(text.as_bytes());
                 }
@@ -203,24 +202,6 @@ fn check_claims(footer: &ArrowReaderMetadata, limits: &UploadLimits) -> Result<(
         return Err(IngestError::too_large("upload_too_large", detail));
     }
     Ok(())
-}
-
-/// Times that carry a zone are stored in UTC whatever the zone; its name is only for showing them.
-fn zones_in_utc(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let utc = |column: &ArrayRef| -> Result<ArrayRef, ArrowError> {
-        match column.data_type() {
-            DataType::Timestamp(unit, Some(_)) => {
-                let kind = DataType::Timestamp(*unit, Some("+00:00".into()));
-                Ok(make_array(column.to_data().into_builder().data_type(kind).build()?))
-            }
-            _ => Ok(Arc::clone(column)),
-        }
-    };
-    let columns: Result<Vec<ArrayRef>, _> = batch.columns().iter().map(utc).collect();
-    let columns = columns?;
-    let field = |(field, column): (&Arc<Field>, &ArrayRef)| Field::new(field.name(), column.data_type().clone(), true);
-    let fields: Vec<Field> = batch.schema_ref().fields().iter().zip(&columns).map(field).collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
 fn unreadable() -> IngestError {
