@@ -1,5 +1,6 @@
 //! Builds the server's parts, starts them, and ends them in order.
 
+mod binding;
 mod demo;
 
 use std::io::{self, Write};
@@ -15,6 +16,7 @@ use crate::config::Settings;
 use crate::http::{self, App, AppState, Uploads};
 use crate::jobs::{Pool, PoolConfig, Trainers};
 use crate::service::forecasts::Forecaster;
+use binding::BindError;
 use gatecast_blobs::folder::FolderError;
 use gatecast_blobs::{BlobError, Blobs, DataFolder};
 use gatecast_data::Datasets;
@@ -37,6 +39,8 @@ pub enum StartError {
     Blobs(#[from] BlobError),
     #[error("setting `database`: {0}")]
     Url(#[from] UrlError),
+    #[error(transparent)]
+    Binding(#[from] BindError),
     #[error("{}", causes(.0))]
     Store(#[from] StoreError),
 }
@@ -106,6 +110,7 @@ pub async fn migrate(settings: Settings) -> Result<(), StartError> {
 async fn build(settings: Settings, folder: &DataFolder) -> Result<AppState, StartError> {
     let store = open_store(&settings, folder).await?;
     let blobs = Blobs::open(folder.blobs())?;
+    binding::bind(&store, &blobs).await?;
     let memory = settings.forecast.cache.0;
     let forecaster = Forecaster::new(store.clone(), blobs.clone(), memory, settings.forecast.threads.get());
     let uploads = Uploads::new(settings.limits.uploads());
@@ -116,6 +121,7 @@ async fn build(settings: Settings, folder: &DataFolder) -> Result<AppState, Star
         forecaster,
         trainers: Arc::new(Trainers::beside(std::env::current_exe().map_err(StartError::Program)?)),
         datasets: Arc::new(Datasets::default()),
+        loops: Arc::default(),
         scratch: folder.scratch(),
         uploads,
         stopping: CancellationToken::new(),
@@ -136,6 +142,7 @@ fn start_pool(app: &App, folder: &DataFolder) -> Pool {
         workers: app.settings.jobs.workers(),
         threads: app.settings.jobs.threads.get(),
         niceness: app.settings.jobs.niceness,
+        health: Arc::clone(&app.loops),
         ..PoolConfig::new(folder, Arc::clone(&app.trainers))
     };
     Pool::start(app.store.clone(), app.blobs.clone(), config)

@@ -5,11 +5,13 @@ use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use garde::Validate;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::AppState;
+use super::extract::{PageParams, Params, invalid_cursor};
 use super::json::ValidJson;
+use super::page::List;
 use super::problem::{Code, Problem};
 use gatecast_core::alias::{Alias, AliasName, ModelRef};
 use gatecast_core::ids::ModelId;
@@ -23,17 +25,16 @@ pub(super) struct AliasTarget {
     pub model: ModelRef,
 }
 
-/// All aliases.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Aliases {
-    items: Vec<Alias>,
-}
-
 /// All aliases, by name.
-#[utoipa::path(get, path = "/v1/aliases", tag = "models",
-    responses((status = 200, description = "The aliases", body = Aliases)))]
-pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Aliases>, Problem> {
-    Ok(Json(Aliases { items: app.store.aliases().await? }))
+#[utoipa::path(get, path = "/v1/aliases", tag = "models", params(PageParams),
+    responses((status = 200, description = "A page of aliases", body = List<Alias>)))]
+pub(super) async fn list(
+    State(app): State<AppState>,
+    Params(page): Params<PageParams>,
+) -> Result<Json<List<Alias>>, Problem> {
+    let after = page.after.as_deref().map(str::parse).transpose().map_err(|_| invalid_cursor())?;
+    let page = app.store.aliases(after.as_ref(), page.limit.0).await?;
+    Ok(Json(List::new(page.items, page.next.map(|name| name.to_string()))))
 }
 
 /// Give the name to a model, whichever had it before. `@name` then stands wherever a model's id may.

@@ -15,6 +15,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full => disk_full(),
+            StoreError::Unavailable(_) | StoreError::TimedOut | StoreError::Conflict(_) => unavailable(&error),
             StoreError::Database(_)
             | StoreError::Corrupt(_)
             | StoreError::Url(_)
@@ -25,6 +26,15 @@ impl From<StoreError> for Problem {
             | StoreError::OldSqlite { .. } => Problem::internal(&error),
         }
     }
+}
+
+/// Seconds after which the database may answer again.
+const DATABASE_RETRY: u16 = 2;
+
+fn unavailable(error: &StoreError) -> Problem {
+    tracing::warn!(error = error as &dyn std::error::Error, "the database is not available");
+    let detail = "the database is not available now; try again later";
+    Problem::new(Code::DatabaseUnavailable, detail).retry_after(DATABASE_RETRY)
 }
 
 impl From<BlobError> for Problem {
@@ -65,6 +75,7 @@ impl From<RetryError> for Problem {
             RetryError::NoJob(_) => Problem::not_found(error.to_string()),
             RetryError::NotFailed(_) => conflict(Code::JobNotFailed),
             RetryError::DatasetDeleted => conflict(Code::DatasetDeleted),
+            RetryError::Unreadable => conflict(Code::OrderUnreadable),
             RetryError::Incomplete => conflict(Code::JobIncomplete),
             RetryError::Store(error) => error.into(),
         }

@@ -11,16 +11,23 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The store answers, and the server is not shutting down.
+/// Seconds after which to ask again.
+const RETRY: u16 = 2;
+
+/// The database answers, jobs are being run, and the server is not shutting down.
 #[utoipa::path(get, path = "/readyz", tag = "server", responses((status = 200, description = "Ready", body = String)))]
 pub(super) async fn ready(State(app): State<AppState>) -> Result<&'static str, Problem> {
-    let unready = |detail: &str| Problem::new(Code::NotReady, detail);
+    let unready = |detail: String| Problem::new(Code::NotReady, detail).retry_after(RETRY);
     if app.stopping.is_cancelled() {
-        return Err(unready("the server is shutting down"));
+        return Err(unready("the server is shutting down".to_owned()));
+    }
+    let down = app.loops.down();
+    if !down.is_empty() {
+        return Err(unready(format!("being restarted after a fault: {}", down.join(", "))));
     }
     app.store.ping().await.map_err(|error| {
-        tracing::warn!(%error, "the store does not answer");
-        unready("the store does not answer")
+        tracing::warn!(error = &error as &dyn std::error::Error, "the database does not answer");
+        unready("the database does not answer".to_owned())
     })?;
     Ok("ready\n")
 }

@@ -40,7 +40,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::config::Settings;
-use crate::jobs::Trainers;
+use crate::jobs::{LoopHealth, Trainers};
 use crate::service::forecasts::Forecaster;
 use gatecast_blobs::Blobs;
 use gatecast_data::Datasets;
@@ -55,6 +55,8 @@ pub struct App {
     pub forecaster: Forecaster,
     pub trainers: Arc<Trainers>,
     pub datasets: Arc<Datasets>,
+    /// Which loops of the pool are down.
+    pub loops: Arc<LoopHealth>,
     /// For uploads on their way in; on the blobs' disk.
     pub scratch: PathBuf,
     pub uploads: Uploads,

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use gatecast_store::Paged;
 
-/// A page of a list, newest first.
+/// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct List<T> {
     items: Vec<T>,

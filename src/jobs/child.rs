@@ -1,4 +1,4 @@
-//! The trainer's process: started, kept lower than the server, and ended for sure.
+//! The trainer's process: started with a lower priority than the server's, and always ended.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
-use super::PoolConfig;
 use super::bounded_lines::{Line, Lines};
+use super::{PoolConfig, environment};
 use gatecast_core::ids::JobId;
 use gatecast_core::trainer::Task;
 
-/// The longest line taken: a `started` event with the history of 100,000 epochs fits.
+/// The longest line taken: the result of a backtest of many folds and series fits.
 const LONGEST_EVENT: usize = 64 << 20;
 const LONGEST_LOG_LINE: usize = 16 << 10;
 /// How long a killed process may take to be gone; only one stuck in the kernel takes so long.
@@ -27,7 +27,7 @@ const OOM_SCORE: &str = "500";
 #[derive(Debug)]
 pub(super) struct Trainer {
     child: Child,
-    /// Its end tells the trainer that nobody waits any more.
+    /// Kept open for the attempt's lifetime: EOF tells the trainer that the server is gone.
     _order: ChildStdin,
     pub(super) events: Lines<BufReader<ChildStdout>>,
 }
@@ -39,14 +39,16 @@ impl Trainer {
         let mut line = serde_json::to_vec(task)?;
         line.push(b'\n');
         let program = config.trainers.program_for(task).await;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        environment::limit(&mut command);
+        let mut child = command
             .args(&config.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
-            // Its own group: Ctrl-C in a terminal reaches the server alone, which then hands back,
-            // and a kill reaches whatever the trainer may have started.
+            // Its own group: Ctrl-C in a terminal reaches the server alone, which then releases its
+            // jobs, and a kill reaches whatever the trainer may have started.
             .process_group(0)
             .spawn()?;
         set_niceness(&child, config.niceness);
@@ -125,7 +127,11 @@ pub(super) async fn log(job: JobId, from: ChildStderr) {
             Ok(Line::TooLong) => {
                 tracing::warn!(target: "gatecast::trainer", %job, "(a part of a very long line is left out)");
             }
-            Ok(Line::End) | Err(_) => return,
+            Ok(Line::End) => return,
+            Err(error) => {
+                tracing::warn!(%job, %error, "the trainer's log cannot be read any further");
+                return;
+            }
         }
     }
 }

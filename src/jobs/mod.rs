@@ -9,11 +9,12 @@
 //! | the child reports `finished` | the model moves to the blobs, then job, model and event end in one transaction |
 //! | `failed`, fault of the order | fails at once |
 //! | `failed`, fault of the machine; a crash; a kill | goes back with a delay, and continues from its newest checkpoint |
+//! | the disk is full | goes back with a delay as often as it takes, and continues from its newest checkpoint |
 //! | a cancel | the child is killed, the job is cancelled |
 //! | the lease is lost, or cannot be renewed in time | the child is killed and nothing is written |
 //! | the server ends | the child is killed, the job goes back at once |
 //!
-//! **After `kill -9` of the server** its children see their input end, and exit. The next server
+//! **After `kill -9` of the server** its children see EOF on their input, and exit. The next server
 //! on the same data folder takes its predecessor's leases back ([`gatecast_blobs::DataFolder`] tells
 //! why that is safe) and starts a new attempt, perhaps while the old child is still dying: every
 //! attempt writes to files of its own name, so they never meet.
@@ -26,9 +27,11 @@ mod bounded_lines;
 mod bundle;
 mod child;
 mod coordinator;
+mod environment;
 mod lease;
 mod outcome;
 mod pool;
+mod supervised;
 mod supervisor;
 mod sweeper;
 mod task;
@@ -46,6 +49,7 @@ use gatecast_blobs::DataFolder;
 use gatecast_store::queue::LeasePolicy;
 
 pub use pool::Pool;
+pub use supervised::LoopHealth;
 pub use sweeper::{Swept, sweep};
 pub use trainers::Trainers;
 
@@ -75,6 +79,8 @@ pub struct PoolConfig {
     pub niceness: i32,
     /// From one search for left-overs to the next.
     pub sweep: Duration,
+    /// Where the pool's loops are reported that have ended.
+    pub health: Arc<LoopHealth>,
     /// How old a blob without a row must be to count as left over: longer than any upload takes
     /// from its file's last byte to its row.
     pub grace: Duration,
@@ -97,6 +103,7 @@ impl PoolConfig {
             shutdown: Duration::from_secs(10),
             niceness: 10,
             sweep: Duration::from_secs(3600),
+            health: Arc::default(),
             grace: Duration::from_secs(3600),
         }
     }

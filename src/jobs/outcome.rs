@@ -1,4 +1,4 @@
-//! How an attempt went, and what that makes of the job.
+//! How an attempt ended.
 
 use std::fmt;
 use std::process::ExitStatus;
@@ -7,7 +7,7 @@ use gatecast_core::backtest::BacktestResult;
 use gatecast_core::job::JobError;
 use gatecast_core::metric_values::FinalMetrics;
 
-/// How an attempt went.
+/// How an attempt ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
     /// The model's file is whole.
@@ -22,8 +22,10 @@ pub(super) enum Outcome {
     Failed(JobError),
     /// The machine is.
     Fault(JobError),
+    /// The job waits for room.
+    DiskFull,
     Cancelled,
-    /// The job is another's now, or nobody's: not ours to write about.
+    /// Another worker has the job, or it has ended: nothing may be written.
     Lost,
     Shutdown,
 }
@@ -34,9 +36,10 @@ impl fmt::Display for Outcome {
             Self::Finished { .. } | Self::Backtested(_) => f.write_str("finished"),
             Self::Failed(error) => write!(f, "failed ({}: {})", error.code, error.detail),
             Self::Fault(error) => write!(f, "fault of the machine ({}: {})", error.code, error.detail),
+            Self::DiskFull => f.write_str("waits for room on the disk"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Lost => f.write_str("lease lost"),
-            Self::Shutdown => f.write_str("handed back"),
+            Self::Shutdown => f.write_str("released"),
         }
     }
 }
@@ -50,6 +53,14 @@ impl Outcome {
         Self::Failed(JobError { code: code.to_owned(), detail: detail.into() })
     }
 
+    /// A file could not be read or written. `otherwise` is the fault where the disk is not full.
+    pub(super) fn of_io(error: &std::io::Error, otherwise: Self) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => otherwise,
+        }
+    }
+
     /// The trainer ended without saying how.
     pub(super) fn crashed(status: std::io::Result<ExitStatus>) -> Self {
         let detail = match status {
@@ -61,9 +72,18 @@ impl Outcome {
                     None => "the trainer ended with no result".to_owned(),
                 },
             },
-            Err(_) => "the trainer is gone".to_owned(),
+            Err(error) => format!("the trainer is gone, and how it ended is unknown: {error}"),
         };
         Self::fault("trainer_crashed", detail)
+    }
+}
+
+/// The error of a job that waits for room.
+pub(super) fn disk_full() -> JobError {
+    JobError {
+        code: "disk_full".to_owned(),
+        detail: "the server's disk is full: the job waits, and goes on from its last checkpoint once there is room"
+            .to_owned(),
     }
 }
 

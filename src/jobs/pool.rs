@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::supervised::{Restarts, supervise};
 use super::{PoolConfig, coordinator, supervisor, sweeper};
 use gatecast_blobs::Blobs;
 use gatecast_store::Store;
@@ -29,16 +30,22 @@ pub(super) struct Shared {
     pub(super) config: PoolConfig,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
+    /// One permit for each job that may run.
+    slots: Arc<Semaphore>,
+    /// The leases of the server before this one were taken back.
+    reclaimed: OnceCell<()>,
 }
 
 impl Pool {
     /// Takes back what an earlier server on this data folder was running, and begins to claim.
     pub fn start(store: Store, blobs: Blobs, config: PoolConfig) -> Self {
         let stop = CancellationToken::new();
-        let shared = Arc::new(Shared { store, blobs, config, stop, tasks: TaskTracker::new() });
-        shared.tasks.spawn(dispatch(Arc::clone(&shared)));
-        shared.tasks.spawn(coordinator::run(Arc::clone(&shared)));
-        shared.tasks.spawn(sweeper::run(Arc::clone(&shared)));
+        let slots = Arc::new(Semaphore::new(config.workers));
+        let (tasks, reclaimed) = (TaskTracker::new(), OnceCell::new());
+        let shared = Arc::new(Shared { store, blobs, config, stop, tasks, slots, reclaimed });
+        run_loop(&shared, "dispatcher", dispatch);
+        run_loop(&shared, "coordinator", coordinator::run);
+        run_loop(&shared, "sweeper", sweeper::run);
         Self { shared }
     }
 
@@ -51,12 +58,24 @@ impl Pool {
     }
 }
 
+fn run_loop<F>(shared: &Arc<Shared>, name: &'static str, run: fn(Arc<Shared>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let shared = Arc::clone(shared);
+    shared.tasks.clone().spawn(async move {
+        let (tasks, stop) = (shared.tasks.clone(), shared.stop.clone());
+        let make = || run(Arc::clone(&shared));
+        supervise(name, tasks, stop, &shared.config.health, Restarts::default(), make).await;
+    });
+}
+
 async fn dispatch(shared: Arc<Shared>) {
-    reclaim_leases(&shared).await;
-    let slots = Arc::new(Semaphore::new(shared.config.workers));
+    // Once: a dispatcher that was started again has jobs of its own running.
+    shared.reclaimed.get_or_init(|| reclaim_leases(&shared)).await;
     loop {
         let slot = tokio::select! {
-            slot = Arc::clone(&slots).acquire_owned() => slot,
+            slot = Arc::clone(&shared.slots).acquire_owned() => slot,
             () = shared.stop.cancelled() => return,
         };
         let (Ok(slot), Some(claim)) = (slot, next(&shared).await) else { return };

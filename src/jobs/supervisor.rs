@@ -1,4 +1,4 @@
-//! One attempt at one job, from its claim to what becomes of it.
+//! Runs one attempt of a job: starts the trainer, forwards its events, records the outcome.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,10 @@ use tokio::time::MissedTickBehavior;
 use super::bounded_lines::Line;
 use super::child::{self, Trainer};
 use super::lease::LeaseKeeper;
-use super::outcome::Outcome;
+use super::outcome::{self, Outcome};
 use super::pool::Shared;
 use super::{bundle, task, workdir};
-use gatecast_blobs::Key;
+use gatecast_blobs::{BlobError, Key};
 use gatecast_core::ids::ModelId;
 use gatecast_core::job::{Job, JobError, StartFacts};
 use gatecast_core::result::JobResult;
@@ -19,12 +19,16 @@ use gatecast_core::trainer::{Fault, Task, TrainerEvent};
 use gatecast_store::NewModel;
 use gatecast_store::queue::{Claim, HeartbeatResponse, ReleaseReason, WriteOutcome};
 
+/// The code of a trainer's failure that a full disk is to blame for.
+const DISK_FULL: &str = "disk_full";
+
 /// Runs the attempt. Whatever goes wrong is the job's to carry, and logged; nothing is returned.
 pub(super) async fn run(shared: &Shared, claim: Claim) {
-    let Claim { lease, job } = claim;
+    let Claim { lease, job, order } = claim;
     tracing::info!(job = %job.id, attempt = lease.attempt, "training begins");
-    let mut attempt = Attempt { shared, keeper: LeaseKeeper::new(&shared.store, lease, shared.config.terms), job };
-    let outcome = match task::build(shared, &attempt.job, lease).await {
+    let keeper = LeaseKeeper::new(&shared.store, lease, shared.config.terms);
+    let mut attempt = Attempt { shared, keeper, job };
+    let outcome = match task::build(shared, &attempt.job, &order, lease).await {
         Ok(task) => {
             let outcome = attempt.train(&task).await;
             attempt.conclude(outcome, task.output().to_owned()).await
@@ -69,7 +73,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Listens to the trainer and to the world; `None` if the trainer fell silent without a result.
+    /// Handles the trainer's events, heartbeats and cancels; `None` if the trainer's output ended
+    /// without a result.
     async fn watch(&mut self, trainer: &mut Trainer) -> Option<Outcome> {
         let mut cancels = self.shared.store.cancels();
         let mut heartbeat = tokio::time::interval(self.shared.config.heartbeat);
@@ -94,7 +99,11 @@ impl Attempt<'_> {
                             }
                         }
                         Ok(Line::TooLong) => return Some(Outcome::fault("trainer_garbled", "the trainer's report is longer than any")),
-                        Ok(Line::End) | Err(_) => return None,
+                        Ok(Line::End) => return None,
+                        Err(error) => {
+                            tracing::warn!(job = %self.job.id, %error, "the trainer's events cannot be read any further");
+                            return None;
+                        }
                     }
                     continue;
                 }
@@ -117,11 +126,11 @@ impl Attempt<'_> {
             }
         };
         let written = match event {
-            TrainerEvent::Started { engine, device, reason, parameters, windows, resumed_after, history } => {
+            TrainerEvent::Started { engine, device, reason, parameters, windows, resumed_after } => {
                 tracing::info!(job = %self.job.id, engine, device, parameters, ?windows, resumed_after, "training");
                 let attempt = self.keeper.lease.attempt;
                 let facts = StartFacts { attempt, engine, reason, device, parameters, windows, resumed_after };
-                self.keeper.write(async |store, lease| store.started(lease, &facts, &history).await).await
+                self.keeper.write(async |store, lease| store.started(lease, &facts).await).await
             }
             TrainerEvent::Progress { fraction, eta_seconds } => {
                 if fraction.is_finite() {
@@ -131,7 +140,10 @@ impl Attempt<'_> {
                 return None;
             }
             TrainerEvent::Epoch { report } => {
-                self.keeper.write(async |store, lease| store.epoch(lease, &report).await).await
+                self.keeper.write(async |store, lease| store.epochs(lease, std::slice::from_ref(&report)).await).await
+            }
+            TrainerEvent::Epochs { reports } => {
+                self.keeper.write(async |store, lease| store.epochs(lease, &reports).await).await
             }
             TrainerEvent::Warning { code, detail } => {
                 self.keeper.write(async |store, lease| store.warning(lease, &code, &detail).await).await
@@ -146,6 +158,9 @@ impl Attempt<'_> {
             TrainerEvent::Failed { fault: Fault::Order, code, detail } => {
                 return Some(Outcome::Failed(JobError { code, detail }));
             }
+            TrainerEvent::Failed { fault: Fault::Machine, code, .. } if code == DISK_FULL => {
+                return Some(Outcome::DiskFull);
+            }
             TrainerEvent::Failed { fault: Fault::Machine, code, detail } => {
                 return Some(Outcome::Fault(JobError { code, detail }));
             }
@@ -153,7 +168,7 @@ impl Attempt<'_> {
         (written == WriteOutcome::Lost).then_some(Outcome::Lost)
     }
 
-    /// Writes down what came of the attempt; gives it back as it was written.
+    /// Records the outcome. Returns it as it was recorded.
     async fn conclude(&mut self, outcome: Outcome, left: PathBuf) -> Outcome {
         let terms = self.shared.config.terms;
         let outcome = match outcome {
@@ -185,6 +200,10 @@ impl Attempt<'_> {
             Outcome::Cancelled => self.keeper.write(async |store, lease| store.cancelled(lease).await).await,
             Outcome::Fault(error) => {
                 let why = ReleaseReason::Fault(error.clone());
+                self.keeper.write(async |store, lease| store.release(lease, &terms, &why).await).await
+            }
+            Outcome::DiskFull => {
+                let why = ReleaseReason::DiskFull(outcome::disk_full());
                 self.keeper.write(async |store, lease| store.release(lease, &terms, &why).await).await
             }
             Outcome::Shutdown => {
@@ -222,11 +241,10 @@ impl Attempt<'_> {
         let id = ModelId::new();
         if let Err(error) = self.shared.blobs.put_file(&Key::model(id), file).await {
             tracing::error!(job = %self.job.id, error = &error as &dyn std::error::Error, "the model cannot be kept");
-            let detail = match error {
-                gatecast_blobs::BlobError::Full => "the disk is full",
-                _ => "the finished model could not be stored",
-            };
-            return Err(Outcome::fault("model_not_stored", detail));
+            return Err(match error {
+                BlobError::Full => Outcome::DiskFull,
+                _ => Outcome::fault("model_not_stored", "the finished model could not be stored"),
+            });
         }
         Ok(NewModel { id, name: self.job.name.clone(), sha256, bytes, manifest })
     }
@@ -236,7 +254,10 @@ impl Attempt<'_> {
         let kept = self.shared.blobs.put_file(&Key::backtest_points(self.job.id), file).await;
         kept.map(drop).map_err(|error| {
             tracing::error!(job = %self.job.id, error = &error as &dyn std::error::Error, "the points cannot be kept");
-            Outcome::fault("points_not_stored", "the backtest's points could not be stored")
+            match error {
+                BlobError::Full => Outcome::DiskFull,
+                _ => Outcome::fault("points_not_stored", "the backtest's points could not be stored"),
+            }
         })
     }
 
@@ -244,9 +265,18 @@ impl Attempt<'_> {
     /// may have ended under another's hands, and its folder is left alone while it has not.
     async fn tidy(&self) {
         let job = self.job.id;
-        if let Ok(false) = self.shared.store.is_job_open(job).await {
-            let folder = self.shared.config.work.clone();
-            let _ = tokio::task::spawn_blocking(move || workdir::remove(&folder, job)).await;
+        match self.shared.store.is_job_open(job).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let folder = self.shared.config.work.clone();
+                if let Err(error) = tokio::task::spawn_blocking(move || workdir::remove(&folder, job)).await {
+                    tracing::warn!(%job, %error, "the work folder of an ended job remains");
+                }
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%job, error, "the work folder is left to the sweeper: whether the job is open is unknown");
+            }
         }
     }
 }

@@ -43,6 +43,7 @@ pub enum SweepError {
 
 pub(super) async fn run(shared: Arc<Shared>) {
     loop {
+        shared.store.keep_reserve().await;
         match sweep(&shared.store, &shared.blobs, &shared.config).await {
             Ok(swept) if swept == Swept::default() => {}
             Ok(swept) => tracing::info!(?swept, "left-overs removed"),
@@ -80,8 +81,8 @@ async fn sweep_blobs(store: &Store, blobs: &Blobs, grace: Duration) -> Result<u6
 async fn is_in_use(store: &Store, blob: &Listed) -> Result<bool, StoreError> {
     match blob.key.as_ref().map(|key| key.subject()) {
         Some(Subject::Revision { dataset, sha256 }) => store.has_revision(*dataset, sha256).await,
-        Some(Subject::Model(id)) => Ok(store.model(*id).await?.is_some()),
-        Some(Subject::Job(id)) => Ok(store.job(*id).await?.is_some()),
+        Some(Subject::Model(id)) => store.has_model(*id).await,
+        Some(Subject::Job(id)) => store.has_job(*id).await,
         // No key of ours: the rest of a copy that was cut off, or a stranger's.
         None => Ok(!blob.path.ends_with(".part")),
     }

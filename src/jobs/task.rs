@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::outcome::Outcome;
 use super::pool::Shared;
 use super::workdir;
-use gatecast_blobs::Key;
+use gatecast_blobs::{BlobError, Key};
 use gatecast_core::ids::ModelId;
 use gatecast_core::job::Job;
 use gatecast_core::kinds::{BacktestSpec, JobSpec, ScalingChoice, TrainSpec};
@@ -15,13 +15,15 @@ use gatecast_store::queue::Lease;
 
 /// Builds the task. The store is asked again, because the dataset or the model may have been deleted
 /// since the job was queued.
-pub(super) async fn build(shared: &Shared, job: &Job, lease: Lease) -> Result<Task, Outcome> {
+pub(super) async fn build(shared: &Shared, job: &Job, order: &JobSpec, lease: Lease) -> Result<Task, Outcome> {
     let dataset = dataset(shared, job).await?;
+    let known_epochs = shared.store.last_epoch(job.id).await.map_err(|error| store_failed(job, &error))?;
     let folder = shared.config.work.clone();
     let files = tokio::task::spawn_blocking(move || workdir::prepare(&folder, lease)).await;
     let files = files.map_err(std::io::Error::other).and_then(|files| files).map_err(|error| {
-        tracing::error!(job = %job.id, %error, "no work folder");
-        Outcome::fault("no_work_folder", "the server could not make the job's work folder")
+        tracing::error!(job = %job.id, %error, "the work folder cannot be made");
+        let fault = Outcome::fault("no_work_folder", "the server could not make the job's work folder");
+        Outcome::of_io(&error, fault)
     })?;
     let train = |order: &TrainSpec| TrainTask {
         job: job.id,
@@ -29,13 +31,14 @@ pub(super) async fn build(shared: &Shared, job: &Job, lease: Lease) -> Result<Ta
         order: order.clone(),
         dataset: dataset.clone(),
         resume: files.resume.clone(),
+        known_epochs,
         checkpoint: files.checkpoint.clone(),
         model: files.model.clone(),
         threads: shared.config.threads,
         // Only a comparison shows all of them.
         all_baselines: job.parent.is_some(),
     };
-    match &job.order {
+    match order {
         JobSpec::Train(spec) => Ok(Task::Train(train(spec))),
         JobSpec::Finetune(spec) => {
             let bundle = bundle(shared, job, spec.model).await?;
@@ -77,7 +80,10 @@ async fn dataset(shared: &Shared, job: &Job) -> Result<DatasetSource, Outcome> {
     let (Some(revision), Some(dataset)) = (revision, dataset) else {
         return Err(Outcome::failed("dataset_deleted", "the dataset was deleted before the training could begin"));
     };
-    let damaged = |_| Outcome::failed("dataset_unreadable", "the dataset's record is damaged");
+    let damaged = |error: BlobError| {
+        tracing::error!(job = %job.id, error = &error as &dyn std::error::Error, "the dataset's row is damaged");
+        Outcome::failed("dataset_unreadable", "the dataset's record is damaged")
+    };
     let points = Key::dataset_points(revision.dataset, &revision.sha256).map_err(damaged)?;
     let index = Key::dataset_index(revision.dataset, &revision.sha256).map_err(damaged)?;
     Ok(DatasetSource {
@@ -92,12 +98,14 @@ async fn dataset(shared: &Shared, job: &Job) -> Result<DatasetSource, Outcome> {
 
 /// The file of a stored model.
 async fn bundle(shared: &Shared, job: &Job, model: ModelId) -> Result<PathBuf, Outcome> {
-    let found = shared.store.model(model).await.map_err(|error| store_failed(job, &error))?;
-    found.ok_or_else(|| Outcome::failed("model_deleted", "the model was deleted before the job could begin"))?;
+    let found = shared.store.has_model(model).await.map_err(|error| store_failed(job, &error))?;
+    if !found {
+        return Err(Outcome::failed("model_deleted", "the model was deleted before the job could begin"));
+    }
     Ok(shared.blobs.local(&Key::model(model)))
 }
 
 fn store_failed(job: &Job, error: &StoreError) -> Outcome {
-    tracing::warn!(job = %job.id, %error, "the database could not be read");
+    tracing::warn!(job = %job.id, error = error as &dyn std::error::Error, "the database could not be read");
     Outcome::fault("store_unavailable", format!("the database could not be read: {error}"))
 }

@@ -77,6 +77,7 @@ impl Trainers {
 
 async fn list_devices(program: &Path) -> Result<Vec<String>, String> {
     let mut command = Command::new(program);
+    super::environment::limit(&mut command);
     command.arg("devices").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(DEVICES_WAIT, command.output()).await.map_err(|_| "it does not answer")?;
     let output = output.map_err(|error| error.to_string())?;

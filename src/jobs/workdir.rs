@@ -1,13 +1,16 @@
 //! A job's work folder: one checkpoint and one model file for each attempt.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::bundle;
 use gatecast_blobs::folder::job_folder;
 use gatecast_core::ids::JobId;
 use gatecast_store::queue::Lease;
+
+/// The room that an attempt needs at least.
+const LEAST_ROOM: u64 = 64 << 10;
 
 /// The files of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,19 +23,60 @@ pub(super) struct Files {
     pub(super) resume: Option<PathBuf>,
 }
 
-/// Makes the folder and names the attempt's files. Blocking.
+/// Makes the folder, names the attempt's files, removes those of earlier attempts that are of no use
+/// any more, and makes sure that a checkpoint would find room. Blocking.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::StorageFull`] where there is less room than the last checkpoint took.
 pub(super) fn prepare(work: &Path, lease: Lease) -> io::Result<Files> {
     let folder = job_folder(work, lease.job);
     fs::create_dir_all(&folder)?;
     let checkpoint = |attempt: u32| folder.join(format!("checkpoint-{attempt}.safetensors"));
     // Each attempt went on from the one before it, so the latest is the furthest.
     let resume = (1..lease.attempt).rev().map(checkpoint).find(|path| bundle::is_whole(path));
+    remove_others(&folder, resume.as_deref())?;
     let model = folder.join(format!("model-{}.safetensors", lease.attempt));
     let points = folder.join(format!("points-{}.parquet", lease.attempt));
-    Ok(Files { checkpoint: checkpoint(lease.attempt), model, points, resume })
+    let files = Files { checkpoint: checkpoint(lease.attempt), model, points, resume };
+    probe(&files)?;
+    Ok(files)
 }
 
-/// Removes the folder of a job that has ended. Blocking. What remains is the sweeper's.
+/// Removes all files but the checkpoint that is resumed from, and its history. A process of an
+/// earlier attempt that is still dying loses nothing that counts: its lease is gone.
+fn remove_others(folder: &Path, resume: Option<&Path>) -> io::Result<()> {
+    let kept = resume.and_then(Path::file_stem);
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.file_stem() == kept && kept.is_some() {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes as much as the last checkpoint had, and removes it again: an attempt that would train for
+/// an hour and then find the disk full does not begin.
+fn probe(files: &Files) -> io::Result<()> {
+    let last = files.resume.as_deref().map(fs::metadata).transpose()?.map_or(0, |found| found.len());
+    let probe = files.checkpoint.with_extension("probe");
+    let written = write_probe(&probe, last.max(LEAST_ROOM));
+    fs::remove_file(&probe)?;
+    written
+}
+
+fn write_probe(path: &Path, bytes: u64) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    io::copy(&mut io::repeat(0xa5).take(bytes), &mut file)?;
+    file.sync_data()
+}
+
+/// Removes the folder of a job that has ended. Blocking. The sweeper removes what remains.
 pub(super) fn remove(work: &Path, job: JobId) {
     let folder = job_folder(work, job);
     if let Err(error) = fs::remove_dir_all(&folder)
@@ -61,14 +105,22 @@ mod tests {
         let header = r#"{"__metadata__":{"x":"y"},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
         assert_eq!(at(3).resume, None);
 
-        write(&at(1).checkpoint, header, 8);
-        write(&at(2).checkpoint, header, 8);
-        write(&at(4).checkpoint, header, 8);
-        assert_eq!(at(3).resume, Some(at(2).checkpoint), "neither the older one nor a later attempt's");
+        let checkpoint = |attempt: u32| job_folder(work.path(), job).join(format!("checkpoint-{attempt}.safetensors"));
+        write(&checkpoint(1), header, 8);
+        write(&checkpoint(2), header, 8);
+        write(&checkpoint(4), header, 8);
+        fs::write(checkpoint(2).with_extension("history"), b"").unwrap();
+        fs::write(job_folder(work.path(), job).join("model-2.safetensors"), b"").unwrap();
+        assert_eq!(at(3).resume, Some(checkpoint(2)), "neither the older one nor a later attempt's");
+        let mut left: Vec<_> =
+            fs::read_dir(job_folder(work.path(), job)).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["checkpoint-2.history", "checkpoint-2.safetensors"]);
 
-        write(&at(2).checkpoint, header, 7);
-        assert_eq!(at(3).resume, Some(at(1).checkpoint), "a torn file is passed over");
-        fs::write(at(1).checkpoint, b"").unwrap();
+        write(&checkpoint(1), header, 8);
+        write(&checkpoint(2), header, 7);
+        assert_eq!(at(3).resume, Some(checkpoint(1)), "a torn file is passed over");
+        fs::write(checkpoint(1), b"").unwrap();
         assert_eq!(at(3).resume, None);
 
         remove(work.path(), job);

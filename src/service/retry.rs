@@ -6,6 +6,7 @@
 use gatecast_core::composite_job::{ChildJob, NewChildJob};
 use gatecast_core::ids::JobId;
 use gatecast_core::job::{Job, JobStatus};
+use gatecast_core::kinds::JobSpec;
 use gatecast_store::{NewJob, Store, StoreError};
 
 /// Why a job is not tried again.
@@ -18,6 +19,8 @@ pub enum RetryError {
     NotFailed(JobStatus),
     #[error("the data that the job was ordered on was deleted")]
     DatasetDeleted,
+    #[error("this version of gatecast cannot read the job's order: order it anew")]
+    Unreadable,
     /// Some of its children were deleted: what was ordered is not all there.
     #[error("some of the job's trainings were deleted: order it anew")]
     Incomplete,
@@ -32,13 +35,14 @@ pub async fn retry_job(store: &Store, id: JobId) -> Result<Job, RetryError> {
     if !matches!(job.status, JobStatus::Failed | JobStatus::Cancelled) {
         return Err(RetryError::NotFailed(job.status));
     }
-    let children = match job.order.children() {
+    let order = job.order.clone().ok_or(RetryError::Unreadable)?;
+    let children = match order.children() {
         Some(children) => children,
-        None => first_children(store, &job).await?,
+        None => first_children(store, &job, &order).await?,
     };
     let new = NewJob {
         name: job.name,
-        order: job.order,
+        order,
         dataset: job.dataset,
         dataset_revision: job.dataset_revision,
         parent: None,
@@ -49,10 +53,13 @@ pub async fn retry_job(store: &Store, id: JobId) -> Result<Job, RetryError> {
 }
 
 /// The children that a job of version 1 was queued with: their rows alone hold the trainings.
-async fn first_children(store: &Store, job: &Job) -> Result<Vec<NewChildJob>, RetryError> {
-    let first = job.order.plan().len();
+async fn first_children(store: &Store, job: &Job, order: &JobSpec) -> Result<Vec<NewChildJob>, RetryError> {
+    let first = order.plan().len();
     let begun = store.children(job.id).await?.into_iter().filter(|child| (child.slot as usize) < first);
-    let new = |child: ChildJob| NewChildJob { slot: child.slot, name: child.job.name, order: child.job.order };
-    let children: Vec<_> = begun.map(new).collect();
+    let new = |child: ChildJob| {
+        let order = child.job.order.ok_or(RetryError::Unreadable)?;
+        Ok(NewChildJob { slot: child.slot, name: child.job.name, order })
+    };
+    let children = begun.map(new).collect::<Result<Vec<_>, RetryError>>()?;
     if children.len() == first { Ok(children) } else { Err(RetryError::Incomplete) }
 }

@@ -4,6 +4,7 @@ use futures::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::postgres;
 use crate::support::{Answer, TestServer, daily};
 
 async fn dataset(server: &TestServer) -> String {
@@ -50,7 +51,7 @@ async fn a_job_is_ordered_listed_cancelled_and_deleted() {
     server.delete(&address).await.expect_problem(409, "job_not_ended");
     assert_eq!(server.post(&format!("{address}/cancel"), &json!({})).await.expect(200)["status"], "cancelled");
     server.post(&format!("{address}/cancel"), &json!({})).await.expect_problem(409, "job_ended");
-    assert_eq!(server.get(&format!("{address}/metrics")).await.expect(200), json!({"epochs": []}));
+    assert_eq!(server.get(&format!("{address}/metrics")).await.expect(200), json!({"epochs": [], "next": null}));
     server.delete(&address).await.expect(204);
     server.get(&address).await.expect_problem(404, "not_found");
     server.get(&format!("{address}/metrics")).await.expect_problem(404, "not_found");
@@ -205,4 +206,56 @@ async fn what_was_answered_is_there_after_a_kill() {
     let server = server.restart().await;
     assert_eq!(server.get(&format!("/v1/jobs/{id}")).await.expect(200)["status"], "queued");
     assert_eq!(server.get(&format!("/v1/datasets/{dataset}")).await.expect(200)["profile"]["series"], 2);
+}
+
+#[tokio::test]
+async fn lists_give_summaries_and_histories_come_in_pages() {
+    let server = TestServer::start().await;
+    let dataset = dataset(&server).await;
+    let order = json!({"kind": "train", "dataset": dataset, "model": {"layers": [2]}, "training": {"epochs": 5},
+                       "data": {"context": 7, "horizon": 1}});
+    let id = server.post("/v1/jobs", &order).await.expect(202)["id"].as_str().unwrap().to_owned();
+    let job = server.ended(&id).await;
+    assert!(job["order"].is_object() && job["metrics"].is_object(), "{job}");
+    let listed = server.get("/v1/jobs").await.expect(200)["items"][0].clone();
+    assert_eq!((&listed["id"], &listed["status"], &listed["model"]), (&job["id"], &job["status"], &job["model"]));
+    for heavy in ["order", "metrics", "result"] {
+        assert!(listed.get(heavy).is_none(), "{listed}");
+    }
+    let model = server.get("/v1/models").await.expect(200)["items"][0].clone();
+    assert_eq!(model["id"], job["model"]);
+    assert!(model.get("manifest").is_none() && model["parameters"].is_u64(), "{model}");
+
+    let address = format!("/v1/jobs/{id}/metrics");
+    let numbers =
+        |page: &Value| page["epochs"].as_array().unwrap().iter().map(|e| e["epoch"].clone()).collect::<Vec<_>>();
+    let page = server.get(&format!("{address}?limit=2")).await.expect(200);
+    assert_eq!((numbers(&page), &page["next"]), (vec![json!(1), json!(2)], &json!(2)));
+    let page = server.get(&format!("{address}?limit=3&after=2")).await.expect(200);
+    assert_eq!((numbers(&page), &page["next"]), (vec![json!(3), json!(4), json!(5)], &json!(null)));
+    for limit in [0, 1001] {
+        server.get(&format!("{address}?limit={limit}")).await.expect_problem(400, "invalid_query");
+    }
+}
+
+/// On both databases: PostgreSQL cannot hold a NUL, and SQLite should not.
+#[tokio::test]
+async fn a_name_with_a_nul_is_refused() {
+    let mut settings = vec![TestServer::with().flag("workers", "0")];
+    let database = postgres::database().await;
+    settings.extend(database.iter().map(|url| TestServer::with().flag("workers", "0").flag("database", url)));
+    for settings in settings {
+        let server = settings.start().await;
+        let dataset = dataset(&server).await;
+        let train = json!({"kind": "train", "dataset": dataset, "name": "a\0b"});
+        let told = server.post("/v1/jobs", &train).await.expect_problem(422, "invalid_body");
+        assert!(told.starts_with("/name: "), "{told}");
+        let compare = json!({"kind": "compare", "base": {"dataset": dataset}, "variants": [{"name": "a\0b"}]});
+        let told = server.post("/v1/jobs", &compare).await.expect_problem(422, "invalid_body");
+        assert!(told.contains("/variants/0"), "{told}");
+        server.post("/v1/models?name=a%00b", &json!({})).await.expect_problem(400, "invalid_query");
+    }
+    if let Some(url) = database {
+        postgres::drop_database(&url).await;
+    }
 }

@@ -1,11 +1,12 @@
 //! The server around the resources: problems, ids of requests, foreign sites, slow clients, its end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Answer, TestServer, program};
+use crate::postgres;
+use crate::support::{Answer, Proxy, TestServer, program};
 
 #[tokio::test]
 async fn it_says_where_it_listens_and_is_ready() {
@@ -235,4 +236,55 @@ async fn sigterm_ends_it_well() {
     let mut server = TestServer::start().await;
     server.signal("INT");
     assert!(server.exit().await.success());
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_answered_503_with_a_time_to_wait() {
+    let Some(url) = postgres::database().await else { return };
+    let Some((mut proxy, through)) = Proxy::before(&url) else { return };
+    let server = TestServer::with().flag("workers", "0").flag("database", &through).start().await;
+    server.get("/readyz").await.expect_text(200);
+    proxy.cut().await;
+    for (path, code) in
+        [("/v1/jobs", "database_unavailable"), ("/v1/datasets", "database_unavailable"), ("/readyz", "not_ready")]
+    {
+        let asked = Instant::now();
+        let answer = server.get(path).await;
+        answer.expect_problem(503, code);
+        assert_eq!(answer.header("retry-after"), "2");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{path} took {:?}", asked.elapsed());
+    }
+    proxy.restore();
+    server.get("/v1/jobs").await.expect(200);
+    server.get("/readyz").await.expect_text(200);
+    drop(server);
+    postgres::drop_database(&url).await;
+}
+
+#[tokio::test]
+async fn a_database_and_another_servers_data_folder_do_not_start() {
+    let database = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", database.path().join("shared.db").display());
+    let mut first = TestServer::with().flag("database", &url).start().await;
+    assert!(first.terminate().await.success());
+    let other = tempfile::tempdir().unwrap();
+    let start =
+        program().args(["serve", "--listen", "127.0.0.1:0", "--database", &url, "--data"]).arg(other.path()).output();
+    let output = start.await.unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), told.lines().count()), (Some(1), 1), "{told}");
+    assert!(told.contains("do not belong together"), "{told}");
+    let again = first.start_again().await;
+    again.get("/readyz").await.expect_text(200);
+}
+
+#[tokio::test]
+async fn aliases_come_in_pages() {
+    let server = TestServer::with().flag("workers", "0").start().await;
+    for after in ["", "&after=zzz"] {
+        let page = server.get(&format!("/v1/aliases?limit=1{after}")).await.expect(200);
+        assert_eq!(page, json!({"items": [], "next": null}));
+    }
+    server.get("/v1/aliases?after=not%20an%20alias").await.expect_problem(400, "invalid_cursor");
+    server.get("/v1/aliases?limit=0").await.expect_problem(400, "invalid_query");
 }

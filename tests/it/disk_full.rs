@@ -1,10 +1,14 @@
 //! A disk that is really full: a small file system of memory, where the tests may mount one.
 
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use serde_json::json;
 use tempfile::TempDir;
 
+use crate::durability;
 use crate::support::{TestServer, daily, program};
 
 /// Unmounts when dropped.
@@ -74,4 +78,68 @@ async fn a_start_on_a_full_disk_says_so_in_one_line() {
             let _ = std::fs::remove_file(data.join(file));
         }
     }
+}
+
+/// Takes all room that is left below `folder`.
+fn fill(folder: &Path) -> PathBuf {
+    let path = folder.join("fill");
+    let mut file = std::fs::File::options().create(true).append(true).open(&path).unwrap();
+    for piece in [1 << 20, 1 << 16, 1 << 12, 1 << 8, 1] {
+        while file.write_all(&vec![7; piece]).is_ok() {}
+    }
+    path
+}
+
+#[tokio::test]
+async fn what_is_there_can_be_deleted_from_a_full_disk() {
+    let Some(disk) = SmallDisk::mount("32m") else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    let data = disk.folder.path().join("data");
+    let settings = TestServer::with().flag("workers", "0");
+    let mut server = TestServer::launch(settings, Arc::clone(&disk.folder)).await;
+    let first = server.upload("", daily(&["a"], 100)).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let second = server.upload("", daily(&["b"], 100)).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let order = json!({"kind": "train", "dataset": first});
+    let job = server.post("/v1/jobs", &order).await.expect(202)["id"].as_str().unwrap().to_owned();
+
+    fill(&data);
+    server.post("/v1/jobs", &order).await.expect_problem(507, "disk_full");
+    assert_eq!(server.post(&format!("/v1/jobs/{job}/cancel"), &json!({})).await.expect(200)["status"], "cancelled");
+    fill(&data);
+    server.delete(&format!("/v1/jobs/{job}")).await.expect(204);
+    server.delete(&format!("/v1/datasets/{first}")).await.expect(204);
+
+    // What a server finds that was ended by a full disk.
+    server.kill().await;
+    fill(&data);
+    let server = server.start_again().await;
+    server.delete(&format!("/v1/datasets/{second}")).await.expect(204);
+    std::fs::remove_file(data.join("fill")).unwrap();
+    server.upload("", daily(&["c"], 100)).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_training_whose_disk_is_full_waits_and_goes_on_to_the_same_model() {
+    let Some(disk) = SmallDisk::mount("32m") else {
+        eprintln!("skipped: no file system can be mounted here");
+        return;
+    };
+    let data = disk.folder.path().join("data");
+    let database = TempDir::new().unwrap();
+    let url = format!("sqlite:{}", database.path().join("gatecast.db").display());
+    let server = TestServer::launch(TestServer::with().flag("database", &url), Arc::clone(&disk.folder)).await;
+    let order = durability::order(&server, durability::FUSED).await;
+    let straight = server.ended(&durability::start(&server, &order).await).await;
+    let expected = durability::bundle(&server, &straight).await;
+
+    let id = durability::start(&server, &order).await;
+    durability::in_the_middle(&server, &id).await;
+    let filled = fill(&data);
+    let waiting = server.job_when(&id, |job| job["status"] == "queued").await;
+    assert_eq!(waiting["error"]["code"], "disk_full", "{waiting}");
+    std::fs::remove_file(filled).unwrap();
+    let job = server.ended(&id).await;
+    assert!(durability::bundle(&server, &job).await == expected, "the bundles differ");
 }

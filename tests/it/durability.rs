@@ -10,7 +10,7 @@ use super::support::{TestServer, libtorch_installed};
 const EPOCHS: u64 = 12;
 
 /// An engine, and layers that keep it busy for seconds: long enough to be killed in the middle of.
-const FUSED: (&str, [u32; 2]) = ("fused", [96, 96]);
+pub(crate) const FUSED: (&str, [u32; 2]) = ("fused", [96, 96]);
 const LIBTORCH: (&str, [u32; 2]) = ("libtorch", [16, 16]);
 
 /// The engines installed beside the program; `make test` builds both.
@@ -33,7 +33,7 @@ fn waves() -> String {
     csv
 }
 
-async fn order(server: &TestServer, (engine, layers): (&str, [u32; 2])) -> Value {
+pub(crate) async fn order(server: &TestServer, (engine, layers): (&str, [u32; 2])) -> Value {
     let dataset = server.upload("?name=waves", waves()).await.expect(201);
     json!({
         "kind": "train", "name": "killed or not", "dataset": dataset["id"],
@@ -43,7 +43,7 @@ async fn order(server: &TestServer, (engine, layers): (&str, [u32; 2])) -> Value
     })
 }
 
-async fn start(server: &TestServer, order: &Value) -> String {
+pub(crate) async fn start(server: &TestServer, order: &Value) -> String {
     server.post("/v1/jobs", order).await.expect(202)["id"].as_str().unwrap().to_owned()
 }
 
@@ -53,12 +53,12 @@ async fn epochs(server: &TestServer, job: &str) -> Vec<Value> {
 }
 
 /// Waits until some epochs are done and some are not.
-async fn in_the_middle(server: &TestServer, job: &str) {
+pub(crate) async fn in_the_middle(server: &TestServer, job: &str) {
     let middle = server.job_when(job, |job| job["progress"].as_f64().unwrap() > 0.3).await;
     assert_eq!(middle["status"], "running", "the training is too short for this test: {middle}");
 }
 
-async fn bundle(server: &TestServer, job: &Value) -> Vec<u8> {
+pub(crate) async fn bundle(server: &TestServer, job: &Value) -> Vec<u8> {
     assert_eq!(job["status"], "succeeded", "{job}");
     let path = format!("{}/v1/models/{}/bundle", server.url, job["model"].as_str().unwrap());
     server.client.get(path).send().await.unwrap().error_for_status().unwrap().bytes().await.unwrap().to_vec()
@@ -154,5 +154,21 @@ async fn a_trainer_whose_server_is_killed_ends_by_itself() {
     server.kill().await;
     for trainer in trainers {
         server.until_gone(&trainer).await;
+    }
+}
+
+#[tokio::test]
+async fn a_trainer_knows_none_of_the_servers_settings() {
+    let server =
+        TestServer::with().environment("GATECAST_SECRET", "hunter2").environment("PGPASSWORD", "hunter2").start().await;
+    let order = order(&server, FUSED).await;
+    let id = start(&server, &order).await;
+    in_the_middle(&server, &id).await;
+    let trainers = server.children();
+    assert!(!trainers.is_empty(), "no trainer runs");
+    for trainer in trainers {
+        let environment = std::fs::read(format!("/proc/{trainer}/environ")).unwrap();
+        let text = String::from_utf8_lossy(&environment);
+        assert!(text.contains("PATH=") && !text.contains("GATECAST_") && !text.contains("hunter2"), "{text}");
     }
 }

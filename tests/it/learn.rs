@@ -62,6 +62,7 @@ pub(crate) fn task(folder: &Path) -> TrainTask {
         },
         order,
         resume: None,
+        known_epochs: 0,
         checkpoint: folder.join("checkpoint-1.safetensors"),
         model: folder.join("model-1.safetensors"),
         threads: 1,
@@ -107,7 +108,7 @@ pub(crate) fn failed(events: &[TrainerEvent]) -> (Fault, &str, &str) {
 /// The epochs told, whether from a checkpoint's history or as they ended; without their seconds.
 pub(crate) fn epochs(events: &[TrainerEvent]) -> Vec<EpochReport> {
     let told = events.iter().flat_map(|event| match event {
-        TrainerEvent::Started { history, .. } => history.clone(),
+        TrainerEvent::Epochs { reports } => reports.clone(),
         TrainerEvent::Epoch { report } => vec![report.clone()],
         _ => Vec::new(),
     });
@@ -157,6 +158,8 @@ fn a_checkpoint_that_is_damaged_or_of_another_order_is_left_aside() {
     let model = fs::read(&first.model).unwrap();
     let good = fs::read(&first.checkpoint).unwrap();
     let resume = folder.path().join("old.safetensors");
+    let history = |checkpoint: &Path| checkpoint.with_extension("history");
+    fs::copy(history(&first.checkpoint), history(&resume)).unwrap();
     let again = TrainTask { attempt: 2, resume: Some(resume.clone()), ..first };
 
     let mut flipped = good.clone();
@@ -171,8 +174,20 @@ fn a_checkpoint_that_is_damaged_or_of_another_order_is_left_aside() {
         assert!(fs::read(&again.model).unwrap() == model);
     }
 
-    fs::write(&resume, good).unwrap();
+    fs::write(&resume, &good).unwrap();
     assert!(matches!(&events(sines(3, 60), &again)[0], TrainerEvent::Started { resumed_after: Some(5), .. }));
+    // The epochs that the store has are not told again.
+    let known = TrainTask { known_epochs: 3, ..again.clone() };
+    let told = events(sines(3, 60), &known);
+    assert!(
+        matches!(&told[1], TrainerEvent::Epochs { reports } if reports.iter().map(|r| r.epoch).eq([4, 5])),
+        "{told:?}"
+    );
+    // A history that is not the checkpoint's makes it as useless as damage does.
+    let whole = fs::read(history(&resume)).unwrap();
+    fs::write(history(&resume), &whole[..whole.len() - 1]).unwrap();
+    assert!(warnings(&events(sines(3, 60), &again)).contains(&"checkpoint_unusable"));
+    fs::write(history(&resume), whole).unwrap();
     let mut other = again;
     other.order.training.batch_size = 8;
     assert!(warnings(&events(sines(3, 60), &other)).contains(&"checkpoint_unusable"));

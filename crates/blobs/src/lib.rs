@@ -23,9 +23,13 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt};
+use uuid::Uuid;
 
 pub use folder::DataFolder;
 pub use key::Key;
+
+/// The file that holds [`Blobs::storage_id`].
+const STORAGE_ID: &str = "storage-id";
 
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
@@ -79,7 +83,42 @@ impl Blobs {
         Ok(Self { root: Arc::new(root), files: Arc::new(files) })
     }
 
-    /// Moves the file at `from` to `key`, durably; gives its length.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The id of the blob store, which its database carries too; `None` for a new store, and for one
+    /// of an earlier version.
+    pub async fn storage_id(&self) -> Result<Option<Uuid>, BlobError> {
+        let path = self.root.join(STORAGE_ID);
+        let text = match tokio::fs::read_to_string(path).await {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let invalid = || BlobError::Io(io::Error::new(io::ErrorKind::InvalidData, "`storage-id` holds no id"));
+        text.trim().parse().map(Some).map_err(|_| invalid())
+    }
+
+    /// Gives the blob store its id, for good.
+    pub async fn write_storage_id(&self, id: Uuid) -> Result<(), BlobError> {
+        let path = self.root.join(STORAGE_ID);
+        let write = move |path: &Path| std::fs::write(path, id.to_string());
+        Ok(off_runtime(move || gatecast_files::atomic_write::replace(&path, write)).await?)
+    }
+
+    /// Whether no blob is stored.
+    pub async fn is_empty(&self) -> Result<bool, BlobError> {
+        let mut listed = self.list();
+        while let Some(blob) = listed.try_next().await? {
+            if blob.key.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Moves the file at `from` to `key`, durably. Returns its length.
     ///
     /// On success `from` is gone. On an error it is still there and nothing stands at the key, or
     /// what stood there before does.

@@ -52,6 +52,8 @@ pub struct Transition {
     /// Children that shall not go on.
     pub stop: Vec<JobId>,
     pub end: Option<Outcome>,
+    /// When time alone changes what is to be done.
+    pub deadline: Option<jiff::Timestamp>,
 }
 
 /// How a parent ends.
@@ -87,7 +89,10 @@ pub fn next(composite: &CompositeJob) -> Transition {
         transition.end = composite.is_over().then_some(Outcome::Cancelled);
         return transition;
     }
-    composite.parent.order.next(composite, &mut transition);
+    // The store ends a parent whose order cannot be read.
+    if let Some(order) = &composite.parent.order {
+        order.next(composite, &mut transition);
+    }
     transition
 }
 

@@ -70,8 +70,8 @@ pub struct Job {
     pub dataset: DatasetId,
     pub dataset_revision: u32,
     /// What was ordered, with every open field filled in. It can be sent again without its read-only
-    /// fields.
-    pub order: JobSpec,
+    /// fields. Absent where another version of the program wrote it and this one cannot read it.
+    pub order: Option<JobSpec>,
     pub created_at: jiff::Timestamp,
     pub started_at: Option<jiff::Timestamp>,
     pub finished_at: Option<jiff::Timestamp>,
@@ -90,6 +90,37 @@ pub struct Job {
     /// Rises with every change of the row; the API's ETag.
     #[serde(skip)]
     pub version: i64,
+}
+
+/// A job as lists show it: without its order, its metrics and its result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobSummary {
+    pub id: JobId,
+    pub kind: JobKind,
+    pub name: String,
+    pub status: JobStatus,
+    /// From 0 to 1.
+    pub progress: f64,
+    /// The number of times a worker took the job up.
+    pub attempt: u32,
+    /// A cancel was requested and has not yet taken effect.
+    pub cancel_requested: bool,
+    /// The engine that runs it, once it runs.
+    pub engine: Option<String>,
+    pub dataset: DatasetId,
+    pub dataset_revision: u32,
+    pub created_at: jiff::Timestamp,
+    pub started_at: Option<jiff::Timestamp>,
+    pub finished_at: Option<jiff::Timestamp>,
+    /// An estimate from the epochs so far; absent unless running.
+    pub eta_seconds: Option<f64>,
+    pub error: Option<JobError>,
+    /// The job this one belongs to.
+    pub parent: Option<JobId>,
+    /// The failed or cancelled job whose order this one tries again.
+    pub retry_of: Option<JobId>,
+    /// The model that a training left; of a comparison, the winner's best model.
+    pub model: Option<ModelId>,
 }
 
 /// What an attempt runs, once its data is read and its network stands: the data of a `started` event.

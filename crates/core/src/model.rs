@@ -152,6 +152,21 @@ pub struct TrainedOn {
     pub sha256: String,
 }
 
+/// A model as lists show it: without its manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ModelSummary {
+    pub id: ModelId,
+    pub name: String,
+    /// The job that trained it; absent for an imported one, or once the job is deleted.
+    pub job: Option<JobId>,
+    pub created_at: jiff::Timestamp,
+    /// Of the bundle.
+    pub sha256: String,
+    pub bytes: u64,
+    /// The number of the network's parameters.
+    pub parameters: Option<u64>,
+}
+
 /// A model as the API shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Model {

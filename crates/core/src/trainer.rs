@@ -36,6 +36,9 @@ pub struct TrainTask {
     pub dataset: DatasetSource,
     /// Where to continue from, if an earlier attempt left a checkpoint.
     pub resume: Option<PathBuf>,
+    /// The last epoch that the store has; later ones of the checkpoint are reported again.
+    #[serde(default)]
+    pub known_epochs: u32,
     /// Where to put this attempt's checkpoint after every epoch (beside, synced, renamed).
     pub checkpoint: PathBuf,
     /// Where to put the finished model bundle.
@@ -137,9 +140,9 @@ pub enum TrainerEvent {
         windows: WindowCounts,
         /// The last epoch of the checkpoint this attempt continues from.
         resumed_after: Option<u32>,
-        /// The epochs before it, for a store that missed some.
-        history: Vec<EpochReport>,
     },
+    /// Epochs of earlier attempts that the store does not have, in order; a few hundred at a time.
+    Epochs { reports: Vec<EpochReport> },
     /// A few times a second.
     Progress {
         /// Of the whole training, from 0 to 1.

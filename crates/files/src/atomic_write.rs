@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Puts a file at `path`: `write` makes it under another name beside, then it is synced and
-/// renamed, and its folder synced.
+/// renamed, and its folder synced. After an error nothing is left of it, for the disk may be full.
 pub fn replace<E: From<io::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let beside = partial(path);
     let written = write(&beside).and_then(|()| {

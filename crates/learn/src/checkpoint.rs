@@ -2,7 +2,9 @@
 //!
 //! A checkpoint is written after every epoch, before the epoch is reported. It carries a digest of
 //! everything in it and of the order and data it belongs to: one that is cut short, damaged or of
-//! another training is told apart from a good one, and the training begins again.
+//! another training is told apart from a good one, and the training begins again. The reports of
+//! the epochs are in a file beside it ([`super::history`]), so that a checkpoint does not grow with
+//! the number of epochs.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,7 +17,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::history::{self, Mark, StoredHistory};
 use super::training_state::TrainingState;
+use gatecast_core::metric_values::EpochReport;
 use gatecast_core::model::FinetunedFrom;
 use gatecast_core::order::Optimizer;
 use gatecast_core::trainer::TrainTask;
@@ -23,7 +27,8 @@ use gatecast_files::{atomic_write, hex};
 use gatecast_model::error::LearnError;
 use gatecast_nn::optimizer::OptimizerState;
 
-const FORMAT: u32 = 2;
+/// 3: the epochs are in a file of their own.
+const FORMAT: u32 = 3;
 const METADATA: &str = "gatecast_checkpoint";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,25 +57,32 @@ pub enum Unusable {
 pub struct Identity(String);
 
 impl Identity {
-    pub fn new(task: &TrainTask, engine: &str, finetuned_from: Option<&FinetunedFrom>) -> Self {
+    pub fn new(task: &TrainTask, engine: &str, finetuned_from: Option<&FinetunedFrom>) -> Result<Self, LearnError> {
         let mut hash = Sha256::new();
         hash.update(engine);
-        hash.update(serde_json::to_vec(&task.order).unwrap_or_default());
+        hash.update(to_json(&task.order)?);
         hash.update(&task.dataset.sha256);
         if let Some(from) = finetuned_from {
-            hash.update(serde_json::to_vec(from).unwrap_or_default());
+            hash.update(to_json(from)?);
         }
-        Self(hex(&hash.finalize()))
+        Ok(Self(hex(&hash.finalize())))
     }
 }
 
-/// Writes the state durably.
-pub fn write(path: &Path, identity: &Identity, state: &TrainingState) -> Result<(), LearnError> {
+/// A state that was read back, and the epochs before it.
+#[derive(Debug)]
+pub struct Resumed {
+    pub state: TrainingState,
+    pub history: StoredHistory,
+}
+
+/// Writes the state durably. `history` is the part of the history that belongs to it, already on
+/// the disk.
+pub fn write(path: &Path, identity: &Identity, state: &TrainingState, history: &Mark) -> Result<(), LearnError> {
     let mut tensors: Vec<(String, Numbers)> = vec![
         ("best".to_owned(), Numbers::f32(&state.best)),
         ("found".to_owned(), Numbers::json(&state.found)?),
-        // Numbers are written with as many digits as bring each back to the bit.
-        ("history".to_owned(), Numbers::json(&state.history)?),
+        ("history".to_owned(), Numbers::json(history)?),
         ("parameters".to_owned(), Numbers::f32(&state.parameters)),
     ];
     tensors.extend(state.optimizer.slots().map(|(name, values)| (format!("optimizer.{name}"), Numbers::f32(values))));
@@ -94,13 +106,15 @@ fn into_io(error: SafeTensorError) -> io::Error {
     }
 }
 
-/// Reads a state back, if it is whole and of this training.
+/// Reads a state back, if it and its history are whole and of this training. Each epoch before it is
+/// passed to `visit`, in order.
 pub fn read(
     path: &Path,
     identity: &Identity,
     optimizer: Optimizer,
     parameters: usize,
-) -> Result<TrainingState, Unusable> {
+    mut visit: impl FnMut(EpochReport),
+) -> Result<Resumed, Unusable> {
     let bytes = fs::read(path).map_err(|error| Unusable::Unreadable(error.kind()))?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|_| Unusable::Damaged)?;
     let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA)).ok_or(Unusable::Damaged)?;
@@ -120,17 +134,33 @@ pub fn read(
     let optimizer = OptimizerState::restore(optimizer, parameters, header.steps, |slot| {
         data(&format!("optimizer.{slot}")).ok().map(f32s)
     });
-    Ok(TrainingState {
-        parameters: weights("parameters")?.ok_or(Unusable::Foreign)?,
-        best: weights("best")?.ok_or(Unusable::Foreign)?,
-        optimizer: optimizer.map_err(|_| Unusable::Foreign)?,
-        history: json(data("history")?)?,
-        found: json(data("found")?)?,
-    })
+    let mut state = TrainingState::from_weights(
+        weights("parameters")?.ok_or(Unusable::Foreign)?,
+        weights("best")?.ok_or(Unusable::Foreign)?,
+        optimizer.map_err(|_| Unusable::Foreign)?,
+        json(data("found")?)?,
+    );
+    let mark: Mark = json(data("history")?)?;
+    let history = StoredHistory::read(&history::path(path), &mark, |report| {
+        state.add_epoch(&report);
+        visit(report);
+    });
+    Ok(Resumed { history: history.map_err(unusable)?, state })
+}
+
+fn unusable(error: io::Error) -> Unusable {
+    match error.kind() {
+        io::ErrorKind::InvalidData => Unusable::Damaged,
+        kind => Unusable::Unreadable(kind),
+    }
 }
 
 fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unusable> {
     serde_json::from_slice(text).map_err(|_| Unusable::Damaged)
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>, LearnError> {
+    serde_json::to_vec(value).map_err(|error| LearnError::Broken(error.to_string()))
 }
 
 /// A tensor of one dimension, as bytes.
@@ -147,7 +177,7 @@ impl Numbers {
     }
 
     fn json(value: &impl Serialize) -> Result<Self, LearnError> {
-        let bytes = serde_json::to_vec(value).map_err(|error| LearnError::Broken(error.to_string()))?;
+        let bytes = to_json(value)?;
         Ok(Self { dtype: Dtype::U8, shape: [bytes.len()], bytes })
     }
 }
@@ -182,4 +212,43 @@ fn digest<'t>(tensors: impl Iterator<Item = (&'t str, &'t [u8])>) -> String {
         hash.update(bytes);
     }
     hex(&hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::HistoryFile;
+    use gatecast_core::order::TrainingSpec;
+
+    #[test]
+    fn a_checkpoint_does_not_grow_with_its_epochs_and_a_hundred_thousand_resume() {
+        const EPOCHS: u32 = 100_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint-1.safetensors");
+        let (training, identity) = (TrainingSpec::default(), Identity("this".to_owned()));
+        let mut state = TrainingState::new(vec![0.5; 3], &training);
+        let mut history = HistoryFile::create(&history::path(&path)).unwrap();
+        let mut length_after_one = 0;
+        for epoch in 1..=EPOCHS {
+            let report = EpochReport { epoch, seconds: 0.25, ..EpochReport::default() };
+            history.append_unsynced(&state.end_epoch(report)).unwrap();
+            if epoch == 1 {
+                write(&path, &identity, &state, &history.mark()).unwrap();
+                length_after_one = fs::metadata(&path).unwrap().len();
+            }
+        }
+        write(&path, &identity, &state, &history.mark()).unwrap();
+        assert!(fs::metadata(&path).unwrap().len() < length_after_one + 100);
+
+        let mut seen = 0;
+        let resumed = read(&path, &identity, training.optimizer, 3, |report| {
+            seen += 1;
+            assert_eq!(report.epoch, seen);
+        });
+        let resumed = resumed.unwrap();
+        assert_eq!((seen, resumed.state.epochs()), (EPOCHS, EPOCHS));
+        assert_eq!(resumed.state, state);
+        let next = folder.path().join("checkpoint-2.history");
+        assert_eq!(resumed.history.continue_at(&next).unwrap().mark(), history.mark());
+    }
 }

@@ -2,7 +2,7 @@
 //! a model come out. Knows no database and no HTTP.
 //!
 //! In the order of a training: `prepare` (with `split`) makes the dataset ready to cut `windows` from; `train` runs the epochs,
-//! writes a `checkpoint` after each, and evaluates the model (`evaluate`, `window_metrics`) and the `baselines`; `child` is the
+//! writes a `checkpoint` and its `history` after each, and evaluates the model (`evaluate`, `window_metrics`) and the `baselines`; `child` is the
 //! process around it. `backtest` evaluates stored models on the past.
 
 pub mod backtest;
@@ -10,6 +10,7 @@ pub mod baselines;
 pub mod checkpoint;
 pub mod child;
 pub mod evaluate;
+pub mod history;
 pub mod memory;
 pub mod prepare;
 pub mod progress;

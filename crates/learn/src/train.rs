@@ -15,10 +15,12 @@ mod setup;
 mod warm_start;
 
 use super::evaluate::Evaluator;
+use super::history::HistoryFile;
 use super::memory::{Demand, Estimate, Machine, check_data};
 use super::prepare::{Prepared, Shape};
 use super::progress::{EventSink, Extent, Interrupted, Progress, emit, warn};
 use super::schedule::Rates;
+use super::training_state::TrainingState;
 use super::windows::{Batcher, PartName, Windows};
 use super::{checkpoint, source, validate_counts};
 use checkpoint::Identity;
@@ -100,6 +102,14 @@ struct Trainer<'t> {
     progress: Progress,
 }
 
+/// What an attempt goes on from.
+struct Begun {
+    state: TrainingState,
+    history: HistoryFile,
+    /// Has seen the epochs before this attempt.
+    monitor: TrainingMonitor,
+}
+
 fn train_on(
     frame: Frame,
     task: &TrainTask,
@@ -108,16 +118,16 @@ fn train_on(
     sink: &mut EventSink<'_>,
 ) -> Result<TrainerEvent, Interrupted> {
     let mut trainer = Trainer::new(frame, task, base, engine)?;
-    let mut state = trainer.begin(sink)?;
-    trainer.find_rate(&mut state, sink)?;
-    let mut monitor = TrainingMonitor::after(&state.history);
+    let Begun { mut state, mut history, mut monitor } = trainer.begin(sink)?;
+    trainer.find_rate(&mut state, &history, sink)?;
     let stopped_by = loop {
         if let Some(reason) = state.stopped_by(&task.order.training) {
             break reason;
         }
         let report = trainer.epoch(&mut state, sink)?;
-        let report = state.end_epoch(report).clone();
-        checkpoint::write(&task.checkpoint, &trainer.identity, &state)?;
+        let report = state.end_epoch(report);
+        history.append(&report).map_err(|cause| LearnError::storage("writing the history", cause))?;
+        checkpoint::write(&task.checkpoint, &trainer.identity, &state, &history.mark())?;
         trainer.progress.reach(report.epoch);
         let warnings = monitor.see(&report);
         emit(sink, TrainerEvent::Epoch { report })?;
@@ -171,7 +181,7 @@ impl<'t> Trainer<'t> {
             permutation: (0..count).collect(),
             progress: Progress::new(extent(task, &rates, training.len(), validation.len(), 0.0), 0),
             rates,
-            identity: Identity::new(task, engine.name(), base.as_ref().map(|base| &base.from)),
+            identity: Identity::new(task, engine.name(), base.as_ref().map(|base| &base.from))?,
             base,
             training,
             validation,

@@ -11,41 +11,81 @@ pub struct TrainingState {
     pub optimizer: OptimizerState,
     /// The weights of the best epoch so far.
     pub best: Vec<f32>,
-    /// The epochs that have ended.
-    pub history: Vec<EpochReport>,
     /// The learning rate, where the order has it found and it was.
     pub found: Option<FoundRate>,
+    epochs: EndedEpochs,
+}
+
+/// What the training needs to know of the epochs that have ended. Their reports are in the
+/// history's file.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct EndedEpochs {
+    /// What epochs are compared by, of each.
+    losses: Vec<f64>,
+    seconds: f64,
+    best: Option<BestEpoch>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct BestEpoch {
+    number: u32,
+    loss: f64,
 }
 
 impl TrainingState {
     /// Before the first epoch.
     pub fn new(parameters: Vec<f32>, training: &TrainingSpec) -> Self {
         let optimizer = OptimizerState::new(training.optimizer, parameters.len());
-        Self { best: parameters.clone(), parameters, optimizer, history: Vec::new(), found: None }
+        Self::from_weights(parameters.clone(), parameters, optimizer, None)
     }
 
-    /// Epochs that have ended.
+    /// The state that a checkpoint holds, before [`Self::add_epoch`] has told it of its epochs.
+    pub(crate) fn from_weights(
+        parameters: Vec<f32>,
+        best: Vec<f32>,
+        optimizer: OptimizerState,
+        found: Option<FoundRate>,
+    ) -> Self {
+        Self { parameters, best, optimizer, found, epochs: EndedEpochs::default() }
+    }
+
+    /// The number of epochs that have ended.
     pub fn epochs(&self) -> u32 {
-        self.history.len() as u32
+        self.epochs.losses.len() as u32
     }
 
     /// The epoch whose weights are kept, from 1; 0 before any has ended.
     pub fn best_epoch(&self) -> u32 {
-        self.history.iter().rev().find(|report| report.best).map_or(0, |report| report.epoch)
+        self.epochs.best.map_or(0, |best| best.number)
     }
 
-    /// Ends an epoch: keeps its weights if they are the best so far.
-    pub fn end_epoch(&mut self, mut report: EpochReport) -> &EpochReport {
-        let lowest = self.history.iter().map(EpochReport::monitored_loss).fold(f64::INFINITY, f64::min);
-        report.best = report.monitored_loss() < lowest;
+    /// Ends an epoch: keeps its weights if they are the best so far. Returns its report, which says
+    /// whether they are.
+    pub fn end_epoch(&mut self, mut report: EpochReport) -> EpochReport {
+        report.best = self.epochs.best.map_or(f64::INFINITY, |best| best.loss) > report.monitored_loss();
         if report.best {
             self.best.clone_from(&self.parameters);
         }
-        self.history.push(report);
-        &self.history[self.history.len() - 1]
+        self.add_epoch(&report);
+        report
     }
 
-    /// Why no epoch is left to run; `None` while one is. Read off the history alone, so that a
+    /// Counts an epoch whose report says whether its weights are the best so far.
+    pub(crate) fn add_epoch(&mut self, report: &EpochReport) {
+        let loss = report.monitored_loss();
+        self.epochs.losses.push(loss);
+        self.epochs.seconds += report.seconds;
+        if report.best {
+            self.epochs.best = Some(BestEpoch { number: report.epoch, loss });
+        }
+    }
+
+    /// What epochs are compared by, of each that has ended.
+    pub fn losses(&self) -> impl Iterator<Item = f64> {
+        self.epochs.losses.iter().copied()
+    }
+
+    /// Why no epoch is left to run; `None` while one is. Depends on the epochs alone, so that a
     /// resumed training stops where an uninterrupted one does.
     pub fn stopped_by(&self, training: &TrainingSpec) -> Option<StoppedBy> {
         let reasons = [
@@ -62,7 +102,7 @@ impl TrainingState {
 
     /// Wall time of the epochs so far.
     pub fn seconds(&self) -> f64 {
-        self.history.iter().map(|report| report.seconds).sum()
+        self.epochs.seconds
     }
 
     /// The rate that the order says, or that was found for it.
@@ -73,7 +113,7 @@ impl TrainingState {
     /// Epochs since the loss last fell by more than `min_delta`.
     fn waited(&self, stopping: EarlyStopping) -> u32 {
         let (mut reference, mut waited) = (f64::INFINITY, 0);
-        for loss in self.history.iter().map(EpochReport::monitored_loss) {
+        for loss in self.losses() {
             waited += 1;
             if loss < reference - stopping.min_delta {
                 (reference, waited) = (loss, 0);

@@ -8,8 +8,16 @@ use super::{Store, StoreError};
 
 const SELECT: &str = "SELECT name, model_id, updated_at FROM aliases";
 
+/// A part of the list of aliases.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AliasPage {
+    pub items: Vec<Alias>,
+    /// What to give as `after` for the next part; `None` where this is the last.
+    pub next: Option<AliasName>,
+}
+
 impl Store {
-    /// Gives the name to the model, whoever had it before; `None` if the model is not there.
+    /// Points the alias at the model, whichever had it before; `None` if the model is not there.
     pub async fn put_alias(&self, name: &AliasName, model: ModelId) -> Result<Option<Alias>, StoreError> {
         let mut tx = self.db().begin().await?;
         let held = sql("SELECT 1 FROM models WHERE id = $1").bind(model.uuid()).push(tx.lock_against_deletion());
@@ -28,20 +36,34 @@ impl Store {
         self.db().fetch_optional(by_name(name)).await?.as_ref().map(read).transpose()
     }
 
-    /// All names, in their order.
-    pub async fn aliases(&self) -> Result<Vec<Alias>, StoreError> {
-        self.db().fetch_all(sql(SELECT).push(" ORDER BY name")).await?.iter().map(read).collect()
+    /// At most `limit` aliases whose names come after `after`, in the order of their names.
+    pub async fn aliases(&self, after: Option<&AliasName>, limit: u32) -> Result<AliasPage, StoreError> {
+        let mut select = sql(SELECT);
+        if let Some(after) = after {
+            select = select.push(" WHERE name > ").push_bind(after.as_str());
+        }
+        let mut rows =
+            self.db().fetch_all(select.push(" ORDER BY name LIMIT ").push_bind(i64::from(limit) + 1)).await?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let items: Vec<Alias> = rows.iter().map(read).collect::<Result<_, _>>()?;
+        let next = items.last().filter(|_| more).map(|alias| alias.name.clone());
+        Ok(AliasPage { items, next })
     }
 
-    /// Takes the name away; `false` if nobody had it.
+    /// Removes the alias; `false` if there was none.
     pub async fn delete_alias(&self, name: &AliasName) -> Result<bool, StoreError> {
+        twice!(self, self.try_delete_alias(name))
+    }
+
+    async fn try_delete_alias(&self, name: &AliasName) -> Result<bool, StoreError> {
         let mut tx = self.db().begin().await?;
         let gone = tx.execute(sql("DELETE FROM aliases WHERE name = $1").bind(name.as_str())).await?;
         tx.commit().await?;
         Ok(gone > 0)
     }
 
-    /// The model that is meant; `None` for an alias that nobody has. An id is taken at its word.
+    /// The model that is meant; `None` for an unknown alias. An id is not looked up.
     pub async fn resolve_model_ref(&self, model: &ModelRef) -> Result<Option<ModelId>, StoreError> {
         match model {
             ModelRef::Id(id) => Ok(Some(*id)),

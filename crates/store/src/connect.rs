@@ -15,6 +15,7 @@ use sqlx::{Connection, PgConnection, Postgres, SqlSafeStr, Sqlite, SqlitePool};
 
 use super::db::Db;
 use super::error::{StoreError, corrupt, is_full};
+use super::reserve;
 use super::url::DatabaseUrl;
 
 /// Reads and small writes at once; PostgreSQL allows 100 connections by default, to all servers.
@@ -23,7 +24,15 @@ const SQLITE_READERS: u32 = 4;
 /// The first version in which WAL's known ways to lose a commit are mended.
 const SQLITE_NEEDED: &str = "3.51.3";
 /// How long a statement waits for another process that holds the SQLite file: a backup, a shell.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a write waits for the writes before it, of which there is one at a time.
+const SQLITE_QUEUE_TIME: Duration = Duration::from_secs(15);
+/// How long a request waits for a connection before it is answered that there is none.
+const POSTGRES_ACQUIRE_TIME: Duration = Duration::from_secs(2);
+/// Settings of every session. A server that stops in the middle of a transaction loses it, and with
+/// it its locks, well before its jobs' leases run out; a statement does not wait for such locks for
+/// longer than a client would.
+const POSTGRES_SESSION: [(&str, &str); 2] = [("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "5s")];
 /// For the first connection to PostgreSQL, at start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -47,16 +56,32 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0003_started.sql"),
         include_str!("../../../migrations/postgres/0003_started.sql"),
     ),
+    (
+        4,
+        "dependable",
+        include_str!("../../../migrations/sqlite/0004_dependable.sql"),
+        include_str!("../../../migrations/postgres/0004_dependable.sql"),
+    ),
 ];
 
 pub(super) async fn open(url: &DatabaseUrl) -> Result<Db, StoreError> {
     match url {
-        DatabaseUrl::Sqlite(path) => open_sqlite(path).await,
+        DatabaseUrl::Sqlite(path) => {
+            let reserve = reserve::path(path);
+            match open_sqlite(path, &reserve).await {
+                // The reserve is for this: a server that starts can delete.
+                Err(StoreError::Full) if reserve.exists() => {
+                    reserve::free(&reserve);
+                    open_sqlite(path, &reserve).await
+                }
+                done => done,
+            }
+        }
         DatabaseUrl::Postgres(options) => open_postgres(options).await,
     }
 }
 
-async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
+async fn open_sqlite(path: &Path, reserve: &Path) -> Result<Db, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -73,6 +98,7 @@ async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
     // then believes it open for ever. Such a connection is replaced.
     let writer = pool()
         .max_connections(1)
+        .acquire_timeout(SQLITE_QUEUE_TIME)
         .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
         .connect_with(options.clone())
         .await
@@ -81,7 +107,7 @@ async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
     check_sqlite(&version)?;
     migrate_sqlite(&writer).await?;
     let readers = pool().max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await.map_err(opened)?;
-    Ok(Db::Sqlite { writer, readers })
+    Ok(Db::Sqlite { writer, readers, reserve: reserve.to_owned() })
 }
 
 /// SQLite has no lock to migrate under: of two processes that begin at once, the slower finds a
@@ -99,25 +125,29 @@ async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
 
 async fn open_postgres(options: &PgConnectOptions) -> Result<Db, StoreError> {
     let options = options.clone().application_name("gatecast");
-    reach(&options).await?;
-    let pool = PoolOptions::<Postgres>::new().max_connections(POSTGRES_CONNECTIONS).connect_with(options).await?;
+    // Migrations have a connection of their own, without the limits of a session: a server that starts
+    // waits for another that migrates.
+    let mut first = reach(&options).await?;
     let migrations = MIGRATIONS.iter().map(|&(number, name, _, postgres)| (number, name, postgres));
-    migrate(&mut *pool.acquire().await?, migrations).await?;
+    migrate(&mut first, migrations).await?;
+    // What counts is committed; a connection that does not close cleanly changes nothing.
+    let _ = first.close().await;
+    let pool = PoolOptions::<Postgres>::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(POSTGRES_ACQUIRE_TIME)
+        .connect_with(options.options(POSTGRES_SESSION))
+        .await?;
     Ok(Db::Postgres(pool))
 }
 
 /// Connects once: a pool would try again until its time is up, and then tell no cause.
-async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
+async fn reach(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let server = match options.get_socket() {
         Some(socket) => format!("{}:{}", socket.display(), options.get_port()),
         None => format!("{}:{}", options.get_host(), options.get_port()),
     };
     let reason = match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(options)).await {
-        Ok(Ok(connection)) => {
-            // The server is there; a connection that does not close cleanly changes nothing.
-            let _ = connection.close().await;
-            return Ok(());
-        }
+        Ok(Ok(connection)) => return Ok(connection),
         Ok(Err(sqlx::Error::Io(cause))) => cause.to_string(),
         Ok(Err(sqlx::Error::Database(cause))) => cause.message().to_owned(),
         Ok(Err(cause)) => cause.to_string(),

@@ -9,10 +9,10 @@ use gatecast_core::ids::{DatasetId, JobId};
 
 use super::db::{Record, Sql, sql};
 use super::page::{Page, Paged};
-use super::row::{size, to_json};
+use super::row::{size, storable, to_json};
 use super::{Store, StoreError};
 
-/// A dataset about to be kept; its blobs are in place already.
+/// A dataset about to be stored. Its blobs are in place already.
 #[derive(Debug, Clone)]
 pub struct NewDataset {
     pub id: DatasetId,
@@ -31,7 +31,7 @@ pub struct Revision {
     pub sha256: String,
 }
 
-/// What became of a wish to delete a dataset.
+/// Result of a request to delete a dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum DatasetDeletion {
@@ -46,14 +46,14 @@ const SELECT: &str = "SELECT d.id, d.name, d.revision, d.created_at, r.sha256, r
                       JOIN dataset_revisions r ON r.dataset_id = d.id AND r.revision = d.revision";
 
 impl Store {
-    /// Keeps a dataset with its first revision.
+    /// Stores a dataset with its first revision.
     pub async fn insert_dataset(&self, new: NewDataset) -> Result<Dataset, StoreError> {
         let mut tx = self.db().begin().await?;
         let now = tx.now().await?;
         tx.execute(
             sql("INSERT INTO datasets (id, name, revision, created_at) VALUES ($1, $2, $3, $4)")
                 .bind(new.id.uuid())
-                .bind(new.name.as_str())
+                .bind(storable(&new.name))
                 .bind(1_i64)
                 .bind(now),
         )
@@ -86,8 +86,7 @@ impl Store {
             select = select.push(" WHERE d.id < ").push_bind(after);
         }
         let rows = self.db().fetch_all(select.push(" ORDER BY d.id DESC LIMIT ").push_bind(page.rows())).await?;
-        let items = rows.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(page.cut(items, |dataset: &Dataset| dataset.id.uuid()))
+        page.read(rows, read)
     }
 
     /// One revision; `None` if it, or its dataset, is not there.
@@ -107,9 +106,14 @@ impl Store {
 
     /// Deletes the dataset with all its revisions, unless a job still needs it.
     pub async fn delete_dataset(&self, id: DatasetId) -> Result<DatasetDeletion, StoreError> {
+        twice!(self, self.try_delete_dataset(id))
+    }
+
+    async fn try_delete_dataset(&self, id: DatasetId) -> Result<DatasetDeletion, StoreError> {
         let mut tx = self.db().begin().await?;
         let found = sql("SELECT 1 FROM datasets WHERE id = $1").bind(id.uuid()).push(tx.lock());
         if tx.fetch_optional(found).await?.is_none() {
+            tx.rollback().await?;
             return Ok(DatasetDeletion::NotFound);
         }
         let job = sql("SELECT id FROM jobs WHERE dataset_id = $1 AND claimable_at IS NOT NULL ORDER BY id LIMIT 1");

@@ -1,11 +1,11 @@
 //! One way to speak to two databases.
 //!
 //! A statement is text with `$1`, `$2`, … and values of four kinds, which both databases read
-//! alike; rows come back by column name. So every query of the store is written once. The few
-//! words that only PostgreSQL needs (its row locks) are given by [`Tx`].
+//! alike; rows come back by column name. So every query of the store is written once. [`Tx`] has
+//! the few words that only PostgreSQL needs (its row locks).
 //!
 //! **SQLite** has one writer connection, and every write transaction begins with `BEGIN
-//! IMMEDIATE`: writers stand in line inside the process instead of failing against each other, and
+//! IMMEDIATE`: writers queue inside the process instead of failing against each other, and
 //! a transaction sees no other writer's change between its statements. Readers have connections of
 //! their own and see the last commit (WAL).
 //!
@@ -13,16 +13,45 @@
 //! transaction that must not be overtaken locks the row it decides by, with [`Tx::lock`], or
 //! changes it first.
 
+mod postgres;
+
+use std::path::PathBuf;
+
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Decode, PgPool, Postgres, Row, Sqlite, SqlitePool, Transaction, Type};
+use sqlx::{Decode, Executor, PgPool, Postgres, Row, Sqlite, SqlitePool, Transaction, Type};
 use uuid::Uuid;
 
 use super::error::StoreError;
+use super::reserve;
+use postgres::Connection;
+
+/// The statement as one database's query.
+macro_rules! query {
+    ($database:ty, $sql:expr) => {{
+        let $crate::db::Sql { text, values } = $sql;
+        let mut query = sqlx::query::<$database>(sqlx::AssertSqlSafe(text));
+        for value in values {
+            query = match value {
+                $crate::db::Value::Integer(value) => query.bind(value),
+                $crate::db::Value::Real(value) => query.bind(value),
+                $crate::db::Value::Text(value) => query.bind(value),
+                $crate::db::Value::Id(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+pub(crate) use query;
 
 #[derive(Debug)]
 pub(super) enum Db {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+        /// Room for deletes on a full disk: see [`reserve`].
+        reserve: PathBuf,
+    },
     Postgres(PgPool),
 }
 
@@ -30,7 +59,7 @@ pub(super) enum Db {
 #[derive(Debug)]
 pub(super) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Connection),
 }
 
 /// A statement and its values.
@@ -103,41 +132,41 @@ impl Sql {
         self
     }
 
+    /// A list of rows for `VALUES`.
+    pub(super) fn push_rows<const N: usize>(mut self, rows: impl Iterator<Item = [Value; N]>) -> Self {
+        for (number, row) in rows.enumerate() {
+            self.text.push_str(if number == 0 { "(" } else { ", (" });
+            for (column, value) in row.into_iter().enumerate() {
+                self.text.push_str(if column == 0 { "" } else { ", " });
+                self = self.push_bind_value(value);
+            }
+            self.text.push(')');
+        }
+        self
+    }
+
     pub(super) fn push(mut self, text: &'static str) -> Self {
         self.text.push_str(text);
         self
     }
 
     /// A value in place, for statements put together from parts.
-    pub(super) fn push_bind(mut self, value: impl Into<Value>) -> Self {
-        self.values.push(value.into());
+    pub(super) fn push_bind(self, value: impl Into<Value>) -> Self {
+        self.push_bind_value(value.into())
+    }
+
+    fn push_bind_value(mut self, value: Value) -> Self {
+        self.values.push(value);
         self.text.push_str(&format!("${}", self.values.len()));
         self
     }
-}
-
-/// The statement as one database's query.
-macro_rules! query {
-    ($database:ty, $sql:expr) => {{
-        let Sql { text, values } = $sql;
-        let mut query = sqlx::query::<$database>(AssertSqlSafe(text));
-        for value in values {
-            query = match value {
-                Value::Integer(value) => query.bind(value),
-                Value::Real(value) => query.bind(value),
-                Value::Text(value) => query.bind(value),
-                Value::Id(value) => query.bind(value),
-            };
-        }
-        query
-    }};
 }
 
 impl Db {
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => Tx::Postgres(Connection::begin(pool).await?),
         })
     }
 
@@ -147,7 +176,7 @@ impl Db {
                 query!(Sqlite, sql).fetch_all(readers).await?.into_iter().map(Record::Sqlite).collect()
             }
             Self::Postgres(pool) => {
-                query!(Postgres, sql).fetch_all(pool).await?.into_iter().map(Record::Postgres).collect()
+                Connection::acquire(pool).await?.fetch_all(sql).await?.into_iter().map(Record::Postgres).collect()
             }
         })
     }
@@ -155,13 +184,30 @@ impl Db {
     pub(super) async fn fetch_optional(&self, sql: Sql) -> Result<Option<Record>, StoreError> {
         Ok(match self {
             Self::Sqlite { readers, .. } => query!(Sqlite, sql).fetch_optional(readers).await?.map(Record::Sqlite),
-            Self::Postgres(pool) => query!(Postgres, sql).fetch_optional(pool).await?.map(Record::Postgres),
+            Self::Postgres(pool) => Connection::acquire(pool).await?.fetch_optional(sql).await?.map(Record::Postgres),
         })
+    }
+
+    /// Whether a failed write of little may be tried once more: another transaction was in its way,
+    /// or the disk is full and room has been made.
+    pub(super) async fn may_retry(&self, error: &StoreError) -> bool {
+        match (error, self) {
+            (StoreError::Conflict(_), _) => true,
+            (StoreError::Full, Self::Sqlite { writer, reserve, .. }) => {
+                // What the log holds goes into the database's own file, which has that room already.
+                if let Err(error) = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").await {
+                    tracing::debug!(%error, "the write-ahead log was not emptied");
+                }
+                reserve::free(reserve);
+                true
+            }
+            _ => false,
+        }
     }
 
     pub(super) async fn close(&self) {
         match self {
-            Self::Sqlite { writer, readers } => {
+            Self::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 // Last, so that it is the one to fold the log into the database file.
                 writer.close().await;
@@ -172,18 +218,18 @@ impl Db {
 }
 
 impl Tx {
-    /// Gives the number of rows changed.
+    /// Returns the number of rows changed.
     pub(super) async fn execute(&mut self, sql: Sql) -> Result<u64, StoreError> {
         Ok(match self {
             Self::Sqlite(tx) => query!(Sqlite, sql).execute(&mut **tx).await?.rows_affected(),
-            Self::Postgres(tx) => query!(Postgres, sql).execute(&mut **tx).await?.rows_affected(),
+            Self::Postgres(tx) => tx.execute(sql).await?,
         })
     }
 
     pub(super) async fn fetch_optional(&mut self, sql: Sql) -> Result<Option<Record>, StoreError> {
         Ok(match self {
             Self::Sqlite(tx) => query!(Sqlite, sql).fetch_optional(&mut **tx).await?.map(Record::Sqlite),
-            Self::Postgres(tx) => query!(Postgres, sql).fetch_optional(&mut **tx).await?.map(Record::Postgres),
+            Self::Postgres(tx) => tx.fetch_optional(sql).await?.map(Record::Postgres),
         })
     }
 
@@ -192,9 +238,7 @@ impl Tx {
             Self::Sqlite(tx) => {
                 query!(Sqlite, sql).fetch_all(&mut **tx).await?.into_iter().map(Record::Sqlite).collect()
             }
-            Self::Postgres(tx) => {
-                query!(Postgres, sql).fetch_all(&mut **tx).await?.into_iter().map(Record::Postgres).collect()
-            }
+            Self::Postgres(tx) => tx.fetch_all(sql).await?.into_iter().map(Record::Postgres).collect(),
         })
     }
 
@@ -206,8 +250,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Gives the transaction up, and its locks at once. One that is merely dropped holds them until
-    /// its connection is cleared, a little later.
+    /// Gives up the transaction and its locks. A transaction that is merely dropped costs its
+    /// connection: PostgreSQL's is closed, and SQLite's is rolled back before its next use.
     pub(super) async fn rollback(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(tx) => tx.rollback().await?,
@@ -250,8 +294,9 @@ impl Tx {
         match self {
             Self::Sqlite(_) => Ok(jiff::Timestamp::now().as_microsecond()),
             Self::Postgres(tx) => {
-                let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
-                Ok(sqlx::query_scalar(now).fetch_one(&mut **tx).await?)
+                let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT) AS now";
+                let row = tx.fetch_optional(sql(now)).await?.map(Record::Postgres);
+                row.ok_or(StoreError::Database(sqlx::Error::RowNotFound))?.get("now")
             }
         }
     }

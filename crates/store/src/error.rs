@@ -13,6 +13,14 @@ pub enum StoreError {
     Database(#[source] sqlx::Error),
     #[error("disk full: the database cannot grow")]
     Full,
+    /// It is not there, or does not take requests now: trying again later may help.
+    #[error("the database is not available")]
+    Unavailable(#[source] sqlx::Error),
+    #[error("the database did not answer in time")]
+    TimedOut,
+    /// A deadlock, or a write that must be serialised: the same transaction may succeed now.
+    #[error("another transaction was in the way")]
+    Conflict(#[source] sqlx::Error),
     #[error("the database holds something this program did not write: {0}")]
     Corrupt(String),
     #[error("the database URL is wrong: {0}")]
@@ -36,9 +44,23 @@ const SQLITE_SHARED_MEMORY_SIZE: &str = "4874";
 /// PostgreSQL's `disk_full`.
 const DISK_FULL: &str = "53100";
 
+/// PostgreSQL's `serialization_failure` and `deadlock_detected`.
+const CONFLICTS: &[&str] = &["40001", "40P01"];
+/// PostgreSQL's `too_many_connections`, `lock_not_available`, `admin_shutdown`, `crash_shutdown`,
+/// `cannot_connect_now` and `idle_in_transaction_session_timeout`.
+const UNAVAILABLE: &[&str] = &["53300", "55P03", "57P01", "57P02", "57P03", "25P03"];
+/// `SQLITE_BUSY` and `SQLITE_LOCKED`: the lower byte of SQLite's codes.
+const SQLITE_LOCKED: &[u32] = &[5, 6];
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        if is_full(&error) { Self::Full } else { Self::Database(error) }
+        let code = error.as_database_error().and_then(|database| database.code()).unwrap_or_default().into_owned();
+        match code.as_str() {
+            _ if is_full(&error) => Self::Full,
+            code if CONFLICTS.contains(&code) => Self::Conflict(error),
+            code if UNAVAILABLE.contains(&code) || is_connection_failure(&error, code) => Self::Unavailable(error),
+            _ => Self::Database(error),
+        }
     }
 }
 
@@ -54,6 +76,14 @@ impl From<MigrateError> for StoreError {
 pub(super) fn is_full(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|database| database.code());
     matches!(code.as_deref(), Some(SQLITE_FULL | SQLITE_SHARED_MEMORY_SIZE | DISK_FULL))
+}
+
+/// `code` is the database's, empty for an error that is not the database's.
+fn is_connection_failure(error: &sqlx::Error, code: &str) -> bool {
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls};
+    // Codes of PostgreSQL have five characters, those of SQLite are numbers of at most four.
+    let locked = code.len() < 5 && code.parse::<u32>().is_ok_and(|code| SQLITE_LOCKED.contains(&(code & 0xff)));
+    locked || code.starts_with("08") || matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed)
 }
 
 /// Names what could not be read back.

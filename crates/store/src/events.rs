@@ -10,8 +10,8 @@ use gatecast_core::ids::{JobId, ModelId};
 use gatecast_core::job::{JobError, JobEvent, JobEventKind, JobStatus};
 use gatecast_core::metric_values::EpochReport;
 
-use super::db::{Record, Tx, sql};
-use super::row::to_json;
+use super::db::{Record, Sql, Tx, Value as Bound, sql};
+use super::row::{read_each, to_json};
 use super::{Store, StoreError};
 
 /// Appends an event; the job's version rises with it. Nothing happens where the job is gone.
@@ -36,6 +36,27 @@ pub(super) async fn append(
     Ok(())
 }
 
+/// Appends an event for each epoch, in order. Their data is the epochs' reports, which are kept once,
+/// in `job_epochs`.
+pub(super) async fn append_epochs(
+    tx: &mut Tx,
+    job: JobId,
+    now: i64,
+    epochs: impl ExactSizeIterator<Item = u32>,
+) -> Result<(), StoreError> {
+    let number = "UPDATE jobs SET events = events + $2, version = version + 1 WHERE id = $1 RETURNING events";
+    let count = epochs.len() as i64;
+    let Some(row) = tx.fetch_optional(sql(number).bind(job.uuid()).bind(count)).await? else { return Ok(()) };
+    let first = row.get::<i64>("events")? - count + 1;
+    let event = |(sequence, epoch): (i64, u32)| -> [Bound; 6] {
+        let kind = JobEventKind::Epoch.name();
+        [job.uuid().into(), sequence.into(), now.into(), kind.into(), "".into(), epoch.into()]
+    };
+    let insert = sql("INSERT INTO job_events (job_id, sequence, at, kind, data, epoch) VALUES ");
+    tx.execute(insert.push_rows((first..).zip(epochs).map(event))).await?;
+    Ok(())
+}
+
 /// The data of an event that tells a job's new status.
 pub(super) fn status(status: JobStatus, attempt: u32, error: Option<&JobError>, model: Option<ModelId>) -> Value {
     let mut data = json!({ "status": status, "attempt": attempt });
@@ -52,24 +73,50 @@ impl Store {
     /// Events of a job with a higher number than `after`, in order; none for a job that is not
     /// there.
     pub async fn events(&self, job: JobId, after: i64, limit: u32) -> Result<Vec<JobEvent>, StoreError> {
-        let select = sql("SELECT sequence, at, kind, data FROM job_events WHERE job_id = $1 AND sequence > $2 \
-                          ORDER BY sequence LIMIT $3")
+        let select = sql("SELECT v.sequence, v.at, v.kind, COALESCE(e.report, v.data) AS data FROM job_events v \
+                          LEFT JOIN job_epochs e ON e.job_id = v.job_id AND e.epoch = v.epoch \
+                          WHERE v.job_id = $1 AND v.sequence > $2 ORDER BY v.sequence LIMIT $3")
         .bind(job.uuid())
         .bind(after)
         .bind(limit);
         self.db().fetch_all(select).await?.iter().map(read).collect()
     }
 
-    /// The epochs of a job, in order; `None` for a job that is not there.
-    pub async fn history(&self, job: JobId) -> Result<Option<Vec<EpochReport>>, StoreError> {
-        let select = sql("SELECT report FROM job_epochs WHERE job_id = $1 ORDER BY epoch").bind(job.uuid());
-        let epochs: Vec<EpochReport> =
-            self.db().fetch_all(select).await?.iter().map(|row| row.json("report")).collect::<Result<_, _>>()?;
-        if epochs.is_empty() && !self.has_job(job).await? {
+    /// At most `limit` epochs of a job with a higher number than `after`, in order; `None` for a job
+    /// that is not there.
+    pub async fn history(&self, job: JobId, after: u32, limit: u32) -> Result<Option<HistoryPage>, StoreError> {
+        let select =
+            sql("SELECT epoch, report FROM job_epochs WHERE job_id = $1 AND epoch > $2 ORDER BY epoch LIMIT $3")
+                .bind(job.uuid())
+                .bind(after)
+                .bind(i64::from(limit) + 1);
+        let mut rows = self.db().fetch_all(select).await?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        if rows.is_empty() && !self.has_job(job).await? {
             return Ok(None);
         }
-        Ok(Some(epochs))
+        let next = rows.last().filter(|_| more).map(|row| row.number("epoch")).transpose()?;
+        Ok(Some(HistoryPage { epochs: read_each(&rows, |row| row.json("report"))?, next }))
     }
+
+    /// The last epoch that is kept of a job; 0 where there is none.
+    pub async fn last_epoch(&self, job: JobId) -> Result<u32, StoreError> {
+        let row = self.db().fetch_optional(last_epoch(job)).await?;
+        row.map_or(Ok(0), |row| row.number("epoch"))
+    }
+}
+
+pub(super) fn last_epoch(job: JobId) -> Sql {
+    sql("SELECT COALESCE(MAX(epoch), 0) AS epoch FROM job_epochs WHERE job_id = $1").bind(job.uuid())
+}
+
+/// A part of a job's history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryPage {
+    pub epochs: Vec<EpochReport>,
+    /// What to give as `after` for the next part; `None` where this is the last.
+    pub next: Option<u32>,
 }
 
 fn read(row: &Record) -> Result<JobEvent, StoreError> {

@@ -1,20 +1,35 @@
-//! A job's row as the API's [`Job`].
+//! A job's row as the API's [`Job`] and [`JobSummary`].
+//!
+//! An order that this program cannot read (another version wrote it, or it is damaged) must not make
+//! its job unreachable: the job can be shown, listed, cancelled and deleted without it. Only who has
+//! to run it asks for [`read_order`], and learns why it cannot be read.
 
-use gatecast_core::job::{Job, JobError};
+use gatecast_core::job::{Job, JobError, JobSummary};
 use gatecast_core::kinds::JobSpec;
 
 use super::StoreError;
 use super::db::Record;
 use super::error::corrupt;
 
-/// Every column of [`read`]; the model is the one that names the job.
-macro_rules! job_columns {
+/// Every column of [`read_summary`]; the model is the one that names the job.
+macro_rules! summary_columns {
     () => {
         "jobs.id, jobs.kind, jobs.name, jobs.status, jobs.progress, jobs.attempt, jobs.cancel_requested_at, \
-         jobs.engine, jobs.engine_reason, jobs.dataset_id, jobs.dataset_revision, jobs.job_order, jobs.created_at, jobs.started_at, \
-         jobs.finished_at, jobs.eta_seconds, jobs.error_code, jobs.error_detail, jobs.parent_id, jobs.metrics, \
-         jobs.version, jobs.faults, jobs.slot, jobs.result, jobs.retry_of, \
+         jobs.engine, jobs.dataset_id, jobs.dataset_revision, jobs.created_at, jobs.started_at, jobs.finished_at, \
+         jobs.eta_seconds, jobs.error_code, jobs.error_detail, jobs.parent_id, jobs.retry_of, \
          COALESCE((SELECT m.id FROM models m WHERE m.job_id = jobs.id), jobs.chosen_model) AS model_id"
+    };
+}
+pub(super) use summary_columns;
+
+/// Every column of [`read`].
+macro_rules! job_columns {
+    () => {
+        concat!(
+            $crate::job_row::summary_columns!(),
+            ", jobs.engine_reason, jobs.job_order, jobs.metrics, jobs.version, jobs.faults, jobs.slot, jobs.result, \
+             jobs.coordinates"
+        )
     };
 }
 pub(super) use job_columns;
@@ -32,7 +47,7 @@ pub(super) fn read(row: &Record) -> Result<Job, StoreError> {
         engine_reason: row.get("engine_reason")?,
         dataset: row.id("dataset_id")?,
         dataset_revision: row.number("dataset_revision")?,
-        order: read_order(row)?,
+        order: order_if_readable(row)?,
         created_at: row.time("created_at")?,
         started_at: row.maybe_time("started_at")?,
         finished_at: row.maybe_time("finished_at")?,
@@ -40,15 +55,57 @@ pub(super) fn read(row: &Record) -> Result<Job, StoreError> {
         error: read_error(row)?,
         parent: row.maybe_id("parent_id")?,
         model: row.maybe_id("model_id")?,
-        metrics: row.maybe_json("metrics")?,
-        result: row.maybe_json("result")?,
+        metrics: row.json_if_readable("metrics")?,
+        result: row.json_if_readable("result")?,
         retry_of: row.maybe_id("retry_of")?,
         version: row.get("version")?,
     })
 }
 
-fn read_order(row: &Record) -> Result<JobSpec, StoreError> {
+pub(super) fn read_summary(row: &Record) -> Result<JobSummary, StoreError> {
+    Ok(JobSummary {
+        id: row.id("id")?,
+        kind: row.enum_text("kind")?,
+        name: row.get("name")?,
+        status: row.enum_text("status")?,
+        progress: row.get("progress")?,
+        attempt: row.number("attempt")?,
+        cancel_requested: row.get::<Option<i64>>("cancel_requested_at")?.is_some(),
+        engine: row.get("engine")?,
+        dataset: row.id("dataset_id")?,
+        dataset_revision: row.number("dataset_revision")?,
+        created_at: row.time("created_at")?,
+        started_at: row.maybe_time("started_at")?,
+        finished_at: row.maybe_time("finished_at")?,
+        eta_seconds: row.get("eta_seconds")?,
+        error: read_error(row)?,
+        parent: row.maybe_id("parent_id")?,
+        retry_of: row.maybe_id("retry_of")?,
+        model: row.maybe_id("model_id")?,
+    })
+}
+
+/// The order, for whoever has to run it.
+pub(super) fn read_order(row: &Record) -> Result<JobSpec, StoreError> {
     JobSpec::read(&row.get::<String>("job_order")?).map_err(|error| corrupt(format_args!("job_order: {error}")))
+}
+
+fn order_if_readable(row: &Record) -> Result<Option<JobSpec>, StoreError> {
+    match read_order(row) {
+        Ok(order) => Ok(Some(order)),
+        Err(StoreError::Corrupt(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The error of a job whose row cannot be read.
+pub(super) fn unreadable() -> JobError {
+    JobError {
+        code: "order_unreadable".to_owned(),
+        detail: "this version of gatecast cannot read the stored order: it was written by another version, or is \
+                 damaged; the server's log has the cause. Order the job again"
+            .to_owned(),
+    }
 }
 
 pub(super) fn read_error(row: &Record) -> Result<Option<JobError>, StoreError> {

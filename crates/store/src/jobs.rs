@@ -3,15 +3,16 @@
 
 use gatecast_core::composite_job::NewChildJob;
 use gatecast_core::ids::{DatasetId, JobId};
-use gatecast_core::job::{Job, JobEventKind, JobKind, JobStatus};
+use gatecast_core::job::{Job, JobEventKind, JobKind, JobStatus, JobSummary};
 use gatecast_core::order::JobSpec;
 
 use super::db::{Sql, Tx, sql};
 use super::error::corrupt;
 use super::events;
-use super::job_row::{self, job_columns};
+use super::job_row::{self, job_columns, summary_columns};
 use super::page::{Page, Paged};
 use super::queue::{End, end};
+use super::row::storable;
 use super::{Store, StoreError};
 
 /// An order about to be queued: resolved against the revision it names.
@@ -36,7 +37,7 @@ pub struct JobFilter {
     pub parent: Option<JobId>,
 }
 
-/// What became of a wish to cancel.
+/// Result of a cancel request.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub enum Cancellation {
@@ -49,7 +50,7 @@ pub enum Cancellation {
     NotFound,
 }
 
-/// What became of a wish to delete a job.
+/// Result of a request to delete a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum JobDeletion {
@@ -65,6 +66,14 @@ impl Store {
     /// Queues a job, with its children; `None` if the revision of the dataset it needs is no longer
     /// there.
     pub async fn insert_job(&self, new: NewJob) -> Result<Option<Job>, StoreError> {
+        let done = self.try_insert_job(&new).await;
+        match done {
+            Err(StoreError::Conflict(_)) => self.try_insert_job(&new).await,
+            done => done,
+        }
+    }
+
+    async fn try_insert_job(&self, new: &NewJob) -> Result<Option<Job>, StoreError> {
         let mut tx = self.db().begin().await?;
         if !hold_dataset(&mut tx, new.dataset, new.dataset_revision).await? {
             tx.rollback().await?;
@@ -95,8 +104,8 @@ impl Store {
         self.db().fetch_optional(by_id(id)).await?.as_ref().map(job_row::read).transpose()
     }
 
-    pub async fn jobs(&self, filter: JobFilter, page: Page) -> Result<Paged<Job>, StoreError> {
-        let mut select = sql(concat!("SELECT ", job_columns!(), " FROM jobs WHERE 1 = 1"));
+    pub async fn jobs(&self, filter: JobFilter, page: Page) -> Result<Paged<JobSummary>, StoreError> {
+        let mut select = sql(concat!("SELECT ", summary_columns!(), " FROM jobs WHERE 1 = 1"));
         if let Some(status) = filter.status {
             select = select.push(" AND status = ").push_bind(status.name());
         }
@@ -113,16 +122,20 @@ impl Store {
             select = select.push(" AND id < ").push_bind(after);
         }
         let rows = self.db().fetch_all(select.push(" ORDER BY id DESC LIMIT ").push_bind(page.rows())).await?;
-        let items = rows.iter().map(job_row::read).collect::<Result<_, _>>()?;
-        Ok(page.cut(items, |job: &Job| job.id.uuid()))
+        page.read(rows, job_row::read_summary)
     }
 
     /// Ends a queued job at once; asks the worker of a running one to. The children of a job that
     /// runs others are cancelled in the same transaction; the job itself ends once they have.
     pub async fn cancel_job(&self, id: JobId) -> Result<Cancellation, StoreError> {
+        twice!(self, self.try_cancel_job(id))
+    }
+
+    async fn try_cancel_job(&self, id: JobId) -> Result<Cancellation, StoreError> {
         let mut tx = self.db().begin().await?;
         // Another job's children are locked after it: a parent is always locked before its children.
         let Some(row) = tx.fetch_optional(by_id(id).push(tx.lock())).await? else {
+            tx.rollback().await?;
             return Ok(Cancellation::NotFound);
         };
         let found = job_row::read(&row)?;
@@ -130,7 +143,7 @@ impl Store {
         let mut children = Vec::new();
         match found.status {
             JobStatus::Queued | JobStatus::Running if !found.cancel_requested => {
-                if found.order.coordinates() {
+                if row.get::<i64>("coordinates")? == 1 {
                     children = stop_children(&mut tx, id, now).await?;
                 }
                 stop(&mut tx, id, found.status, now, children.iter().any(|child| child.runs)).await?;
@@ -172,31 +185,53 @@ impl Store {
     }
 
     /// Deletes a job that has ended, with its history and its children's. Models stay.
+    ///
+    /// A long history goes first, some of it at a time, so that other writers are not held up and a
+    /// full disk has room for each part. A deletion that is broken off has deleted a part of the
+    /// history; the job stays until it is deleted again.
     pub async fn delete_job(&self, id: JobId) -> Result<JobDeletion, StoreError> {
+        loop {
+            if let Some(done) = twice!(self, self.delete_some(id))? {
+                return Ok(done);
+            }
+        }
+    }
+
+    /// One step of a deletion; `None` while there is more to do.
+    async fn delete_some(&self, id: JobId) -> Result<Option<JobDeletion>, StoreError> {
         let mut tx = self.db().begin().await?;
         let found = sql("SELECT status, parent_id FROM jobs WHERE id = $1").bind(id.uuid()).push(tx.lock());
-        let Some(row) = tx.fetch_optional(found).await? else { return Ok(JobDeletion::NotFound) };
+        let Some(row) = tx.fetch_optional(found).await? else {
+            tx.rollback().await?;
+            return Ok(Some(JobDeletion::NotFound));
+        };
         let status: JobStatus = row.enum_text("status")?;
         if !status.is_final() {
             tx.rollback().await?;
-            return Ok(JobDeletion::NotEnded(status));
+            return Ok(Some(JobDeletion::NotEnded(status)));
         }
         if let Some(parent) = row.maybe_id::<JobId>("parent_id")? {
             let open = sql("SELECT 1 FROM jobs WHERE id = $1 AND claimable_at IS NOT NULL").bind(parent.uuid());
             if tx.fetch_optional(open).await?.is_some() {
                 tx.rollback().await?;
-                return Ok(JobDeletion::NeededBy(parent));
+                return Ok(Some(JobDeletion::NeededBy(parent)));
             }
         }
         // A parent ends after its children, so none of them runs.
+        if delete_history(&mut tx, id).await? {
+            tx.commit().await?;
+            return Ok(None);
+        }
+        let children = sql("SELECT id FROM jobs WHERE parent_id = $1 ORDER BY id").bind(id.uuid()).push(tx.lock());
+        tx.fetch_all(children).await?;
         tx.execute(sql("DELETE FROM jobs WHERE parent_id = $1").bind(id.uuid())).await?;
         tx.execute(sql("DELETE FROM jobs WHERE id = $1").bind(id.uuid())).await?;
         tx.commit().await?;
         self.changed(id);
-        Ok(JobDeletion::Deleted)
+        Ok(Some(JobDeletion::Deleted))
     }
 
-    pub(super) async fn has_job(&self, id: JobId) -> Result<bool, StoreError> {
+    pub async fn has_job(&self, id: JobId) -> Result<bool, StoreError> {
         let select = sql("SELECT 1 FROM jobs WHERE id = $1").bind(id.uuid());
         Ok(self.db().fetch_optional(select).await?.is_some())
     }
@@ -206,6 +241,23 @@ impl Store {
         let select = sql("SELECT 1 FROM jobs WHERE id = $1 AND claimable_at IS NOT NULL").bind(id.uuid());
         Ok(self.db().fetch_optional(select).await?.is_some())
     }
+}
+
+/// The most rows that one transaction deletes from each table of histories.
+const DELETED_AT_ONCE: i64 = 1_000;
+
+/// Deletes some of the history of a job and its children; whether there may be more.
+async fn delete_history(tx: &mut Tx, job: JobId) -> Result<bool, StoreError> {
+    let events = "DELETE FROM job_events WHERE (job_id, sequence) IN (SELECT job_id, sequence FROM job_events \
+                  WHERE job_id IN (SELECT id FROM jobs WHERE id = $1 OR parent_id = $1) LIMIT $2)";
+    let epochs = "DELETE FROM job_epochs WHERE (job_id, epoch) IN (SELECT job_id, epoch FROM job_epochs \
+                  WHERE job_id IN (SELECT id FROM jobs WHERE id = $1 OR parent_id = $1) LIMIT $2)";
+    let mut more = false;
+    for statement in [events, epochs] {
+        let deleted = tx.execute(sql(statement).bind(job.uuid()).bind(DELETED_AT_ONCE)).await?;
+        more |= i64::try_from(deleted).is_ok_and(|deleted| deleted >= DELETED_AT_ONCE);
+    }
+    Ok(more)
 }
 
 /// One row of the table, about to be written.
@@ -235,10 +287,10 @@ pub(super) async fn insert(tx: &mut Tx, now: i64, row: &Row<'_>) -> Result<JobId
     tx.execute(
         sql("INSERT INTO jobs (id, kind, name, status, dataset_id, dataset_revision, parent_id, job_order, \
              created_at, claimable_at, coordinates, slot, retry_of) \
-             VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, $8, $9, $10, $11)")
+             VALUES ($1, $2, $3, 'queued', $4, $5, $6, $7, $8, 0, $9, $10, $11)")
         .bind(id.uuid())
         .bind(row.order.kind().name())
-        .bind(row.name)
+        .bind(storable(row.name))
         .bind(row.dataset.uuid())
         .bind(row.revision)
         .bind(row.parent.map(JobId::uuid))

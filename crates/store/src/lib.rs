@@ -5,19 +5,38 @@
 //! it fails or its future is dropped. What the API shows of a job changes together with the event
 //! that tells of it, so a reader of events misses nothing and sees nothing that did not happen.
 
+/// Does a write that deletes or cancels, and once more where another transaction was in its way or
+/// the disk was full. The expression is evaluated again.
+macro_rules! twice {
+    ($store:expr, $write:expr) => {
+        match $write.await {
+            Err(error) if $store.db().may_retry(&error).await => {
+                let done = $write.await;
+                if matches!(error, StoreError::Full) {
+                    $store.keep_reserve().await;
+                }
+                done
+            }
+            done => done,
+        }
+    };
+}
+
 mod aliases;
+mod composite_jobs;
 mod connect;
 mod datasets;
 mod db;
 mod error;
 mod events;
-mod families;
 mod job_row;
 mod jobs;
 mod models;
 mod page;
 pub mod queue;
+mod reserve;
 mod row;
+mod storage;
 mod url;
 
 use std::sync::Arc;
@@ -26,8 +45,11 @@ use tokio::sync::{Notify, broadcast};
 
 use gatecast_core::ids::JobId;
 
+pub use aliases::AliasPage;
+pub use composite_jobs::{Advance, OpenComposite};
 pub use datasets::{DatasetDeletion, NewDataset, Revision};
 pub use error::StoreError;
+pub use events::HistoryPage;
 pub use jobs::{Cancellation, JobDeletion, JobFilter, NewJob};
 pub use models::NewModel;
 pub use page::{Page, Paged};
@@ -56,14 +78,27 @@ struct Inner {
 impl Store {
     /// Opens the database, makes it where it is not there (SQLite), and brings it up to date.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        let db = connect::open(url).await?;
         let inner = Inner {
-            db: connect::open(url).await?,
+            db,
             changes: broadcast::Sender::new(CHANGES_KEPT),
             cancels: broadcast::Sender::new(CHANGES_KEPT),
             work: Notify::new(),
             ends: Notify::new(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let store = Self { inner: Arc::new(inner) };
+        store.keep_reserve().await;
+        Ok(store)
+    }
+
+    /// Makes sure that deletes have room on a full disk, as far as there is room for that now.
+    pub async fn keep_reserve(&self) {
+        if let Db::Sqlite { reserve, .. } = self.db() {
+            let reserve = reserve.clone();
+            if let Err(error) = tokio::task::spawn_blocking(move || reserve::keep(&reserve)).await {
+                tracing::error!(%error, "the reserve for deletes was not made");
+            }
+        }
     }
 
     /// `sqlite` or `postgres`.

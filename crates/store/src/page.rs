@@ -5,10 +5,14 @@
 
 use uuid::Uuid;
 
-/// Which part of a list is wanted.
+use super::StoreError;
+use super::db::Record;
+use super::row::read_each;
+
+/// A part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// At most so many items.
+    /// The most items.
     pub limit: u32,
     /// Those older than this one; `None` for the newest.
     pub after: Option<Uuid>,
@@ -28,12 +32,18 @@ impl Page {
         i64::from(self.limit) + 1
     }
 
-    /// Cuts the extra row off again.
-    pub(super) fn cut<T>(self, mut items: Vec<T>, id: impl Fn(&T) -> Uuid) -> Paged<T> {
+    /// Reads the page's rows, without the extra one. The cursor is of the last row, whether it can be
+    /// read or not.
+    pub(super) fn read<T>(
+        self,
+        mut rows: Vec<Record>,
+        read: impl Fn(&Record) -> Result<T, StoreError>,
+    ) -> Result<Paged<T>, StoreError> {
         let limit = self.limit as usize;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = if more { items.last().map(id) } else { None };
-        Paged { items, next }
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().filter(|_| more);
+        let next = last.map(|row| row.get::<Uuid>("id")).transpose()?;
+        Ok(Paged { items: read_each(&rows, read)?, next })
     }
 }

@@ -1,5 +1,5 @@
 //! Columns into the domain's types and back. What cannot be read back is reported as corrupt, with
-//! the column's name and no content.
+//! the column's name and the reader's message.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,6 +23,11 @@ impl Record {
         T::try_from(self.get(column)?).map_err(|_| corrupt(format_args!("{column} is out of range")))
     }
 
+    pub(super) fn maybe_number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+        let number = self.get::<Option<i64>>(column)?.map(T::try_from).transpose();
+        number.map_err(|_| corrupt(format_args!("{column} is out of range")))
+    }
+
     pub(super) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
         timestamp(self.get(column)?, column)
     }
@@ -39,10 +44,21 @@ impl Record {
         self.get::<Option<String>>(column)?.map(|text| from_json(&text, column)).transpose()
     }
 
+    /// JSON that the row can do without: what cannot be read is logged and left out.
+    pub(super) fn json_if_readable<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+        match self.maybe_json(column) {
+            Err(StoreError::Corrupt(fault)) => {
+                tracing::error!(fault, "a part of a row cannot be read and is left out");
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+
     /// A text that stands for one of an enum's variants.
     pub(super) fn enum_text<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         let text: String = self.get(column)?;
-        serde_json::from_value(text.into()).map_err(|_| corrupt(format_args!("{column} is no known word")))
+        serde_json::from_value(text.into()).map_err(|error| corrupt(format_args!("{column}: {error}")))
     }
 }
 
@@ -51,12 +67,36 @@ fn timestamp(micros: i64, column: &'static str) -> Result<Timestamp, StoreError>
 }
 
 fn from_json<T: DeserializeOwned>(text: &str, column: &'static str) -> Result<T, StoreError> {
-    serde_json::from_str(text)
-        .map_err(|error| corrupt(format_args!("{column} cannot be read ({:?})", error.classify())))
+    serde_json::from_str(text).map_err(|error| corrupt(format_args!("{column} cannot be read: {error}")))
 }
 
 pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| corrupt(format_args!("a value has no JSON form: {error}")))
+}
+
+/// Reads the rows of a list. One that cannot be read is logged and left out: it must not hold up the
+/// others.
+pub(super) fn read_each<T>(
+    rows: &[Record],
+    read: impl Fn(&Record) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows {
+        match read(row) {
+            Ok(item) => items.push(item),
+            Err(StoreError::Corrupt(fault)) => {
+                let id = row.get::<Uuid>("id").map(|id| id.to_string()).unwrap_or_default();
+                tracing::error!(id, fault, "a row cannot be read and is left out of a list");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(items)
+}
+
+/// Text as both databases can hold it: PostgreSQL's has no NUL.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// A size as a column holds it.

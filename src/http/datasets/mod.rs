@@ -48,6 +48,7 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<DatasetId>) -
                 app.blobs.delete(&Key::dataset_points(dataset, &sha256)?).await?;
                 app.blobs.delete(&Key::dataset_index(dataset, &sha256)?).await?;
             }
+            app.store.keep_reserve().await;
             Ok(StatusCode::NO_CONTENT)
         }
         DatasetDeletion::NotFound => Err(missing(id)),

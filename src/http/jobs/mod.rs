@@ -11,14 +11,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
 use super::download::{self, Download, is_known, not_modified};
-use super::extract::{Id, PageSize, Params, page};
+use super::extract::{Id, PageSize, Params, invalid_query, page};
 use super::json::ValidJson;
 use super::page::List;
 use super::problem::{Code, Problem};
+use super::tasks::spawn_detached;
 use crate::service::{order_job, retry_job};
 use gatecast_blobs::Key;
 use gatecast_core::ids::{DatasetId, JobId};
-use gatecast_core::job::{Job, JobKind, JobStatus};
+use gatecast_core::job::{Job, JobKind, JobStatus, JobSummary};
 use gatecast_core::kinds::JobRequest;
 use gatecast_core::metric_values::EpochReport;
 use gatecast_core::result::JobResult;
@@ -54,13 +55,13 @@ pub(super) struct JobParams {
     parent: Option<JobId>,
 }
 
-/// All jobs, newest first.
+/// All jobs, newest first, without their orders, metrics and results: one job has those.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(JobParams),
-    responses((status = 200, description = "A page of jobs", body = List<Job>)))]
+    responses((status = 200, description = "A page of jobs", body = List<JobSummary>)))]
 pub(super) async fn list(
     State(app): State<AppState>,
     Params(params): Params<JobParams>,
-) -> Result<Json<List<Job>>, Problem> {
+) -> Result<Json<List<JobSummary>>, Problem> {
     let JobParams { limit, after, status, kind, dataset, parent } = params;
     let filter = JobFilter { status, kind, dataset, parent };
     Ok(Json(List::of(app.store.jobs(filter, page(limit, after.as_deref())?).await?)))
@@ -123,10 +124,13 @@ fn ended_as(status: JobStatus) -> &'static str {
 #[utoipa::path(delete, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<StatusCode, Problem> {
-    match app.store.delete_job(id).await? {
+    let store = app.store.clone();
+    // A long history takes a while to delete, and half of it is of use to nobody.
+    match spawn_detached(&app, async move { store.delete_job(id).await }).await?? {
         JobDeletion::Deleted => {
             // Of a backtest; of any other job there is nothing to delete.
             app.blobs.delete(&Key::backtest_points(id)).await?;
+            app.store.keep_reserve().await;
             Ok(StatusCode::NO_CONTENT)
         }
         JobDeletion::NotFound => Err(missing(id)),
@@ -139,18 +143,43 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<JobId>) -> Re
     }
 }
 
-/// What each epoch brought.
+/// A part of a training's history.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct History {
+pub(super) struct EpochPage {
     epochs: Vec<EpochReport>,
+    /// To give as `after` for the next page; null on the last.
+    next: Option<u32>,
 }
 
-/// The training's history, epoch by epoch.
-#[utoipa::path(get, path = "/v1/jobs/{id}/metrics", tag = "jobs", params(("id" = JobId, Path)),
-    responses((status = 200, description = "The history", body = History)))]
-pub(super) async fn metrics(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<Json<History>, Problem> {
-    let epochs = app.store.history(id).await?.ok_or_else(|| missing(id))?;
-    Ok(Json(History { epochs }))
+/// Which epochs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EpochParams {
+    /// The most epochs.
+    #[param(minimum = 1, maximum = 1000, default = 1000)]
+    limit: Option<u32>,
+    /// `next` of the page before: only epochs with a higher number.
+    after: Option<u32>,
+}
+
+/// The most epochs in one answer.
+const MAX_EPOCHS: u32 = 1_000;
+
+/// The training's history, epoch by epoch, a page at a time.
+#[utoipa::path(get, path = "/v1/jobs/{id}/metrics", tag = "jobs", params(("id" = JobId, Path), EpochParams),
+    responses((status = 200, description = "A page of the history", body = EpochPage)))]
+pub(super) async fn metrics(
+    State(app): State<AppState>,
+    Id(id): Id<JobId>,
+    Params(params): Params<EpochParams>,
+) -> Result<Json<EpochPage>, Problem> {
+    let limit = params.limit.unwrap_or(MAX_EPOCHS);
+    if !(1..=MAX_EPOCHS).contains(&limit) {
+        return Err(invalid_query("limit", &format!("expected 1 to {MAX_EPOCHS}")));
+    }
+    let page = app.store.history(id, params.after.unwrap_or(0), limit).await?.ok_or_else(|| missing(id))?;
+    Ok(Json(EpochPage { epochs: page.epochs, next: page.next }))
 }
 
 /// All points of a backtest, as Parquet: fold, series, target, step, time (where the data has times),

@@ -41,8 +41,9 @@ pub(in crate::http) async fn import(
     Params(params): Params<ImportParams>,
     request: Request,
 ) -> Result<Response, Problem> {
-    if params.name.as_ref().is_some_and(|name| !(1..=200).contains(&name.chars().count())) {
-        return Err(invalid_query("name", "expected 1 to 200 characters"));
+    let is_name = |name: &String| (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if params.name.as_ref().is_some_and(|name| !is_name(name)) {
+        return Err(invalid_query("name", "expected 1 to 200 characters, none of them control characters"));
     }
     let _admission = app.uploads.admit()?;
     let id = ModelId::new();

@@ -17,15 +17,15 @@ use super::problem::{Code, Problem};
 use gatecast_blobs::Key;
 use gatecast_core::alias::ModelRef;
 use gatecast_core::ids::ModelId;
-use gatecast_core::model::Model;
+use gatecast_core::model::{Model, ModelSummary};
 
-/// All models, newest first.
+/// All models, newest first, without their manifests: one model has its own.
 #[utoipa::path(get, path = "/v1/models", tag = "models", params(PageParams),
-    responses((status = 200, description = "A page of models", body = List<Model>)))]
+    responses((status = 200, description = "A page of models", body = List<ModelSummary>)))]
 pub(super) async fn list(
     State(app): State<AppState>,
     Params(page): Params<PageParams>,
-) -> Result<Json<List<Model>>, Problem> {
+) -> Result<Json<List<ModelSummary>>, Problem> {
     Ok(Json(List::of(app.store.models(page.page()?).await?)))
 }
 
@@ -45,6 +45,7 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<ModelId>) -> 
         return Err(missing(id));
     }
     app.blobs.delete(&Key::model(id)).await?;
+    app.store.keep_reserve().await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -76,6 +76,8 @@ codes! {
     CONFLICT JobInUse "job_in_use";
     /// Only failed and cancelled jobs can be tried again.
     CONFLICT JobNotFailed "job_not_failed";
+    /// Another version of the program wrote the job's order and this one cannot read it, so the job cannot be tried again.
+    CONFLICT OrderUnreadable "order_unreadable";
     /// The job's children are incomplete, so it cannot be tried again.
     CONFLICT JobIncomplete "job_incomplete";
     /// The body is longer than the limit in `/v1/system`.
@@ -216,8 +218,10 @@ codes! {
     INTERNAL_SERVER_ERROR ModelCorrupt "model_corrupt";
     /// The stored points of the backtest are damaged.
     INTERNAL_SERVER_ERROR PointsCorrupt "points_corrupt";
-    /// The server is starting or shutting down, or its database does not answer.
+    /// The server is shutting down, its database does not answer, or a part of it is being restarted.
     SERVICE_UNAVAILABLE NotReady "not_ready";
+    /// The database does not answer, or another transaction holds what is needed. Try again after `Retry-After` seconds.
+    SERVICE_UNAVAILABLE DatabaseUnavailable "database_unavailable";
     /// The answer took longer than the request time.
     SERVICE_UNAVAILABLE Timeout "timeout";
     /// The server's disk is full. Nothing was kept.

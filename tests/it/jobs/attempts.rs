@@ -1,5 +1,7 @@
 //! From one attempt to the next: resuming, handing back, losing a lease.
 
+use std::time::Instant;
+
 use gatecast_core::job::JobStatus;
 use gatecast_store::queue::HeartbeatResponse;
 use rustix::process::{Pid, Signal, kill_process};
@@ -21,7 +23,7 @@ async fn a_killed_trainer_goes_on_from_its_checkpoint() {
     let checkpoint = server.work_folder(job.id).join("checkpoint-1.safetensors");
     assert_eq!(server.order(2)["resume"], checkpoint.display().to_string());
     assert_ne!(server.order(2)["checkpoint"], server.order(1)["checkpoint"]);
-    assert_eq!(server.store.history(job.id).await.unwrap().unwrap().len(), 2);
+    assert_eq!(server.epochs(&job).await.len(), 2);
     assert!(pool.shutdown().await);
 }
 
@@ -116,5 +118,49 @@ async fn jobs_that_come_while_nobody_works_are_not_slept_over() {
     for job in orders.join_all().await {
         assert_eq!(server.ended(&job).await.status, JobStatus::Succeeded);
     }
+    assert!(pool.shutdown().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_whose_disk_is_full_waits_and_goes_on() {
+    // More often than a job may fail.
+    let part = "started; if [ $attempt = 1 ]; then epoch 1; fi
+        if [ $attempt -lt 8 ]; then failed machine disk_full; else epoch 2; finished; fi";
+    let server = Server::new(part).await;
+    let job = server.job().await;
+    let pool = server.start();
+    let ended = server.ended(&job).await;
+    assert_eq!((ended.status, ended.attempt, ended.error), (JobStatus::Succeeded, 8, None));
+    let checkpoint = server.work_folder(job.id).join("checkpoint-1.safetensors");
+    assert_eq!(server.order(8)["resume"], checkpoint.display().to_string(), "its checkpoint was kept");
+    let events = server.store.events(job.id, 0, 100).await.unwrap();
+    let waits = events.iter().filter(|event| event.data["error"]["code"] == "disk_full").count();
+    assert_eq!(waits, 7, "{events:#?}");
+    assert!(pool.shutdown().await);
+}
+
+/// The epochs are told in many lines; heartbeats, and a cancel, are heard in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_after_a_hundred_thousand_epochs_reaches_the_store() {
+    let part = r#"started
+        seq 1 100000 | awk '{
+            report = "{\"epoch\":" $1 ",\"seconds\":0.5,\"training\":{\"loss\":0.25},\"best\":false}"
+            line = line (line == "" ? "" : ",") report
+            if ($1 % 250 == 0) { print "{\"event\":\"epochs\",\"reports\":[" line "]}"; line = "" }
+        }'
+        hang"#;
+    let server = Server::new(part).await;
+    let job = server.job().await;
+    let pool = server.start();
+    server.training(&job, 1).await;
+    assert_eq!(server.order(1)["known_epochs"], 0);
+    let deadline = Instant::now() + super::PATIENCE;
+    while server.store.last_epoch(job.id).await.unwrap() < 100_000 {
+        assert!(Instant::now() < deadline, "{} epochs", server.store.last_epoch(job.id).await.unwrap());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let _ = server.store.cancel_job(job.id).await.unwrap();
+    let ended = server.ended(&job).await;
+    assert_eq!((ended.status, ended.attempt), (JobStatus::Cancelled, 1));
     assert!(pool.shutdown().await);
 }

@@ -17,7 +17,7 @@ async fn a_finished_training_leaves_a_model_and_nothing_else() {
     assert_eq!((ended.status, ended.progress, ended.attempt), (JobStatus::Succeeded, 1.0, 1));
     assert_eq!(ended.engine.as_deref(), Some("fake"));
     assert!(ended.metrics.is_some() && ended.error.is_none());
-    assert_eq!(server.store.history(job.id).await.unwrap().unwrap().len(), 1);
+    assert_eq!(server.epochs(&job).await.len(), 1);
 
     let model = server.store.model(ended.model.unwrap()).await.unwrap().unwrap();
     let kept = std::fs::read(server.blobs.local(&Key::model(model.id))).unwrap();

@@ -14,6 +14,7 @@ use gatecast::jobs::{Pool, PoolConfig, Trainers};
 use gatecast_blobs::{Blobs, DataFolder};
 use gatecast_core::ids::JobId;
 use gatecast_core::job::{Job, JobStatus};
+use gatecast_core::metric_values::EpochReport;
 use gatecast_store::Store;
 use gatecast_store::queue::LeasePolicy;
 use tempfile::TempDir;
@@ -34,7 +35,7 @@ const TRAINER: &str = r#"
     here=$(dirname "$0") bundle="$here/bundle"
     printf '%s\n' "$order" >"$here/order-$attempt"
     echo $$ >"$here/pid-$attempt"
-    started() { echo '{"event":"started","engine":"fake","device":"cpu","parameters":3,"windows":{"training":1,"validation":1,"test":1},"resumed_after":null,"history":[]}'; }
+    started() { echo '{"event":"started","engine":"fake","device":"cpu","parameters":3,"windows":{"training":1,"validation":1,"test":1},"resumed_after":null}'; }
     epoch() { cp "$bundle" "$checkpoint.part" && mv "$checkpoint.part" "$checkpoint"
         echo "{\"event\":\"epoch\",\"report\":{\"epoch\":$1,\"seconds\":0.5,\"training\":{\"loss\":0.25},\"best\":true}}"; }
     progress() { echo "{\"event\":\"progress\",\"fraction\":$1,\"eta_seconds\":3.5}"; }
@@ -106,10 +107,15 @@ impl Server {
         std::fs::read_to_string(path).unwrap().trim().parse().unwrap()
     }
 
+    /// The first epochs that are kept of the job.
+    pub(crate) async fn epochs(&self, job: &Job) -> Vec<EpochReport> {
+        self.store.history(job.id, 0, 1_000).await.unwrap().unwrap().epochs
+    }
+
     /// Waits until an epoch, and so a checkpoint, is safe.
     pub(crate) async fn first_epoch(&self, job: &Job) {
         let deadline = Instant::now() + PATIENCE;
-        while self.store.history(job.id).await.unwrap().unwrap().is_empty() {
+        while self.epochs(job).await.is_empty() {
             assert!(Instant::now() < deadline, "no epoch ended");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -143,6 +149,7 @@ pub(crate) async fn parts(folder: &DataFolder, script: &Path) -> (Store, Blobs, 
             max_faults: 3,
             first_delay: Duration::from_millis(20),
             longest_delay: Duration::from_millis(50),
+            full_disk_delay: Duration::from_millis(20),
         },
         heartbeat: Duration::from_millis(50),
         poll: Duration::from_millis(50),

@@ -23,11 +23,11 @@ async fn a_job_comes_back_as_it_was_ordered(bed: Bed) {
     assert_eq!(bed.store.job(job.id).await.unwrap().as_ref(), Some(&job));
     assert_eq!((job.status, job.attempt, job.progress), (JobStatus::Queued, 0, 0.0));
     assert_eq!((job.kind, job.name.as_str(), job.parent), (JobKind::Train, "a job", Some(parent.id)));
-    assert_eq!((&job.order, job.dataset, job.dataset_revision), (&new.order, new.dataset, 1));
+    assert_eq!((job.order.as_ref(), job.dataset, job.dataset_revision), (Some(&new.order), new.dataset, 1));
     assert!(job.started_at.is_none() && job.finished_at.is_none() && job.error.is_none() && job.model.is_none());
     assert_eq!(bed.events(&job).await, ["queued"]);
-    assert_eq!(bed.store.history(job.id).await.unwrap(), Some(vec![]));
-    assert_eq!(bed.store.history(JobId::new()).await.unwrap(), None);
+    assert_eq!(bed.epochs(job.id).await, Some(vec![]));
+    assert_eq!(bed.epochs(JobId::new()).await, None);
     assert_eq!(bed.store.job(JobId::new()).await.unwrap(), None);
 }
 
@@ -92,7 +92,7 @@ async fn only_an_ended_job_is_deleted(bed: Bed) {
     let job = bed.job().await;
     assert_eq!(bed.store.delete_job(job.id).await.unwrap(), JobDeletion::NotEnded(JobStatus::Queued));
     let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
-    let _ = bed.store.epoch(claim.lease, &epoch(1)).await.unwrap();
+    let _ = bed.store.epochs(claim.lease, &[epoch(1)]).await.unwrap();
     assert_eq!(bed.store.delete_job(job.id).await.unwrap(), JobDeletion::NotEnded(JobStatus::Running));
     assert!(bed.store.is_job_open(job.id).await.unwrap());
 
@@ -100,7 +100,7 @@ async fn only_an_ended_job_is_deleted(bed: Bed) {
     assert!(!bed.store.is_job_open(job.id).await.unwrap());
     assert_eq!(bed.store.delete_job(job.id).await.unwrap(), JobDeletion::Deleted);
     assert_eq!(bed.store.delete_job(job.id).await.unwrap(), JobDeletion::NotFound);
-    assert_eq!(bed.store.history(job.id).await.unwrap(), None);
+    assert_eq!(bed.epochs(job.id).await, None);
     assert_eq!(bed.store.events(job.id, 0, 10).await.unwrap(), []);
 }
 

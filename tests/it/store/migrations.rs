@@ -10,12 +10,13 @@ on_both!(
     what_was_kept_is_there_after_a_restart,
     servers_that_start_together_migrate_once,
     a_database_of_a_newer_program_is_refused,
+    what_an_earlier_version_kept_is_read,
 );
 
 async fn what_was_kept_is_there_after_a_restart(bed: Bed) {
     let job = bed.job().await;
     let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
-    let _ = bed.store.epoch(lease, &epoch(1)).await.unwrap();
+    let _ = bed.store.epochs(lease, &[epoch(1)]).await.unwrap();
     let model = new_model(job.dataset);
     let _ = bed.store.succeed(lease, &FinalMetrics::default(), &model).await.unwrap();
     bed.job().await;
@@ -24,7 +25,7 @@ async fn what_was_kept_is_there_after_a_restart(bed: Bed) {
             store.datasets(all()).await.unwrap(),
             store.jobs(JobFilter::default(), all()).await.unwrap(),
             store.models(all()).await.unwrap(),
-            store.history(job.id).await.unwrap(),
+            store.history(job.id, 0, 10).await.unwrap(),
             store.events(job.id, 0, 100).await.unwrap(),
         )
     };
@@ -39,9 +40,17 @@ async fn servers_that_start_together_migrate_once(bed: Bed) {
     // Back to before the first migration, which is a new database.
     // Jobs and models name each other.
     let cascade = if bed.url.starts_with("sqlite:") { "" } else { " CASCADE" };
-    for table in
-        ["aliases", "job_events", "job_epochs", "models", "jobs", "dataset_revisions", "datasets", "_sqlx_migrations"]
-    {
+    for table in [
+        "storage",
+        "aliases",
+        "job_events",
+        "job_epochs",
+        "models",
+        "jobs",
+        "dataset_revisions",
+        "datasets",
+        "_sqlx_migrations",
+    ] {
         bed.execute(format!("DROP TABLE {table}{cascade}")).await;
     }
     let mut servers = JoinSet::new();
@@ -62,4 +71,42 @@ async fn a_database_of_a_newer_program_is_refused(bed: Bed) {
         Err(StoreError::Newer { found: 99, .. }) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// Takes the fourth migration back, so that the next start makes it on a database with rows in it.
+async fn what_an_earlier_version_kept_is_read(bed: Bed) {
+    let job = bed.job().await;
+    let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
+    let _ = bed.store.epochs(lease, &[epoch(1)]).await.unwrap();
+    let model = new_model(job.dataset);
+    let _ = bed.store.succeed(lease, &FinalMetrics::default(), &model).await.unwrap();
+    let other = new_model(job.dataset);
+    bed.store.insert_model(other.clone()).await.unwrap();
+    let queued = bed.job().await;
+    let events = bed.store.events(job.id, 0, 10).await.unwrap();
+    bed.store.close().await;
+    bed.execute(
+        "UPDATE job_events SET data = (SELECT report FROM job_epochs e WHERE e.job_id = job_events.job_id \
+         AND e.epoch = job_events.epoch) WHERE epoch IS NOT NULL"
+            .to_owned(),
+    )
+    .await;
+    for back in [
+        "ALTER TABLE job_events DROP COLUMN epoch",
+        "ALTER TABLE models DROP COLUMN parameters",
+        "DROP TABLE storage",
+        "DELETE FROM _sqlx_migrations WHERE version = 4",
+        // When it was queued was when it could be claimed; a clock ahead of this one's wrote it.
+        "UPDATE jobs SET claimable_at = created_at + 1000000 WHERE status = 'queued'",
+        "UPDATE models SET manifest = 'damaged' WHERE job_id IS NULL",
+    ] {
+        bed.execute(back.to_owned()).await;
+    }
+    let store = bed.another().await;
+    let listed = store.models(all()).await.unwrap().items;
+    let parameters = |id| listed.iter().find(|model| model.id == id).unwrap().parameters;
+    assert_eq!((parameters(model.id), parameters(other.id)), (Some(12), None));
+    assert_eq!(store.events(job.id, 0, 10).await.unwrap(), events);
+    assert_eq!(store.claim(owner(), &terms()).await.unwrap().unwrap().job.id, queued.id);
+    assert_eq!(store.storage_id().await.unwrap(), None);
 }

@@ -1,18 +1,22 @@
 //! The store, on SQLite and on PostgreSQL: every test runs on both.
 
+mod availability;
+mod composite_jobs;
 mod datasets;
 mod failures;
-mod families;
+mod histories;
 mod jobs;
 mod migrations;
 mod models;
 mod queue;
 mod races;
+mod storage;
+mod unreadable;
 
 use std::future::Future;
 
 use gatecast_core::dataset::Profile;
-use gatecast_core::ids::{DatasetId, ModelId};
+use gatecast_core::ids::{DatasetId, JobId, ModelId};
 use gatecast_core::job::{Job, JobStatus};
 use gatecast_core::metric_values::EpochReport;
 use gatecast_core::model::Manifest;
@@ -90,6 +94,11 @@ impl Bed {
         self.store.insert_job(new_job(dataset)).await.unwrap().unwrap()
     }
 
+    /// The first epochs that are kept of a job.
+    pub(crate) async fn epochs(&self, job: JobId) -> Option<Vec<EpochReport>> {
+        self.store.history(job, 0, 10_000).await.unwrap().map(|page| page.epochs)
+    }
+
     /// Every event's kind and status, in order; also that they are numbered without holes.
     pub(crate) async fn events(&self, job: &Job) -> Vec<String> {
         let events = self.store.events(job.id, 0, 10_000).await.unwrap();
@@ -165,13 +174,14 @@ pub(crate) fn epoch(epoch: u32) -> EpochReport {
     serde_json::from_value(report).unwrap()
 }
 
-/// Leases that outlast any test, and delays that do not.
+/// Leases that outlast any test, and first delays that do not.
 pub(crate) fn terms() -> LeasePolicy {
     LeasePolicy {
         lease: Duration::from_secs(600),
         max_faults: 3,
         first_delay: Duration::from_millis(20),
-        longest_delay: Duration::from_millis(50),
+        longest_delay: Duration::from_secs(3600),
+        full_disk_delay: Duration::from_millis(20),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use gatecast_core::ids::ModelId;
 use gatecast_core::metric_values::FinalMetrics;
+use gatecast_core::model::ModelSummary;
 use gatecast_store::queue::WriteOutcome;
-use gatecast_store::{JobDeletion, Page};
+use gatecast_store::{JobDeletion, Page, Paged};
 
 use super::{Bed, new_model, on_both, owner, terms};
 
@@ -17,10 +18,12 @@ async fn a_model_comes_back_as_it_was_kept(bed: Bed) {
     assert_eq!(bed.store.model(first.id).await.unwrap(), Some(kept.clone()));
 
     let second = bed.store.insert_model(new_model(bed.dataset().await)).await.unwrap();
+    let ids = |page: &Paged<ModelSummary>| page.items.iter().map(|model| model.id).collect::<Vec<_>>();
     let page = bed.store.models(Page { limit: 1, after: None }).await.unwrap();
-    assert_eq!((page.items, page.next), (vec![second.clone()], Some(second.id.uuid())));
+    assert_eq!((ids(&page), page.next), (vec![second.id], Some(second.id.uuid())));
     let page = bed.store.models(Page { limit: 1, after: page.next }).await.unwrap();
-    assert_eq!((page.items, page.next), (vec![kept], None));
+    assert_eq!((ids(&page), page.next), (vec![kept.id], None));
+    assert_eq!(page.items[0].parameters, Some(12));
 
     assert!(bed.store.delete_model(first.id).await.unwrap());
     assert!(!bed.store.delete_model(first.id).await.unwrap());

@@ -23,6 +23,9 @@ on_both!(
     a_dead_workers_job_is_claimed_again,
     a_restarted_server_takes_its_own_jobs_back,
     a_cancel_outlives_the_worker_that_should_have_heard_it,
+    a_full_disk_is_no_fault_and_the_job_waits,
+    a_heartbeat_without_news_wakes_nobody,
+    a_clock_that_was_set_back_holds_no_job_up,
     ten_thousand_jobs_are_claimed_in_order,
 );
 
@@ -69,7 +72,7 @@ async fn a_claim_makes_a_job_the_workers_own(bed: Bed) {
 
     // A write whose answer was lost is repeated.
     for _ in 0..2 {
-        assert_eq!(bed.store.started(claim.lease, &facts(1, "fused"), &[]).await.unwrap(), WriteOutcome::Done);
+        assert_eq!(bed.store.started(claim.lease, &facts(1, "fused")).await.unwrap(), WriteOutcome::Done);
     }
     let shown = bed.store.job(job.id).await.unwrap().unwrap();
     assert_eq!((shown.engine.as_deref(), shown.engine_reason.as_deref()), (Some("fused"), Some("it is the faster")));
@@ -108,8 +111,8 @@ async fn a_late_attempt_changes_nothing(bed: Bed) {
         let error = JobError { code: "late".to_owned(), detail: String::new() };
         let model = new_model(job.dataset);
         assert_eq!(bed.store.heartbeat(late, &terms(), 0.9, None).await.unwrap(), HeartbeatResponse::Lost);
-        assert_eq!(bed.store.started(late, &facts(1, "late"), &[epoch(1)]).await.unwrap(), WriteOutcome::Lost);
-        assert_eq!(bed.store.epoch(late, &epoch(1)).await.unwrap(), WriteOutcome::Lost);
+        assert_eq!(bed.store.started(late, &facts(1, "late")).await.unwrap(), WriteOutcome::Lost);
+        assert_eq!(bed.store.epochs(late, &[epoch(1)]).await.unwrap(), WriteOutcome::Lost);
         assert_eq!(bed.store.warning(late, "late", "").await.unwrap(), WriteOutcome::Lost);
         assert_eq!(bed.store.info(late, "late", "").await.unwrap(), WriteOutcome::Lost);
         assert_eq!(bed.store.succeed(late, &FinalMetrics::default(), &model).await.unwrap(), WriteOutcome::Lost);
@@ -118,7 +121,7 @@ async fn a_late_attempt_changes_nothing(bed: Bed) {
         assert_eq!(bed.store.release(late, &terms(), &ReleaseReason::Shutdown).await.unwrap(), WriteOutcome::Lost);
         assert_eq!(bed.store.release(late, &terms(), &fault("late")).await.unwrap(), WriteOutcome::Lost);
         assert_eq!(bed.store.model(model.id).await.unwrap(), None);
-        assert_eq!(bed.store.history(job.id).await.unwrap(), Some(vec![]));
+        assert_eq!(bed.epochs(job.id).await, Some(vec![]));
         assert_eq!((bed.store.job(job.id).await.unwrap(), bed.events(&job).await), before);
     };
     all_lost().await;
@@ -132,22 +135,23 @@ async fn an_epoch_counts_once_however_often_it_is_told(bed: Bed) {
     let job = bed.job().await;
     let first = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap().lease;
     for number in [1, 2, 2, 1] {
-        assert_eq!(bed.store.epoch(first, &epoch(number)).await.unwrap(), WriteOutcome::Done);
+        assert_eq!(bed.store.epochs(first, &[epoch(number)]).await.unwrap(), WriteOutcome::Done);
     }
     // The next attempt's checkpoint is further than what the store was told.
     let second = claim(&bed.store).await.lease;
     let history = [epoch(1), epoch(2), epoch(3)];
-    assert_eq!(bed.store.started(second, &facts(2, "libtorch"), &history).await.unwrap(), WriteOutcome::Done);
-    assert_eq!(bed.store.epoch(second, &epoch(4)).await.unwrap(), WriteOutcome::Done);
+    assert_eq!(bed.store.started(second, &facts(2, "libtorch")).await.unwrap(), WriteOutcome::Done);
+    assert_eq!(bed.store.last_epoch(job.id).await.unwrap(), 2);
+    assert_eq!(bed.store.epochs(second, &history).await.unwrap(), WriteOutcome::Done);
+    assert_eq!(bed.store.epochs(second, &[epoch(4)]).await.unwrap(), WriteOutcome::Done);
     let expected: Vec<_> = (1..=4).map(epoch).collect();
-    assert_eq!(bed.store.history(job.id).await.unwrap(), Some(expected));
+    assert_eq!(bed.epochs(job.id).await, Some(expected));
     let events = bed.events(&job).await;
     assert_eq!(events, ["queued", "running", "epoch", "epoch", "running", "started", "epoch", "epoch"]);
 }
 
 async fn a_fault_sends_the_job_back_for_a_while(bed: Bed) {
-    let long =
-        LeasePolicy { first_delay: Duration::from_secs(3600), longest_delay: Duration::from_secs(3600), ..terms() };
+    let long = LeasePolicy { first_delay: Duration::from_secs(3600), ..terms() };
     let waiting = bed.job().await;
     let lease = claim(&bed.store).await.lease;
     assert_eq!(bed.store.release(lease, &long, &fault("oom")).await.unwrap(), WriteOutcome::Done);
@@ -190,7 +194,7 @@ async fn an_epoch_forgives_the_faults_before_it(bed: Bed) {
     let job = bed.job().await;
     for number in 1..=6 {
         let lease = claim_soon(&bed.store).await.lease;
-        let _ = bed.store.epoch(lease, &epoch(number / 2)).await.unwrap();
+        let _ = bed.store.epochs(lease, &[epoch(number / 2)]).await.unwrap();
         let _ = bed.store.release(lease, &terms(), &fault("crash")).await.unwrap();
         assert_eq!(status(&bed.store, &job).await, JobStatus::Queued);
     }
@@ -275,4 +279,49 @@ async fn ten_thousand_jobs_are_claimed_in_order(bed: Bed) {
         assert_eq!(claim.job.id.uuid(), expected);
     }
     assert_eq!(bed.store.claim(owner, &terms()).await.unwrap(), None);
+}
+
+async fn a_full_disk_is_no_fault_and_the_job_waits(bed: Bed) {
+    let job = bed.job().await;
+    let full = JobError { code: "disk_full".to_owned(), detail: "no room".to_owned() };
+    let long = LeasePolicy { full_disk_delay: Duration::from_secs(3600), ..terms() };
+    // Far more often than a job may fail.
+    for _ in 0..3 * terms().max_faults {
+        let lease = claim_soon(&bed.store).await.lease;
+        let why = ReleaseReason::DiskFull(full.clone());
+        assert_eq!(bed.store.release(lease, &terms(), &why).await.unwrap(), WriteOutcome::Done);
+        let shown = bed.store.job(job.id).await.unwrap().unwrap();
+        assert_eq!((shown.status, shown.error), (JobStatus::Queued, Some(full.clone())));
+    }
+    let told = bed.store.events(job.id, 2, 1).await.unwrap().remove(0);
+    assert_eq!(told.data["error"]["code"], "disk_full");
+    let lease = claim_soon(&bed.store).await.lease;
+    let _ = bed.store.release(lease, &long, &ReleaseReason::DiskFull(full)).await.unwrap();
+    assert_eq!(bed.store.claim(owner(), &long).await.unwrap(), None, "it waits");
+}
+
+async fn a_heartbeat_without_news_wakes_nobody(bed: Bed) {
+    let job = bed.job().await;
+    let lease = claim(&bed.store).await.lease;
+    let _ = bed.store.heartbeat(lease, &terms(), 0.25, Some(3.0)).await.unwrap();
+    let mut changes = bed.store.changes();
+    let _ = bed.store.heartbeat(lease, &terms(), 0.25, Some(3.0)).await.unwrap();
+    assert!(changes.try_recv().is_err(), "nothing has changed");
+    let _ = bed.store.heartbeat(lease, &terms(), 0.25, None).await.unwrap();
+    assert_eq!(changes.try_recv().unwrap(), job.id);
+}
+
+async fn a_clock_that_was_set_back_holds_no_job_up(bed: Bed) {
+    let hours_ahead = "UPDATE jobs SET claimable_at = claimable_at + 9000000000, created_at = created_at + 9000000000";
+    // As if the clock had been hours ahead when the job was queued, handed back and failed.
+    bed.job().await;
+    bed.execute(hours_ahead.to_owned()).await;
+    let first = claim(&bed.store).await.lease;
+    let _ = bed.store.release(first, &terms(), &ReleaseReason::Shutdown).await.unwrap();
+    bed.execute(hours_ahead.to_owned()).await;
+    let second = claim(&bed.store).await.lease;
+    let _ = bed.store.release(second, &terms(), &fault("broken")).await.unwrap();
+    bed.execute(hours_ahead.to_owned()).await;
+    let third = claim(&bed.store).await.lease;
+    assert_eq!(third.attempt, 3);
 }

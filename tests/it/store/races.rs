@@ -5,19 +5,21 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gatecast_core::composite_job;
 use gatecast_core::job::JobStatus;
-use gatecast_core::metric_values::FinalMetrics;
-use gatecast_store::DatasetDeletion;
+use gatecast_core::metric_values::{FinalMetrics, HoldoutMetrics, Metrics};
 use gatecast_store::queue::{HeartbeatResponse, WriteOutcome};
+use gatecast_store::{DatasetDeletion, JobDeletion};
 use tokio::task::JoinSet;
 
-use super::{Bed, epoch, new_job, new_model, on_both, owner, status, terms};
+use super::{Bed, composite_jobs, epoch, new_job, new_model, on_both, owner, status, terms};
 
 on_both!(
     many_workers_never_share_a_job,
     a_cancel_and_an_end_at_once_make_one_end,
     a_dataset_and_its_job_never_miss_each_other,
     events_have_no_holes_however_many_write,
+    a_model_and_the_job_that_chose_it_are_deleted_at_once,
 );
 
 async fn many_workers_never_share_a_job(bed: Bed) {
@@ -134,7 +136,7 @@ async fn events_have_no_holes_however_many_write(bed: Bed) {
         let store = if writer % 2 == 0 { bed.another().await } else { bed.store.clone() };
         writers.spawn(async move {
             for number in 0..20 {
-                let _ = store.epoch(lease, &epoch(1 + number)).await.unwrap();
+                let _ = store.epochs(lease, &[epoch(1 + number)]).await.unwrap();
                 let _ = store.warning(lease, "w", "").await.unwrap();
                 let _ = store.heartbeat(lease, &terms(), f64::from(number) / 20.0, None).await.unwrap();
             }
@@ -144,5 +146,39 @@ async fn events_have_no_holes_however_many_write(bed: Bed) {
     done.store(true, Ordering::SeqCst);
     assert_eq!(reader.join_all().await, [2 + 20 + 6 * 20]);
     assert_eq!(bed.events(&job).await.len(), 2 + 20 + 6 * 20);
-    assert_eq!(bed.store.history(job.id).await.unwrap().unwrap().len(), 20);
+    assert_eq!(bed.epochs(job.id).await.unwrap().len(), 20);
+}
+
+/// Both lock the comparison and its trainings; in another order they would wait for each other.
+async fn a_model_and_the_job_that_chose_it_are_deleted_at_once(bed: Bed) {
+    let other = bed.another().await;
+    for round in 0..30 {
+        let parent = composite_jobs::parent(&bed).await;
+        let mut models = Vec::new();
+        for mae in [1.0, 2.0] {
+            let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
+            let held_out = HoldoutMetrics { validation: Some(Metrics { mae, ..Metrics::default() }), test: None };
+            let metrics = FinalMetrics { model: held_out, ..FinalMetrics::default() };
+            let model = new_model(parent.dataset);
+            let _ = bed.store.succeed(claim.lease, &metrics, &model).await.unwrap();
+            models.push(model.id);
+        }
+        assert!(bed.store.advance(parent.id, composite_job::next).await.unwrap().acted);
+        let (first, second, job) = if round % 2 == 0 {
+            tokio::join!(
+                bed.store.delete_model(models[0]),
+                other.delete_model(models[1]),
+                bed.store.delete_job(parent.id)
+            )
+        } else {
+            let (job, second, first) = tokio::join!(
+                other.delete_job(parent.id),
+                bed.store.delete_model(models[1]),
+                other.delete_model(models[0])
+            );
+            (first, second, job)
+        };
+        assert!(first.unwrap() && second.unwrap());
+        assert_eq!(job.unwrap(), JobDeletion::Deleted);
+    }
 }

@@ -58,6 +58,13 @@ impl Answer {
         if self.text.is_empty() { Value::Null } else { self.json() }
     }
 
+    /// Any body of an answer that must have this status.
+    #[track_caller]
+    pub(crate) fn expect_text(self, status: u16) -> String {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self.text
+    }
+
     /// A problem document of this status and code; its detail.
     #[track_caller]
     pub(crate) fn expect_problem(&self, status: u16, code: &str) -> String {
@@ -269,9 +276,10 @@ impl TestServer {
         Self::launch(settings, folder).await
     }
 
-    /// Files below the data folder's `part` that are left.
+    /// Files below the data folder's `part` that are left, besides the blob store's id.
     pub(crate) fn files(&self, part: &str) -> Vec<PathBuf> {
-        files(&self.data().join(part))
+        let is_storage_id = |path: &PathBuf| path.ends_with("storage-id");
+        files(&self.data().join(part)).into_iter().filter(|path| !is_storage_id(path)).collect()
     }
 }
 

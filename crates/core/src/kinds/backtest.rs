@@ -25,7 +25,7 @@ use crate::resolve::{FieldError, fields, nearest};
 pub struct BacktestRequest {
     /// For people; the server makes one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 200)))]
+    #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
     #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// Its id, or `@` and its alias. The job keeps the id that the alias stands for when it is ordered.

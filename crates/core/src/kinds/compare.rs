@@ -26,7 +26,7 @@ use crate::resolve::{self, FieldError, fields};
 pub struct CompareRequest {
     /// For people; the server makes one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 200)))]
+    #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
     #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// What all have in common: a training request without its `kind`.

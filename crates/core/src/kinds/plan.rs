@@ -29,7 +29,7 @@ pub struct Candidate {
 impl Candidate {
     /// The training, from the plan or else from the child that was made of it.
     pub(super) fn training<'c>(&'c self, child: &'c ChildJob) -> Option<&'c TrainSpec> {
-        self.train.as_ref().or_else(|| child.job.order.train())
+        self.train.as_ref().or_else(|| child.job.order.as_ref()?.train())
     }
 }
 

@@ -13,6 +13,8 @@ use crate::schema::text_schema;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingRequest {
+    /// Passes over the training windows.
+    // The store keeps a report of each: 100,000 are some 50 MB, and are deleted or resumed within seconds.
     #[garde(range(min = 1, max = 100_000))]
     pub epochs: u32,
     #[garde(range(min = 1, max = 65_536))]

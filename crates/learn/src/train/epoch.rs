@@ -59,7 +59,7 @@ impl Trainer<'_> {
         let order_rate = state
             .learning_rate(training)
             .ok_or_else(|| LearnError::Broken("no learning rate was found before the first epoch".to_owned()))?;
-        let base = self.rates.base(order_rate, state.history.iter().map(EpochReport::monitored_loss));
+        let base = self.rates.base(order_rate, state.losses());
         let seconds_before = state.seconds();
         let mut permutation = std::mem::take(&mut self.permutation);
         // From the same start every time, so that the permutation depends on the epoch only.

@@ -9,6 +9,7 @@
 
 use super::Trainer;
 use crate::checkpoint;
+use crate::history::HistoryFile;
 use crate::progress::{EventSink, Interrupted, emit};
 use crate::training_state::TrainingState;
 use gatecast_core::model::FoundRate;
@@ -30,14 +31,19 @@ const BELOW_LOWEST: f64 = 0.1;
 
 impl Trainer<'_> {
     /// Finds the learning rate where the order leaves it to be found and it was not yet.
-    pub(super) fn find_rate(&mut self, state: &mut TrainingState, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {
+    pub(super) fn find_rate(
+        &mut self,
+        state: &mut TrainingState,
+        history: &HistoryFile,
+        sink: &mut EventSink<'_>,
+    ) -> Result<(), Interrupted> {
         let training = &self.task.order.training;
         if training.optimizer.learning_rate() != Rate::Find || state.found.is_some() {
             return Ok(());
         }
         let found = self.range_test(TrainingState::new(state.parameters.clone(), training))?;
         state.found = Some(found);
-        checkpoint::write(&self.task.checkpoint, &self.identity, state)?;
+        checkpoint::write(&self.task.checkpoint, &self.identity, state, &history.mark())?;
         let detail = format!(
             "learning rate {:.3e}: in {} steps from {:.0e} to {:.1e} the loss was lowest at {:.3e}, and a tenth of that is taken",
             found.learning_rate, found.steps, found.tried_from, found.tried_to, found.lowest_loss_at

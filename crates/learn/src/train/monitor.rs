@@ -30,15 +30,6 @@ pub(super) struct TrainingMonitor {
 }
 
 impl TrainingMonitor {
-    /// After epochs whose warnings have been told.
-    pub(super) fn after(history: &[EpochReport]) -> Self {
-        let mut monitor = Self::default();
-        for report in history {
-            monitor.see(report);
-        }
-        monitor
-    }
-
     /// What is new to say of the next epoch.
     pub(super) fn see(&mut self, report: &EpochReport) -> Vec<Warning> {
         let found = [
@@ -139,6 +130,15 @@ mod tests {
         told.collect()
     }
 
+    /// As a resumed training has it.
+    fn after(history: &[EpochReport]) -> TrainingMonitor {
+        let mut monitor = TrainingMonitor::default();
+        for report in history {
+            monitor.see(report);
+        }
+        monitor
+    }
+
     #[test]
     fn a_loss_that_stays_is_a_plateau_said_once_and_not_again_after_a_resume() {
         let falling: Vec<EpochReport> =
@@ -146,9 +146,9 @@ mod tests {
         assert!(told(&falling).is_empty());
         let flat: Vec<EpochReport> = (1..=30).map(|epoch| report(epoch, -2.0, None, &[])).collect();
         assert_eq!(told(&flat), [(11, "plateau".to_owned())]);
-        let mut resumed = TrainingMonitor::after(&flat[..15]);
+        let mut resumed = after(&flat[..15]);
         assert!(resumed.see(&flat[15]).is_empty());
-        let mut before = TrainingMonitor::after(&flat[..10]);
+        let mut before = after(&flat[..10]);
         assert_eq!(before.see(&flat[10]).len(), 1);
     }
 

@@ -1,24 +1,39 @@
 //! Before the first epoch: the state to continue from, and warnings about the data.
 
-use super::{Trainer, extent};
-use crate::checkpoint;
+use std::path::Path;
+
+use super::monitor::TrainingMonitor;
+use super::{Begun, Trainer, extent};
+use crate::checkpoint::{self, Resumed, Unusable};
+use crate::history::{self, HistoryFile};
 use crate::progress::{EventSink, Interrupted, Progress, emit, warn};
 use crate::training_state::TrainingState;
+use gatecast_core::metric_values::EpochReport;
 use gatecast_core::order::HoldoutPart;
 use gatecast_core::trainer::{TrainerEvent, WindowCounts};
+use gatecast_model::error::LearnError;
 use gatecast_nn::initialise;
 
 /// Fewer training windows than this are worth a warning.
 const FEW_WINDOWS: u64 = 100;
+/// Epochs in one event: a line of at most some hundred kilobytes, and one transaction of the store.
+const EPOCHS_PER_EVENT: usize = 250;
+
+/// An earlier attempt, as its checkpoint left it.
+struct Earlier {
+    resumed: Resumed,
+    monitor: TrainingMonitor,
+    /// The epochs that the store does not have.
+    unreported: Vec<EpochReport>,
+}
 
 impl Trainer<'_> {
-    /// The state to go on from, told to whoever listens.
-    pub(super) fn begin(&mut self, sink: &mut EventSink<'_>) -> Result<TrainingState, Interrupted> {
+    /// The state to go on from. Reports the start, and the epochs that the store does not have.
+    pub(super) fn begin(&mut self, sink: &mut EventSink<'_>) -> Result<Begun, Interrupted> {
         let training = &self.task.order.training;
         let parameters = self.network.parameter_count();
-        let read = |path| checkpoint::read(path, &self.identity, training.optimizer, parameters);
-        let (state, unusable) = match self.task.resume.as_deref().map(read) {
-            Some(Ok(state)) => (Some(state), None),
+        let (earlier, unusable) = match self.task.resume.as_deref().map(|path| self.earlier(path)) {
+            Some(Ok(earlier)) => (Some(earlier), None),
             Some(Err(unusable)) => (None, Some(unusable)),
             None => (None, None),
         };
@@ -26,7 +41,17 @@ impl Trainer<'_> {
             Some(base) => base.bundle.parameters.clone(),
             None => initialise(&self.network, training.seed),
         };
-        let state = state.unwrap_or_else(|| TrainingState::new(first(), training));
+        let path = history::path(&self.task.checkpoint);
+        let storage = |cause| LearnError::storage("writing the history", cause);
+        let (state, history, monitor, unreported) = match earlier {
+            Some(Earlier { resumed: Resumed { state, history }, monitor, unreported }) => {
+                (state, history.continue_at(&path).map_err(storage)?, monitor, unreported)
+            }
+            None => {
+                let state = TrainingState::new(first(), training);
+                (state, HistoryFile::create(&path).map_err(storage)?, TrainingMonitor::default(), Vec::new())
+            }
+        };
         let windows = (self.training.len(), self.validation.len());
         let extent = extent(self.task, &self.rates, windows.0, windows.1, state.seconds());
         self.progress = Progress::new(extent, state.epochs());
@@ -43,9 +68,11 @@ impl Trainer<'_> {
                     test: self.test.len(),
                 },
                 resumed_after: (state.epochs() > 0).then_some(state.epochs()),
-                history: state.history.clone(),
             },
         )?;
+        for reports in unreported.chunks(EPOCHS_PER_EVENT) {
+            emit(sink, TrainerEvent::Epochs { reports: reports.to_vec() })?;
+        }
         if let Some(unusable) = unusable {
             let detail =
                 format!("the checkpoint of an earlier attempt cannot be used, and training starts again: {unusable}");
@@ -54,7 +81,22 @@ impl Trainer<'_> {
         if state.epochs() == 0 {
             self.warn_of_data(sink)?;
         }
-        Ok(state)
+        Ok(Begun { state, history, monitor })
+    }
+
+    /// Reads the checkpoint of an earlier attempt.
+    fn earlier(&self, checkpoint: &Path) -> Result<Earlier, Unusable> {
+        let optimizer = self.task.order.training.optimizer;
+        let (mut monitor, mut unreported) = (TrainingMonitor::default(), Vec::new());
+        let visit = |report: EpochReport| {
+            // What it finds was reported when the epoch was.
+            monitor.see(&report);
+            if report.epoch > self.task.known_epochs {
+                unreported.push(report);
+            }
+        };
+        let resumed = checkpoint::read(checkpoint, &self.identity, optimizer, self.network.parameter_count(), visit)?;
+        Ok(Earlier { resumed, monitor, unreported })
     }
 
     fn warn_of_data(&self, sink: &mut EventSink<'_>) -> Result<(), Interrupted> {

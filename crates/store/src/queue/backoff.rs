@@ -9,17 +9,26 @@ use super::LeasePolicy;
 /// The delay after the `faults`-th fault in a row: doubled with each, up to the longest, and then
 /// between half and all of that, so that jobs which failed together do not come back together.
 pub(super) fn delay(terms: &LeasePolicy, faults: u32) -> Duration {
-    spread(terms, faults, random_share())
+    jitter(terms, faults, random_share())
 }
 
-fn spread(terms: &LeasePolicy, faults: u32, share: f64) -> Duration {
+/// Between half and all of `delay`.
+pub(super) fn jittered(delay: Duration) -> Duration {
+    scaled(delay, random_share())
+}
+
+fn scaled(delay: Duration, share: f64) -> Duration {
+    delay.mul_f64(0.5 + 0.5 * share)
+}
+
+fn jitter(terms: &LeasePolicy, faults: u32, share: f64) -> Duration {
     let doublings = faults.saturating_sub(1).min(31);
     let full = terms.first_delay.saturating_mul(1 << doublings).min(terms.longest_delay);
-    full.mul_f64(0.5 + 0.5 * share)
+    scaled(full, share)
 }
 
 /// From 0 to 1. The standard library seeds its hash maps from the system's randomness, which is
-/// all that spreading delays asks for.
+/// enough for jitter.
 fn random_share() -> f64 {
     RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
 }
@@ -35,12 +44,12 @@ mod tests {
             longest_delay: Duration::from_secs(60),
             ..LeasePolicy::default()
         };
-        let longest = [1, 2, 3, 5, 6, 100, u32::MAX].map(|faults| spread(&terms, faults, 1.0).as_secs());
+        let longest = [1, 2, 3, 5, 6, 100, u32::MAX].map(|faults| jitter(&terms, faults, 1.0).as_secs());
         assert_eq!(longest, [2, 4, 8, 32, 60, 60, 60]);
-        assert_eq!(spread(&terms, 3, 0.0), Duration::from_secs(4));
+        assert_eq!(jitter(&terms, 3, 0.0), Duration::from_secs(4));
         for faults in 1..40 {
             let delay = delay(&terms, faults);
-            assert!(spread(&terms, faults, 0.0) <= delay && delay <= spread(&terms, faults, 1.0));
+            assert!(jitter(&terms, faults, 0.0) <= delay && delay <= jitter(&terms, faults, 1.0));
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Taking jobs up.
+//! Claiming jobs.
 
 use uuid::Uuid;
 
+use gatecast_core::ids::JobId;
 use gatecast_core::job::{Job, JobError, JobEventKind, JobStatus};
+use gatecast_core::order::JobSpec;
 
-use super::super::db::{Sql, Tx, sql};
+use super::super::db::{Record, Sql, Tx, sql};
 use super::super::events;
 use super::super::job_row::{self, job_columns};
 use super::{Claim, End, Lease, LeasePolicy, end, micros};
@@ -13,42 +15,66 @@ use crate::{Store, StoreError};
 impl Store {
     /// The oldest job that is due, now the caller's; `None` if there is none.
     ///
-    /// Jobs that have died too often, or whose cancel came while their worker died, are ended in
-    /// passing.
+    /// Jobs that have died too often, whose cancel came while their worker died, or that cannot be
+    /// read, are ended in passing.
     pub async fn claim(&self, owner: Uuid, terms: &LeasePolicy) -> Result<Option<Claim>, StoreError> {
         loop {
             let mut tx = self.db().begin().await?;
             let now = tx.now().await?;
-            let update = take_oldest(&tx, owner, now, now.saturating_add(micros(terms.lease)));
-            let Some(row) = tx.fetch_optional(update).await? else { return Ok(None) };
-            let job = job_row::read(&row)?;
-            let ended = end_instead(&mut tx, &job, row.number("faults")?, terms, now).await?;
-            if !ended {
-                let data = events::status(JobStatus::Running, job.attempt, None, None);
-                events::append(&mut tx, job.id, now, JobEventKind::Status, &data).await?;
+            let update = take_oldest(&tx, owner, now, terms);
+            let Some(row) = tx.fetch_optional(update).await? else {
+                tx.rollback().await?;
+                return Ok(None);
+            };
+            let id: JobId = row.id("id")?;
+            let claim = match read(&row) {
+                Ok((job, order)) => {
+                    let ended = end_instead(&mut tx, &job, row.number("faults")?, terms, now).await?;
+                    (!ended).then_some(Claim { lease: Lease { job: id, attempt: job.attempt }, job, order })
+                }
+                Err(StoreError::Corrupt(fault)) => {
+                    tracing::error!(job = %id, fault, "a queued job cannot be read and ends as failed");
+                    end(&mut tx, id, now, End::Failed(&job_row::unreadable())).await?;
+                    None
+                }
+                Err(error) => return Err(error),
+            };
+            if let Some(claim) = &claim {
+                let data = events::status(JobStatus::Running, claim.lease.attempt, None, None);
+                events::append(&mut tx, id, now, JobEventKind::Status, &data).await?;
             }
             tx.commit().await?;
-            self.ended(job.id);
-            if !ended {
-                return Ok(Some(Claim { lease: Lease { job: job.id, attempt: job.attempt }, job }));
+            self.ended(id);
+            if claim.is_some() {
+                return Ok(claim);
             }
         }
     }
 }
 
+fn read(row: &Record) -> Result<(Job, JobSpec), StoreError> {
+    Ok((job_row::read(row)?, job_row::read_order(row)?))
+}
+
 /// One statement finds the job and takes it. A job that was still running had a worker that died:
 /// that is a fault, and remembered as the last one.
-fn take_oldest(tx: &Tx, owner: Uuid, now: i64, until: i64) -> Sql {
+///
+/// A back-off that ends further ahead than any back-off reaches was counted by a clock that has been
+/// set back since: it is over.
+fn take_oldest(tx: &Tx, owner: Uuid, now: i64, terms: &LeasePolicy) -> Sql {
+    let longest = micros(terms.longest_delay.max(terms.full_disk_delay));
     sql("UPDATE jobs SET status = 'running', attempt = attempt + 1, lease_owner = $1, claimable_at = $2, \
          started_at = COALESCE(started_at, $3), version = version + 1, \
          faults = faults + CASE WHEN status = 'running' THEN 1 ELSE 0 END, \
          error_code = CASE WHEN status = 'running' THEN 'worker_lost' ELSE error_code END, \
          error_detail = CASE WHEN status = 'running' THEN $4 ELSE error_detail END \
-         WHERE id = (SELECT id FROM jobs WHERE claimable_at <= $3 AND coordinates = 0 ORDER BY id LIMIT 1")
+         WHERE id = (SELECT id FROM jobs WHERE (claimable_at <= $3 OR (claimable_at > $5 AND status = 'queued')) \
+         AND coordinates = 0 ORDER BY id LIMIT 1")
     .bind(owner)
-    .bind(until)
+    .bind(now.saturating_add(micros(terms.lease)))
     .bind(now)
     .bind("the server that ran the job stopped answering")
+    .bind(now.saturating_add(longest))
     .push(tx.lock_free_row())
     .push(concat!(") RETURNING ", job_columns!()))
 }

@@ -7,9 +7,9 @@ use gatecast_core::result::JobResult;
 
 use super::super::db::{Tx, sql};
 use super::super::models::{self, NewModel};
-use super::super::row::to_json;
+use super::super::row::{storable, to_json};
 use super::super::{events, queue};
-use super::{Lease, LeasePolicy, ReleaseReason, WriteOutcome, held, micros};
+use super::{Lease, LeasePolicy, ReleaseReason, WriteOutcome, begin_held, micros};
 use crate::{Store, StoreError};
 
 /// A job's end.
@@ -35,10 +35,7 @@ impl Store {
         metrics: &FinalMetrics,
         model: &NewModel,
     ) -> Result<WriteOutcome, StoreError> {
-        let mut tx = self.db().begin().await?;
-        if held(&mut tx, lease).await?.is_none() {
-            return Ok(WriteOutcome::Lost);
-        }
+        let Some((mut tx, _)) = begin_held(self, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
         models::insert(&mut tx, model, Some(lease.job), now).await?;
         end(&mut tx, lease.job, now, End::Succeeded { metrics, model: model.id }).await?;
@@ -47,12 +44,9 @@ impl Store {
         Ok(WriteOutcome::Done)
     }
 
-    /// The job has found something out and leaves no model.
+    /// The job has a result and leaves no model.
     pub async fn conclude(&self, lease: Lease, result: &JobResult) -> Result<WriteOutcome, StoreError> {
-        let mut tx = self.db().begin().await?;
-        if held(&mut tx, lease).await?.is_none() {
-            return Ok(WriteOutcome::Lost);
-        }
+        let Some((mut tx, _)) = begin_held(self, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
         let keep = sql("UPDATE jobs SET result = $2 WHERE id = $1");
         tx.execute(keep.bind(lease.job.uuid()).bind(to_json(result)?)).await?;
@@ -73,10 +67,7 @@ impl Store {
     }
 
     async fn end_held(&self, lease: Lease, how: End<'_>) -> Result<WriteOutcome, StoreError> {
-        let mut tx = self.db().begin().await?;
-        if held(&mut tx, lease).await?.is_none() {
-            return Ok(WriteOutcome::Lost);
-        }
+        let Some((mut tx, _)) = begin_held(self, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
         end(&mut tx, lease.job, now, how).await?;
         tx.commit().await?;
@@ -84,23 +75,27 @@ impl Store {
         Ok(WriteOutcome::Done)
     }
 
-    /// Gives the job back for another attempt: at once after a shutdown, after a while when the
-    /// machine failed. A job whose cancel was asked for, or that has failed too often, ends.
+    /// Returns the job to the queue for another attempt: at once after a shutdown, after a delay where
+    /// the machine failed or its disk is full. A job whose cancel was requested, or that has failed too
+    /// often, ends.
     pub async fn release(
         &self,
         lease: Lease,
         terms: &LeasePolicy,
         why: &ReleaseReason,
     ) -> Result<WriteOutcome, StoreError> {
-        let mut tx = self.db().begin().await?;
-        let Some(row) = held(&mut tx, lease).await? else { return Ok(WriteOutcome::Lost) };
+        let Some((mut tx, row)) = begin_held(self, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
         let faults = row.number::<u32>("faults")?.saturating_add(u32::from(matches!(why, ReleaseReason::Fault(_))));
         if row.get::<Option<i64>>("cancel_requested_at")?.is_some() {
             end(&mut tx, lease.job, now, End::Cancelled).await?;
         } else {
             match why {
-                ReleaseReason::Shutdown => requeue(&mut tx, lease, now, now, faults, None).await?,
+                ReleaseReason::Shutdown => requeue(&mut tx, lease, now, 0, faults, None).await?,
+                ReleaseReason::DiskFull(error) => {
+                    let due = now.saturating_add(micros(queue::backoff::jittered(terms.full_disk_delay)));
+                    requeue(&mut tx, lease, now, due, faults, Some(error)).await?;
+                }
                 ReleaseReason::Fault(error) if faults >= terms.max_faults => {
                     let error = queue::claim::exhausted(faults, Some(error));
                     end(&mut tx, lease.job, now, End::Failed(&error)).await?;
@@ -118,7 +113,7 @@ impl Store {
     }
 }
 
-/// Back to `queued`, to be claimed from `due` on. The last fault is shown until the job ends well.
+/// Back to `queued`, to be claimed from `due` on. The last error is shown until the job succeeds.
 async fn requeue(
     tx: &mut Tx,
     lease: Lease,
@@ -134,15 +129,15 @@ async fn requeue(
         .bind(lease.job.uuid())
         .bind(due)
         .bind(faults)
-        .bind(error.map(|error| error.code.clone()))
-        .bind(error.map(|error| error.detail.clone())),
+        .bind(error.map(|error| storable(&error.code)))
+        .bind(error.map(|error| storable(&error.detail))),
     )
     .await?;
     let data = events::status(JobStatus::Queued, lease.attempt, error, None);
     events::append(tx, lease.job, now, JobEventKind::Status, &data).await
 }
 
-/// Ends a job whose row the transaction holds, and tells of it.
+/// Ends a job whose row the transaction holds, and appends the event.
 pub(crate) async fn end(tx: &mut Tx, job: JobId, now: i64, how: End<'_>) -> Result<(), StoreError> {
     let (status, error, metrics, model) = match how {
         End::Succeeded { metrics, model } => (JobStatus::Succeeded, None, Some(to_json(metrics)?), Some(model)),
@@ -157,8 +152,8 @@ pub(crate) async fn end(tx: &mut Tx, job: JobId, now: i64, how: End<'_>) -> Resu
     .bind(job.uuid())
     .bind(status.name())
     .bind(now)
-    .bind(error.map(|error| error.code.clone()))
-    .bind(error.map(|error| error.detail.clone()))
+    .bind(error.map(|error| storable(&error.code)))
+    .bind(error.map(|error| storable(&error.detail)))
     .bind(metrics);
     let Some(row) = tx.fetch_optional(update).await? else { return Ok(()) };
     let data = events::status(status, row.number("attempt")?, error, model);

@@ -10,7 +10,10 @@
 //! **What is promised.** Two workers never hold the same attempt. A job ends exactly once: its
 //! end, its event and (on success) its model's row are one transaction under the fence.
 //!
-//! **Clocks.** Leases are measured by the database's clock ([`super::db::Tx::now`]), so servers
+//! **Rows that cannot be read**, because another version wrote them or they are damaged, end as
+//! failed when they are claimed; the jobs behind them go on.
+//!
+//! **Clocks.** A queued job without a back-off is due whatever the clock says. Leases are measured by the database's clock ([`super::db::Tx::now`]), so servers
 //! need not agree on the time. If that clock jumps ahead, or a worker stalls past its lease, a job
 //! may be taken from a worker that still runs it; the fence makes the first one's work void, and
 //! the second continues from the last checkpoint. That costs time, never correctness.
@@ -19,9 +22,9 @@
 //! worker's end comes first, the job ends as the worker said; if the worker dies or hands the job
 //! back, the flag ends the job instead of another attempt.
 //!
-//! **Faults of the machine** (a crash, a full disk, a lease that ran out) send the job back with a
-//! growing delay. So many of them in a row without one new epoch between them, and the job fails.
-//! A hand-back at shutdown is not a fault.
+//! **Faults of the machine** (a crash, a lease that ran out) send the job back with a growing delay.
+//! After [`LeasePolicy::max_faults`] of them without one new epoch between them, the job fails. A
+//! release at shutdown is not a fault. Neither is a full disk: the job waits until there is room.
 
 mod backoff;
 mod claim;
@@ -32,13 +35,14 @@ use std::time::Duration;
 
 use gatecast_core::ids::JobId;
 use gatecast_core::job::{Job, JobError};
+use gatecast_core::order::JobSpec;
 
 pub(super) use ends::{End, end};
 
 use super::db::{Record, Tx, sql};
 use super::{Store, StoreError};
 
-/// The terms on which workers hold jobs.
+/// How workers hold jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeasePolicy {
     /// How long a worker may be silent.
@@ -48,6 +52,8 @@ pub struct LeasePolicy {
     /// The delay after the first fault; it doubles with each further one.
     pub first_delay: Duration,
     pub longest_delay: Duration,
+    /// How long a job waits for room on a full disk before it is tried again.
+    pub full_disk_delay: Duration,
 }
 
 impl Default for LeasePolicy {
@@ -57,6 +63,7 @@ impl Default for LeasePolicy {
             max_faults: 5,
             first_delay: Duration::from_secs(2),
             longest_delay: Duration::from_secs(300),
+            full_disk_delay: Duration::from_secs(15),
         }
     }
 }
@@ -73,20 +80,22 @@ pub struct Lease {
 pub struct Claim {
     pub lease: Lease,
     pub job: Job,
+    /// The job's order, which `job.order` holds too; a job that is claimed has one.
+    pub order: JobSpec,
 }
 
-/// What the world wants of the worker.
+/// Response to a heartbeat: whether the worker should continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum HeartbeatResponse {
     Continue,
-    /// Somebody asked for the job's cancel.
+    /// A cancel was requested.
     Cancel,
     /// The attempt is no longer this worker's: stop, and write nothing.
     Lost,
 }
 
-/// What became of a worker's write.
+/// Whether a fenced write was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum WriteOutcome {
@@ -95,16 +104,29 @@ pub enum WriteOutcome {
     Lost,
 }
 
-/// Why a worker gives a job back unfinished.
+/// Why a worker returns a job unfinished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReleaseReason {
     /// The server ends; another may go on at once.
     Shutdown,
-    /// The machine failed: tried again after a while, so many times.
+    /// The machine failed: tried again after a delay, [`LeasePolicy::max_faults`] times at most.
     Fault(JobError),
+    /// The disk is full: tried again until there is room.
+    DiskFull(JobError),
 }
 
-/// The row of the lease's job, locked until the transaction ends; `None` if the lease is lost.
+/// The transaction of a worker's write, with the row of its job locked; `None` if the lease is lost.
+async fn begin_held(store: &Store, lease: Lease) -> Result<Option<(Tx, Record)>, StoreError> {
+    let mut tx = store.db().begin().await?;
+    match held(&mut tx, lease).await? {
+        Some(row) => Ok(Some((tx, row))),
+        None => {
+            tx.rollback().await?;
+            Ok(None)
+        }
+    }
+}
+
 async fn held(tx: &mut Tx, lease: Lease) -> Result<Option<Record>, StoreError> {
     let select = sql("SELECT faults, cancel_requested_at FROM jobs \
                       WHERE id = $1 AND attempt = $2 AND status = 'running'")
@@ -119,17 +141,16 @@ fn micros(duration: Duration) -> i64 {
 }
 
 impl Store {
-    /// Ends the leases of `owner` here and now, so that their jobs can be claimed again at once;
-    /// gives their number.
+    /// Ends the leases of `owner`, so that their jobs can be claimed again at once. Returns their
+    /// number.
     ///
     /// Only for an owner that is known to be dead: the server calls it at its start, for its own
     /// name, under the lock of its data folder.
     pub async fn reclaim_leases(&self, owner: uuid::Uuid) -> Result<u64, StoreError> {
         let mut tx = self.db().begin().await?;
-        let now = tx.now().await?;
-        let end = sql("UPDATE jobs SET claimable_at = $2 \
-                       WHERE status = 'running' AND lease_owner = $1 AND claimable_at > $2");
-        let jobs = tx.execute(end.bind(owner).bind(now)).await?;
+        let end = sql("UPDATE jobs SET claimable_at = 0 \
+                       WHERE status = 'running' AND lease_owner = $1 AND claimable_at > 0");
+        let jobs = tx.execute(end.bind(owner)).await?;
         tx.commit().await?;
         if jobs > 0 {
             self.work().notify_one();

@@ -5,15 +5,18 @@ use serde_json::json;
 use gatecast_core::job::{JobEventKind, StartFacts};
 use gatecast_core::metric_values::EpochReport;
 
-use super::super::db::{Tx, sql};
+use super::super::db::{Tx, Value, sql};
 use super::super::events;
-use super::super::row::to_json;
-use super::{HeartbeatResponse, Lease, LeasePolicy, WriteOutcome, held, micros};
+use super::super::row::{storable, to_json};
+use super::{HeartbeatResponse, Lease, LeasePolicy, WriteOutcome, begin_held, micros};
 use crate::{Store, StoreError};
 
+/// Rows in one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
+const ROWS_AT_ONCE: usize = 500;
+
 impl Store {
-    /// Renews the lease, writes the progress (from 0 to 1) and reads the cancel flag, in one
-    /// statement.
+    /// Renews the lease, writes the progress (from 0 to 1) and reads the cancel flag. Listeners are
+    /// woken only where the progress has changed.
     pub async fn heartbeat(
         &self,
         lease: Lease,
@@ -23,61 +26,74 @@ impl Store {
     ) -> Result<HeartbeatResponse, StoreError> {
         let mut tx = self.db().begin().await?;
         let until = tx.now().await?.saturating_add(micros(terms.lease));
-        let beat = sql("UPDATE jobs SET claimable_at = $3, progress = $4, eta_seconds = $5, \
-                        version = version + CASE WHEN progress <> $4 OR eta_seconds IS DISTINCT FROM $5 \
-                        THEN 1 ELSE 0 END \
-                        WHERE id = $1 AND attempt = $2 AND status = 'running' RETURNING cancel_requested_at")
-        .bind(lease.job.uuid())
-        .bind(lease.attempt)
-        .bind(until)
-        .bind(progress)
-        .bind(eta_seconds);
-        let Some(row) = tx.fetch_optional(beat).await? else { return Ok(HeartbeatResponse::Lost) };
+        let renewed = |text| sql(text).bind(lease.job.uuid()).bind(lease.attempt).bind(until);
+        let news = renewed(
+            "UPDATE jobs SET claimable_at = $3, progress = $4, eta_seconds = $5, version = version + 1 \
+             WHERE id = $1 AND attempt = $2 AND status = 'running' \
+             AND (progress <> $4 OR eta_seconds IS DISTINCT FROM $5) RETURNING cancel_requested_at",
+        );
+        let row = tx.fetch_optional(news.bind(progress).bind(eta_seconds)).await?;
+        let has_news = row.is_some();
+        let row = match row {
+            Some(row) => Some(row),
+            None => {
+                let no_news = "UPDATE jobs SET claimable_at = $3 \
+                               WHERE id = $1 AND attempt = $2 AND status = 'running' RETURNING cancel_requested_at";
+                tx.fetch_optional(renewed(no_news)).await?
+            }
+        };
+        let Some(row) = row else {
+            tx.rollback().await?;
+            return Ok(HeartbeatResponse::Lost);
+        };
         let cancel = row.get::<Option<i64>>("cancel_requested_at")?.is_some();
         tx.commit().await?;
-        self.changed(lease.job);
+        if has_news {
+            self.changed(lease.job);
+        }
         Ok(if cancel { HeartbeatResponse::Cancel } else { HeartbeatResponse::Continue })
     }
 
-    /// The trainer stands; `history` has the epochs before this attempt, for a store that missed
-    /// some of them. An attempt that says so twice is heard once.
-    pub async fn started(
-        &self,
-        lease: Lease,
-        facts: &StartFacts,
-        history: &[EpochReport],
-    ) -> Result<WriteOutcome, StoreError> {
-        let mut tx = self.db().begin().await?;
-        if held(&mut tx, lease).await?.is_none() {
-            return Ok(WriteOutcome::Lost);
-        }
+    /// The trainer has started. An attempt that says so twice is heard once.
+    pub async fn started(&self, lease: Lease, facts: &StartFacts) -> Result<WriteOutcome, StoreError> {
+        let Some((mut tx, _)) = begin_held(self, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
         let set = sql("UPDATE jobs SET engine = $2, engine_reason = $3 WHERE id = $1")
             .bind(lease.job.uuid())
-            .bind(facts.engine.clone())
-            .bind(facts.reason.clone());
+            .bind(storable(&facts.engine))
+            .bind(storable(&facts.reason));
         tx.execute(set).await?;
         if !has_started(&mut tx, lease).await? {
             events::append(&mut tx, lease.job, now, JobEventKind::Started, &json!(facts)).await?;
-        }
-        for report in history {
-            add_epoch(&mut tx, lease, now, report).await?;
         }
         tx.commit().await?;
         self.changed(lease.job);
         Ok(WriteOutcome::Done)
     }
 
-    /// An epoch has ended. One that is known already, from an earlier attempt, adds nothing.
-    pub async fn epoch(&self, lease: Lease, report: &EpochReport) -> Result<WriteOutcome, StoreError> {
-        let mut tx = self.db().begin().await?;
-        if held(&mut tx, lease).await?.is_none() {
-            return Ok(WriteOutcome::Lost);
-        }
+    /// Some epochs have ended, in order. Those that are known already, from an earlier attempt, add
+    /// nothing. A new one clears the count of faults, for the machine has shown that it can get on.
+    pub async fn epochs(&self, lease: Lease, reports: &[EpochReport]) -> Result<WriteOutcome, StoreError> {
+        let Some((mut tx, _)) = begin_held(self, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
-        let new = add_epoch(&mut tx, lease, now, report).await?;
+        // The job's row is locked: nobody else adds epochs to it meanwhile.
+        let row = tx.fetch_optional(events::last_epoch(lease.job)).await?;
+        let known: u32 = row.map_or(Ok(0), |row| row.number("epoch"))?;
+        let new: Vec<&EpochReport> = reports.iter().filter(|report| report.epoch > known).collect();
+        for part in new.chunks(ROWS_AT_ONCE) {
+            let row = |report: &&EpochReport| -> Result<[Value; 3], StoreError> {
+                Ok([lease.job.uuid().into(), report.epoch.into(), to_json(report)?.into()])
+            };
+            let rows = part.iter().map(row).collect::<Result<Vec<_>, _>>()?;
+            tx.execute(sql("INSERT INTO job_epochs (job_id, epoch, report) VALUES ").push_rows(rows.into_iter()))
+                .await?;
+            events::append_epochs(&mut tx, lease.job, now, part.iter().map(|report| report.epoch)).await?;
+        }
+        if !new.is_empty() {
+            tx.execute(sql("UPDATE jobs SET faults = 0 WHERE id = $1").bind(lease.job.uuid())).await?;
+        }
         tx.commit().await?;
-        if new {
+        if !new.is_empty() {
             self.changed(lease.job);
         }
         Ok(WriteOutcome::Done)
@@ -100,10 +116,7 @@ impl Store {
         code: &str,
         detail: &str,
     ) -> Result<WriteOutcome, StoreError> {
-        let mut tx = self.db().begin().await?;
-        if held(&mut tx, lease).await?.is_none() {
-            return Ok(WriteOutcome::Lost);
-        }
+        let Some((mut tx, _)) = begin_held(self, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
         let data = json!({ "code": code, "detail": detail });
         events::append(&mut tx, lease.job, now, kind, &data).await?;
@@ -120,19 +133,4 @@ async fn has_started(tx: &mut Tx, lease: Lease) -> Result<bool, StoreError> {
     let last = tx.fetch_optional(select.bind(lease.job.uuid())).await?;
     let facts: Option<StartFacts> = last.map(|row| row.json("data")).transpose()?;
     Ok(facts.is_some_and(|facts| facts.attempt == lease.attempt))
-}
-
-/// Adds an epoch and its event unless it is there; a new one clears the count of faults, for the
-/// machine has shown that it can get on. Says whether it was new.
-async fn add_epoch(tx: &mut Tx, lease: Lease, now: i64, report: &EpochReport) -> Result<bool, StoreError> {
-    let insert = sql("INSERT INTO job_epochs (job_id, epoch, report) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-        .bind(lease.job.uuid())
-        .bind(report.epoch)
-        .bind(to_json(report)?);
-    if tx.execute(insert).await? == 0 {
-        return Ok(false);
-    }
-    tx.execute(sql("UPDATE jobs SET faults = 0 WHERE id = $1").bind(lease.job.uuid())).await?;
-    events::append(tx, lease.job, now, JobEventKind::Epoch, &json!(report)).await?;
-    Ok(true)
 }

@@ -16,6 +16,7 @@ use crate::result::JobResult;
 pub(super) fn next(spec: &SearchSpec, composite: &CompositeJob, transition: &mut Transition) {
     let children: BTreeMap<u32, &ChildJob> = composite.children.iter().map(|child| (child.slot, child)).collect();
     let spent = is_spent(spec, composite);
+    transition.deadline = deadline(spec, composite).filter(|_| !spent);
     transition.progress = progress(spec, composite);
     if spent {
         let open =
@@ -36,6 +37,12 @@ pub(super) fn next(spec: &SearchSpec, composite: &CompositeJob, transition: &mut
 
 fn trials(spec: &SearchSpec) -> usize {
     spec.trials.len().max(1)
+}
+
+/// When the time is over; `None` before the first trial begins, and where there is no limit.
+fn deadline(spec: &SearchSpec, composite: &CompositeJob) -> Option<jiff::Timestamp> {
+    let seconds = jiff::SignedDuration::try_from_secs_f64(spec.budget.seconds?).ok()?;
+    composite.parent.started_at?.checked_add(seconds).ok()
 }
 
 /// The time is over.

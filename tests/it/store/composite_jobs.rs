@@ -7,7 +7,7 @@ use gatecast_core::job::{Job, JobStatus};
 use gatecast_core::kinds::JobSpec;
 use gatecast_core::metric_values::{FinalMetrics, HoldoutMetrics, Metrics};
 use gatecast_store::queue::WriteOutcome;
-use gatecast_store::{Cancellation, JobDeletion, JobFilter, NewJob};
+use gatecast_store::{AliasPage, Cancellation, JobDeletion, JobFilter, NewJob};
 use serde_json::json;
 
 use super::{Bed, all, new_job, new_model, on_both, order, owner, status, terms};
@@ -19,10 +19,11 @@ on_both!(
     a_family_is_deleted_together_and_not_before_its_end,
     steps_that_add_children_add_each_once,
     an_alias_stands_for_one_model_at_a_time,
+    aliases_are_listed_in_pages,
 );
 
 /// A comparison of two trainings.
-async fn parent(bed: &Bed) -> Job {
+pub(super) async fn parent(bed: &Bed) -> Job {
     let dataset = bed.dataset().await;
     let plan: Vec<_> = [1, 2].map(|seed| json!({"name": "base", "seed": seed, "train": order(dataset)})).into();
     let compare = json!({"version": 2, "kind": "compare", "name": "two", "base": {"dataset": dataset}, "seeds": [1, 2],
@@ -38,7 +39,7 @@ async fn parent(bed: &Bed) -> Job {
 }
 
 async fn advance(bed: &Bed, parent: &Job) -> bool {
-    bed.store.advance(parent.id, composite_job::next).await.unwrap()
+    bed.store.advance(parent.id, composite_job::next).await.unwrap().acted
 }
 
 fn metrics(mae: f64) -> FinalMetrics {
@@ -56,7 +57,11 @@ async fn succeed(bed: &Bed, mae: f64) -> ModelId {
 
 async fn children_are_claimed_and_their_parent_is_not(bed: Bed) {
     let parent = parent(&bed).await;
-    assert_eq!(bed.store.open_parents().await.unwrap(), [parent.id]);
+    let open = bed.store.open_composites().await.unwrap();
+    assert_eq!(
+        open.iter().map(|open| (open.id, open.children, open.begun, open.ended)).collect::<Vec<_>>(),
+        [(parent.id, 2, 0, 0)]
+    );
     assert!(!advance(&bed, &parent).await, "nothing has happened yet");
     let mut names = Vec::new();
     while let Some(claim) = bed.store.claim(owner(), &terms()).await.unwrap() {
@@ -76,7 +81,7 @@ async fn a_parent_ends_once_with_its_childrens_results(bed: Bed) {
     let other = bed.another().await;
     let (here, there) =
         tokio::join!(bed.store.advance(parent.id, composite_job::next), other.advance(parent.id, composite_job::next));
-    assert!(here.unwrap() || there.unwrap());
+    assert!(here.unwrap().acted || there.unwrap().acted);
     assert!(!advance(&bed, &parent).await);
     let ended = bed.store.job(parent.id).await.unwrap().unwrap();
     assert_eq!((ended.status, ended.model, ended.progress), (JobStatus::Succeeded, Some(second), 1.0));
@@ -84,7 +89,7 @@ async fn a_parent_ends_once_with_its_childrens_results(bed: Bed) {
     assert_eq!(bed.events(&parent).await, ["queued", "running", "succeeded"]);
     let best: AliasName = "best".parse().unwrap();
     assert_eq!(bed.store.alias(&best).await.unwrap().unwrap().model, second);
-    assert!(bed.store.open_parents().await.unwrap().is_empty());
+    assert!(bed.store.open_composites().await.unwrap().is_empty());
 
     // The model it chose may go; the board keeps the facts.
     assert!(bed.store.delete_model(second).await.unwrap());
@@ -126,7 +131,7 @@ async fn steps_that_add_children_add_each_once(bed: Bed) {
     let parent = parent(&bed).await;
     // A step that would add the third child whenever it is not there.
     let third = |family: &CompositeJob| {
-        let order = family.children[0].job.order.clone();
+        let order = family.children[0].job.order.clone().unwrap();
         let spawn = vec![NewChildJob { slot: 2, name: "child 2".to_owned(), order }];
         if family.children.len() == 2 { Transition { spawn, ..Transition::default() } } else { Transition::default() }
     };
@@ -138,8 +143,8 @@ async fn steps_that_add_children_add_each_once(bed: Bed) {
     let of = JobFilter { parent: Some(parent.id), ..JobFilter::default() };
     assert_eq!(bed.store.jobs(of, all()).await.unwrap().items.len(), 3);
     let cancelled = |_: &CompositeJob| Transition { end: Some(Outcome::Cancelled), ..Transition::default() };
-    assert!(bed.store.advance(parent.id, cancelled).await.unwrap());
-    assert!(!bed.store.advance(parent.id, third).await.unwrap(), "an ended parent takes no step");
+    assert!(bed.store.advance(parent.id, cancelled).await.unwrap().acted);
+    assert!(!bed.store.advance(parent.id, third).await.unwrap().acted, "an ended parent takes no step");
 }
 
 async fn an_alias_stands_for_one_model_at_a_time(bed: Bed) {
@@ -151,7 +156,7 @@ async fn an_alias_stands_for_one_model_at_a_time(bed: Bed) {
     assert_eq!(bed.store.put_alias(&name, one).await.unwrap().unwrap().model, one);
     assert_eq!(bed.store.put_alias(&name, two).await.unwrap().unwrap().model, two);
     assert_eq!(bed.store.resolve_model_ref(&ModelRef::Alias(name.clone())).await.unwrap(), Some(two));
-    assert_eq!(bed.store.aliases().await.unwrap().len(), 1);
+    assert_eq!(bed.store.aliases(None, 10).await.unwrap().items.len(), 1);
     assert!(bed.store.delete_model(two).await.unwrap());
     assert_eq!(
         bed.store.resolve_model_ref(&ModelRef::Alias(name.clone())).await.unwrap(),
@@ -161,4 +166,17 @@ async fn an_alias_stands_for_one_model_at_a_time(bed: Bed) {
     assert!(!bed.store.delete_alias(&name).await.unwrap());
     assert!(bed.store.put_alias(&name, one).await.unwrap().is_some());
     assert!(bed.store.delete_alias(&name).await.unwrap());
+}
+
+async fn aliases_are_listed_in_pages(bed: Bed) {
+    let dataset = bed.dataset().await;
+    let model = bed.store.insert_model(new_model(dataset)).await.unwrap().id;
+    for name in ["c", "a", "b"] {
+        bed.store.put_alias(&name.parse().unwrap(), model).await.unwrap();
+    }
+    let names = |page: &AliasPage| page.items.iter().map(|alias| alias.name.to_string()).collect::<Vec<_>>();
+    let page = bed.store.aliases(None, 2).await.unwrap();
+    assert_eq!(names(&page), ["a", "b"]);
+    let page = bed.store.aliases(page.next.as_ref(), 2).await.unwrap();
+    assert_eq!((names(&page), page.next), (vec!["c".to_owned()], None));
 }
