@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::frequency::Frequency;
 use super::ids::{DatasetId, JobId, ModelId};
 use super::metric_values::FinalMetrics;
 use super::order::{ScalingChoice, TrainSpec};
+use super::reader;
+use super::spec_error::SpecError;
 
 /// The version of the bundle's form that this program writes, and the newest it reads.
 pub const BUNDLE_FORMAT: u32 = 1;
@@ -56,6 +59,20 @@ pub struct Manifest {
     pub finetuned_from: Option<FinetunedFrom>,
     pub metrics: FinalMetrics,
     pub trained_on: TrainedOn,
+}
+
+impl Manifest {
+    /// Reads the copy that a model's row holds, leaving out fields that this program does not know. The
+    /// bundle itself is read strictly, for its numbers mean what all of its fields say.
+    pub fn read_stored(text: &str) -> Result<Self, SpecError> {
+        let value: Value = serde_json::from_str(text).map_err(|error| SpecError::Damaged(error.to_string()))?;
+        match value.get("format").and_then(Value::as_u64) {
+            Some(found) if found > u64::from(BUNDLE_FORMAT) => {
+                Err(SpecError::Newer { found, newest: u64::from(BUNDLE_FORMAT) })
+            }
+            _ => reader::read_stored(&value).map_err(|misfit| SpecError::Damaged(misfit.to_string())),
+        }
+    }
 }
 
 /// What training found in columns, and forecasts need to read them alike.

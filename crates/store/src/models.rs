@@ -4,6 +4,7 @@ use gatecast_core::ids::{JobId, ModelId};
 use gatecast_core::model::{Manifest, Model, ModelSummary};
 
 use super::db::{Record, Sql, Tx, sql};
+use super::error::corrupt;
 use super::page::{Page, Paged};
 use super::row::{size, storable, to_json};
 use super::{Store, StoreError};
@@ -130,6 +131,7 @@ fn read(row: &Record) -> Result<Model, StoreError> {
         created_at: row.time("created_at")?,
         sha256: row.get("sha256")?,
         bytes: row.number("bytes")?,
-        manifest: row.json("manifest")?,
+        manifest: Manifest::read_stored(&row.get::<String>("manifest")?)
+            .map_err(|error| corrupt(format_args!("manifest: {error}")))?,
     })
 }

@@ -8,7 +8,12 @@ use gatecast_store::{JobDeletion, Page, Paged};
 
 use super::{Bed, new_model, on_both, owner, terms};
 
-on_both!(a_model_comes_back_as_it_was_kept, a_job_shows_its_model_until_that_is_deleted, a_model_outlives_its_job,);
+on_both!(
+    a_model_comes_back_as_it_was_kept,
+    a_manifest_with_a_field_of_a_newer_program_is_read,
+    a_job_shows_its_model_until_that_is_deleted,
+    a_model_outlives_its_job,
+);
 
 async fn a_model_comes_back_as_it_was_kept(bed: Bed) {
     let first = new_model(bed.dataset().await);
@@ -28,6 +33,13 @@ async fn a_model_comes_back_as_it_was_kept(bed: Bed) {
     assert!(bed.store.delete_model(first.id).await.unwrap());
     assert!(!bed.store.delete_model(first.id).await.unwrap());
     assert_eq!(bed.store.model(ModelId::new()).await.unwrap(), None);
+}
+
+async fn a_manifest_with_a_field_of_a_newer_program_is_read(bed: Bed) {
+    let kept = bed.store.insert_model(new_model(bed.dataset().await)).await.unwrap();
+    let added = r#"'"stride":1', '"stride":1,"added":{"later":[1]}'"#;
+    bed.execute(format!("UPDATE models SET manifest = REPLACE(manifest, {added})")).await;
+    assert_eq!(bed.store.model(kept.id).await.unwrap(), Some(kept));
 }
 
 async fn a_job_shows_its_model_until_that_is_deleted(bed: Bed) {

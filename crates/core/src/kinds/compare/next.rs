@@ -24,7 +24,7 @@ pub(super) fn next(spec: &CompareSpec, composite: &CompositeJob, transition: &mu
             _ => variants.push((candidate.name.clone(), vec![entry])),
         }
     }
-    let mut board = Leaderboard::new(spec.metric.clone(), variants, baselines(&children));
+    let mut board = Leaderboard::new(spec.metric, variants, baselines(&children));
     // The naive forecast's errors, in the data's units, tell windows apart and nothing else.
     let naive = |child: &ChildJob| {
         let naive = &child.job.metrics.as_ref()?.baselines.naive;
