@@ -72,7 +72,7 @@ impl Shape {
 }
 
 impl Prepared {
-    /// Of a frame with [`features::input_columns`] in their order.
+    /// Of a frame with [`input_columns`](gatecast_model::features::input_columns) in their order.
     pub fn new(frame: Frame, data: &DataSpec) -> Result<Self, LearnError> {
         Self::encoded(frame, data, None)
     }

@@ -2,7 +2,7 @@
 //!
 //! Numbers are written so that they read back to the same double; null is the empty cell, as is an
 //! empty text. Texts are read as views into their pages, which copies none of them however often a
-//! row refers to it, and [`parquet_pages`](super::parquet_pages) bounds the pages in memory.
+//! row refers to it, and [`parquet_pages`] bounds the pages in memory.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};

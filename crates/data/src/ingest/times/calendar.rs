@@ -74,7 +74,7 @@ pub(super) fn two_digit_year(cell: &[u8]) -> bool {
     parts.len() == 3 && parts.iter().all(|part| matches!(part.len(), 1 | 2) && number(part).is_some())
 }
 
-/// HH:MM[:SS[.fraction]] [AM|PM] [Z|UTC|±HH[[:]MM]]
+/// `HH:MM[:SS[.fraction]] [AM|PM] [Z|UTC|±HH[[:]MM]]`
 fn read_clock(clock: &[u8]) -> Option<(i64, Zone)> {
     let (hour, rest) = split_number(clock)?;
     let (minute, rest) = split_number(rest.strip_prefix(b":")?)?;
