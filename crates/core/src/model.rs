@@ -73,6 +73,20 @@ impl Manifest {
             _ => reader::read_stored(&value).map_err(|misfit| SpecError::Damaged(misfit.to_string())),
         }
     }
+
+    /// Why the model cannot forecast this many points ahead. Past its trained horizon a forecast is
+    /// appended to the history, and past covariates are unknown there.
+    pub fn refuses_horizon(&self, horizon: usize) -> Option<String> {
+        let past = &self.order.data.covariates.past;
+        (horizon > self.horizon && !past.is_empty()).then(|| {
+            let names: Vec<String> = past.iter().map(|name| format!("`{name}`")).collect();
+            format!(
+                "must be at most {}, the trained horizon: the model reads past covariates ({}), which are unknown further ahead",
+                self.horizon,
+                names.join(", ")
+            )
+        })
+    }
 }
 
 /// What training found in columns, and forecasts need to read them alike.

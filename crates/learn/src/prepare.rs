@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::split::{Parts, split};
 use gatecast_core::dataset::Warning;
 use gatecast_core::model::Encodings;
+use gatecast_core::numbers::exceeds_f32;
 use gatecast_core::order::{DataSpec, Missing, Recency};
 use gatecast_core::seasonal::seasonal_error;
 use gatecast_data::frame::{Frame, FrameColumn, FrameSeries};
@@ -217,7 +218,7 @@ fn fit(
         frame.columns.iter().flat_map(|column| &column.values).fold(0.0_f64, |top, value| top.max(value.abs()));
     let scaler = Scaler::fit(data.scaling, names.clone(), &training);
     match scaler {
-        Ok(scaler) if largest < f64::from(f32::MAX) => Ok(scaler),
+        Ok(scaler) if !exceeds_f32(largest) => Ok(scaler),
         _ => Err(LearnError::ValuesTooLarge(format!(
             "the largest value, {largest:e}, is out of range for single precision (3e38): convert the data to a larger unit"
         ))),

@@ -189,11 +189,7 @@ fn of_model(request: BacktestRequest, model: &Model, found: &Found<'_>) -> Resul
         }
     }
     let horizon = request.horizon.unwrap_or(manifest.horizon);
-    if horizon > manifest.horizon && !data.covariates.past.is_empty() {
-        let detail = format!(
-            "this model reads past covariates, which are unknown beyond its trained horizon of {}",
-            manifest.horizon
-        );
+    if let Some(detail) = manifest.refuses_horizon(horizon) {
         return Err(error("/horizon", detail));
     }
     check_gap(request.gap, horizon)?;

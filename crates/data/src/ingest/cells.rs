@@ -1,5 +1,7 @@
 //! Cells of text: numbers, and the words for a missing value.
 
+use gatecast_core::numbers::exceeds_f32;
+
 /// What is wrong with one cell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CellFault {
@@ -35,7 +37,7 @@ pub(super) fn number(cell: &[u8], decimal_comma: bool) -> Result<f64, CellFault>
         Some(value) if !value.is_finite() => {
             Err(CellFault::new("number_not_finite", format!("{} is not a finite number", quoted(cell))))
         }
-        Some(value) if value.abs() > f64::from(f32::MAX) => Err(CellFault::new(
+        Some(value) if exceeds_f32(value) => Err(CellFault::new(
             "number_out_of_range",
             format!("{} is past the range of 32-bit floats (3.4e38)", quoted(cell)),
         )),

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::{Coded, Codes, Layout, MAX_INPUTS, SERIES, calendar_code};
 use crate::error::LearnError;
 use gatecast_core::model::{Encodings, StaticScale};
+use gatecast_core::numbers::exceeds_f32;
 use gatecast_core::order::{DataSpec, Missing};
 use gatecast_data::frame::{Frame, FrameCategories, FrameColumn};
 
@@ -186,7 +187,7 @@ fn static_numbers(frame: &Frame, column: &FrameColumn) -> Result<Vec<f64>, Learn
         if known.any(|&value| value != first) {
             return Err(varies(&series.key, &column.name));
         }
-        if first.abs() > f64::from(f32::MAX) {
+        if exceeds_f32(first) {
             return Err(LearnError::ValuesTooLarge(format!(
                 "`{}` of series `{}` is out of range for single precision",
                 column.name, series.key
