@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Settings;
 use crate::http::{self, App, AppState, Uploads};
 use crate::jobs::{Pool, PoolConfig, Trainers};
-use crate::service::forecasts::Forecaster;
+use crate::service::forecasts::{Forecaster, ForecasterParts};
 use binding::BindError;
 use gatecast_blobs::folder::FolderError;
 use gatecast_blobs::{BlobError, Blobs, DataFolder};
@@ -111,8 +111,14 @@ async fn build(settings: Settings, folder: &DataFolder) -> Result<AppState, Star
     let store = open_store(&settings, folder).await?;
     let blobs = Blobs::open(folder.blobs())?;
     binding::bind(&store, &blobs).await?;
-    let memory = settings.forecast.cache.0;
-    let forecaster = Forecaster::new(store.clone(), blobs.clone(), memory, settings.forecast.threads.get());
+    let datasets = Arc::new(Datasets::default());
+    let forecaster = Forecaster::new(ForecasterParts {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        datasets: Arc::clone(&datasets),
+        cache_bytes: settings.forecast.cache.0,
+        threads: settings.forecast.threads.get(),
+    });
     let uploads = Uploads::new(settings.limits.uploads());
     Ok(Arc::new(App {
         settings,
@@ -120,7 +126,7 @@ async fn build(settings: Settings, folder: &DataFolder) -> Result<AppState, Star
         blobs,
         forecaster,
         trainers: Arc::new(Trainers::beside(std::env::current_exe().map_err(StartError::Program)?)),
-        datasets: Arc::new(Datasets::default()),
+        datasets,
         loops: Arc::default(),
         scratch: folder.scratch(),
         uploads,

@@ -58,7 +58,7 @@ pub struct ServeFlags {
     /// Forecasts computed at once [default: 1].
     #[arg(long, env = "GATECAST_FORECAST_THREADS", value_name = "N")]
     pub forecast_threads: Option<u32>,
-    /// Memory for the weights of loaded models [default: 512 MiB].
+    /// Memory for loaded models [default: 512 MiB].
     #[arg(long, env = "GATECAST_MODEL_CACHE", value_name = "SIZE")]
     pub model_cache: Option<ByteSize>,
     /// The largest upload, as sent [default: 4 GiB].

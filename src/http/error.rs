@@ -100,8 +100,17 @@ impl From<ServeError> for Problem {
             ServeError::Forecast(not_finite @ ForecastError::NotFinite(_)) => {
                 Problem::new(Code::ForecastNotFinite, not_finite.to_string())
             }
+            ServeError::NoTrainingDataset(_) => unfit(vec![FieldError::new(
+                "/series",
+                format!("{error}: set `dataset` to one that is, or send the series' values"),
+            )]),
+            ServeError::DatasetDeleted(_) => Problem::not_found(error.to_string()),
+            ServeError::Forecast(ForecastError::Dataset(error)) => error.into(),
             ServeError::Store(error) => error.into(),
-            ServeError::Forecast(_) | ServeError::Load(_) | ServeError::Machine(_) => Problem::internal(&error),
+            ServeError::Blob(error) => error.into(),
+            ServeError::Forecast(_) | ServeError::Load(_) | ServeError::Thread(_) | ServeError::Closed(_) => {
+                Problem::internal(&error)
+            }
         }
     }
 }

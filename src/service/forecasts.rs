@@ -1,55 +1,58 @@
-//! Forecasts from the models of the store: which models are in memory, and who computes when.
+//! Forecasts from the models of the store: which models are in memory, and how many requests are
+//! computed at once.
 //!
-//! Loaded models stay in memory, the least used leaving first. Tensor work runs on blocking
-//! threads, at most as many at once as the server allows; a caller that leaves stops its work
-//! between two batches.
+//! A request waits for a permit. Then one blocking thread reads the series, computes them batch by
+//! batch, and writes the response as JSON. It stops soon after the client has gone: the request's
+//! future is dropped, and a flag tells the thread.
+
+mod cache;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use gatecast_blobs::{Blobs, Key};
-use gatecast_core::forecast::{ForecastRequest, ForecastResponse};
+use bytes::Bytes;
+use gatecast_blobs::{BlobError, Blobs, Key};
+use gatecast_core::forecast::ForecastRequest;
 use gatecast_core::ids::{DatasetId, ModelId};
 use gatecast_core::model::Manifest;
-use gatecast_forecast::{DatasetFiles, ForecastError, LoadError, LocalModel};
+use gatecast_data::{DatasetFiles, Datasets};
+use gatecast_forecast::{ForecastError, ForecastInput, RequestedSeries, StoredSeries};
 use gatecast_model::bundle::{self, BundleError};
 use gatecast_store::{Store, StoreError};
-use moka::future::Cache;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore};
+use tokio::task::JoinError;
 
-/// Why a forecast was not answered.
+use cache::ModelCache;
+pub use cache::ModelError;
+
+/// Why a forecast was not returned.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("there is no model {0}")]
     NoModel(ModelId),
+    /// The request's dataset.
     #[error("there is no dataset {0}")]
     NoDataset(DatasetId),
+    /// The dataset that the model was trained on, which the request does not name.
+    #[error("the model was trained on dataset {0}, which is not on this server")]
+    NoTrainingDataset(DatasetId),
+    /// Deleted after the request was checked.
+    #[error("dataset {0} was deleted a moment ago")]
+    DatasetDeleted(DatasetId),
     #[error(transparent)]
     Forecast(#[from] ForecastError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Many callers may have waited for the same load.
-    #[error("the model could not be loaded: {0}")]
-    Load(Arc<ModelError>),
-    /// This machine is to blame.
-    #[error("the forecast failed: {0}")]
-    Machine(String),
-}
-
-impl ServeError {
-    fn machine(cause: impl std::fmt::Display) -> Self {
-        Self::Machine(cause.to_string())
-    }
-}
-
-/// A stored model could not be brought into memory.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
     #[error(transparent)]
-    Load(#[from] LoadError),
-    #[error("{0}")]
-    Task(#[from] tokio::task::JoinError),
+    Blob(#[from] BlobError),
+    /// Several requests may have waited for the same load.
+    #[error("the model could not be loaded")]
+    Load(#[source] Arc<ModelError>),
+    #[error("the forecast's thread ended early")]
+    Thread(#[from] JoinError),
+    #[error("the server takes no more forecasts")]
+    Closed(#[from] AcquireError),
 }
 
 /// Serves forecasts from the models of one store.
@@ -57,100 +60,169 @@ pub enum ModelError {
 pub struct Forecaster {
     store: Store,
     blobs: Blobs,
-    models: Models,
-    /// Forecasts computed at once.
+    datasets: Arc<Datasets>,
+    models: ModelCache,
+    /// One for each forecast computed at once.
     permits: Arc<Semaphore>,
 }
 
+/// What a forecaster works with.
+#[derive(Debug)]
+pub struct ForecasterParts {
+    pub store: Store,
+    pub blobs: Blobs,
+    pub datasets: Arc<Datasets>,
+    /// Memory for loaded models.
+    pub cache_bytes: u64,
+    /// Forecasts computed at once, at least 1.
+    pub threads: usize,
+}
+
 impl Forecaster {
-    /// Keeps loaded models up to `cache_bytes` of weights; computes `threads` forecasts at once.
-    pub fn new(store: Store, blobs: Blobs, cache_bytes: u64, threads: usize) -> Self {
-        let models = Models::new(blobs.clone(), cache_bytes);
-        Self { store, blobs, models, permits: Arc::new(Semaphore::new(threads.max(1))) }
+    pub fn new(parts: ForecasterParts) -> Self {
+        let ForecasterParts { store, blobs, datasets, cache_bytes, threads } = parts;
+        let models = ModelCache::new(blobs.clone(), cache_bytes);
+        Self { store, blobs, datasets, models, permits: Arc::new(Semaphore::new(threads.max(1))) }
     }
 
-    /// The answer to a request whose fields are each valid by themselves.
-    pub async fn forecast(&self, id: ModelId, request: ForecastRequest) -> Result<ForecastResponse, ServeError> {
-        // Asked of the store each time, so that a model deleted elsewhere is gone here too.
-        if self.store.model(id).await?.is_none() {
+    /// The response to a request whose fields are valid by themselves, as the JSON of a
+    /// [`gatecast_core::forecast::ForecastResponse`].
+    pub async fn forecast(&self, id: ModelId, request: ForecastRequest) -> Result<Bytes, ServeError> {
+        // Asked each time: another server may have deleted the model.
+        if !self.store.has_model(id).await? {
             self.models.forget(id).await;
             return Err(ServeError::NoModel(id));
         }
         let model = match self.models.get(id).await {
-            // Deleted between the question above and the load.
-            Err(ServeError::Load(_)) if self.store.model(id).await?.is_none() => {
-                return Err(ServeError::NoModel(id));
-            }
+            // Deleted between the two.
+            Err(ServeError::Load(_)) if !self.store.has_model(id).await? => return Err(ServeError::NoModel(id)),
             found => found?,
         };
-        let asked = model.ask(&request)?;
-        let files = match request.dataset {
-            Some(dataset) => Some(self.files(dataset).await?),
-            None => None,
+        let options = model.options(&request)?;
+        let source = match RequestedSeries::of(request.series, request.dataset.is_some())? {
+            RequestedSeries::Given(series) => Source::Given(series),
+            RequestedSeries::Stored(series) => {
+                let dataset = request.dataset.unwrap_or(model.manifest().trained_on.dataset);
+                match self.files(dataset).await? {
+                    Some(files) => Source::Stored { dataset, files, series },
+                    None if request.dataset.is_some() => return Err(ServeError::NoDataset(dataset)),
+                    None => return Err(ServeError::NoTrainingDataset(dataset)),
+                }
+            }
         };
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(ServeError::machine)?;
-        let caller = Caller::default();
-        let left = Arc::clone(&caller.left);
+        let dataset = source.dataset();
+        let permit = Arc::clone(&self.permits).acquire_owned().await?;
+        let client = Client::default();
+        let gone = Arc::clone(&client.gone);
+        let datasets = Arc::clone(&self.datasets);
         let work = move || {
             let _permit = permit;
-            let histories = match &files {
-                None => model.given(&asked, request.series)?,
-                Some(files) => model.stored(&asked, request.series, files)?,
-            };
-            model.run(&histories, &asked, || left.load(Ordering::Relaxed))
+            tracing::debug!(model = %id, "a forecast began");
+            let input = source.open(&datasets)?;
+            let response = model.respond(id, &options, input, &|| gone.load(Ordering::Relaxed));
+            if let Err(ForecastError::Cancelled) = &response {
+                tracing::info!(model = %id, "a forecast was cancelled: its client has gone");
+            }
+            response
         };
-        let forecasts = tokio::task::spawn_blocking(work).await.map_err(ServeError::machine)??;
-        Ok(ForecastResponse { model: id, forecasts })
+        match tokio::task::spawn_blocking(work).await? {
+            Ok(response) => Ok(Bytes::from(response)),
+            Err(error) => Err(self.explain(error, dataset).await?),
+        }
     }
 
-    async fn files(&self, dataset: DatasetId) -> Result<DatasetFiles, ServeError> {
-        let found = self.store.dataset(dataset).await?.ok_or(ServeError::NoDataset(dataset))?;
-        let points = Key::dataset_points(dataset, &found.sha256).map_err(ServeError::machine)?;
-        let index = Key::dataset_index(dataset, &found.sha256).map_err(ServeError::machine)?;
-        Ok(DatasetFiles { points: self.blobs.local(&points), index: self.blobs.local(&index) })
+    /// Tells a dataset that was deleted meanwhile from one whose files are missing.
+    async fn explain(&self, error: ForecastError, dataset: Option<DatasetId>) -> Result<ServeError, ServeError> {
+        Ok(match dataset.filter(|_| error.is_dataset_deleted()) {
+            Some(dataset) if self.files(dataset).await?.is_none() => ServeError::DatasetDeleted(dataset),
+            _ => error.into(),
+        })
+    }
+
+    /// Removes a deleted model from memory.
+    pub async fn forget(&self, id: ModelId) {
+        self.models.forget(id).await;
+    }
+
+    /// Where a dataset's newest revision is; `None` where there is no such dataset.
+    async fn files(&self, dataset: DatasetId) -> Result<Option<DatasetFiles>, ServeError> {
+        let Some(sha256) = self.store.dataset_sha256(dataset).await? else { return Ok(None) };
+        let points = self.blobs.local(&Key::dataset_points(dataset, &sha256)?);
+        let index = self.blobs.local(&Key::dataset_index(dataset, &sha256)?);
+        Ok(Some(DatasetFiles { points, index, sha256 }))
     }
 }
 
-/// Notes when the request's future is dropped before its answer.
+/// Where the values of a request's series are.
+enum Source {
+    Given(Vec<gatecast_core::forecast::History>),
+    Stored { dataset: DatasetId, files: DatasetFiles, series: StoredSeries },
+}
+
+impl Source {
+    fn dataset(&self) -> Option<DatasetId> {
+        match self {
+            Self::Given(_) => None,
+            Self::Stored { dataset, .. } => Some(*dataset),
+        }
+    }
+
+    /// Blocking.
+    fn open(self, datasets: &Datasets) -> Result<ForecastInput, ForecastError> {
+        Ok(match self {
+            Self::Given(series) => ForecastInput::Given(series),
+            Self::Stored { files, series, .. } => {
+                ForecastInput::Stored { dataset: Box::new(datasets.open(&files)?), series }
+            }
+        })
+    }
+}
+
+/// Notes that the request's future was dropped before the response.
 #[derive(Default)]
-struct Caller {
-    left: Arc<AtomicBool>,
+struct Client {
+    gone: Arc<AtomicBool>,
 }
 
-impl Drop for Caller {
+impl Drop for Client {
     fn drop(&mut self) {
-        self.left.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Models in memory, loaded once however many ask at once.
-#[derive(Debug, Clone)]
-struct Models {
-    blobs: Blobs,
-    loaded: Cache<ModelId, Arc<LocalModel>>,
-}
-
-impl Models {
-    fn new(blobs: Blobs, bytes: u64) -> Self {
-        let weigher = |_: &ModelId, model: &Arc<LocalModel>| model.weight();
-        Self { blobs, loaded: Cache::builder().max_capacity(bytes).weigher(weigher).build() }
-    }
-
-    async fn get(&self, id: ModelId) -> Result<Arc<LocalModel>, ServeError> {
-        let path = self.blobs.local(&Key::model(id));
-        let load = async move {
-            let loaded = tokio::task::spawn_blocking(move || LocalModel::read(&path)).await??;
-            Ok::<_, ModelError>(Arc::new(loaded))
-        };
-        self.loaded.try_get_with(id, load).await.map_err(ServeError::Load)
-    }
-
-    async fn forget(&self, id: ModelId) {
-        self.loaded.invalidate(&id).await;
+        self.gone.store(true, Ordering::Relaxed);
     }
 }
 
 /// The manifest of a bundle that holds a model this program can run. Blocking.
 pub fn check_bundle(path: &Path) -> Result<Manifest, BundleError> {
     bundle::read(path).map(|bundle| bundle.manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use gatecast_data::ReadError;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dataset_deleted_meanwhile_is_told_from_missing_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("gatecast.db").display());
+        let parts = ForecasterParts {
+            store: Store::open(&url.parse().unwrap()).await.unwrap(),
+            blobs: Blobs::open(folder.path().join("blobs")).unwrap(),
+            datasets: Arc::default(),
+            cache_bytes: 1 << 20,
+            threads: 1,
+        };
+        let forecaster = Forecaster::new(parts);
+        let missing = || ForecastError::Dataset(ReadError::Io(io::ErrorKind::NotFound.into()));
+        let dataset = DatasetId::new();
+        let error = forecaster.explain(missing(), Some(dataset)).await.unwrap();
+        assert!(matches!(error, ServeError::DatasetDeleted(id) if id == dataset), "{error}");
+        let error = forecaster.explain(missing(), None).await.unwrap();
+        assert!(matches!(error, ServeError::Forecast(_)), "{error}");
+        let other = ForecastError::Dataset(ReadError::Corrupt("a page".to_owned()));
+        let error = forecaster.explain(other, Some(dataset)).await.unwrap();
+        assert!(matches!(error, ServeError::Forecast(_)), "{error}");
+    }
 }

@@ -1,10 +1,11 @@
 //! Forecasts from stored models, on a real store and real files.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gatecast::service::forecasts::{Forecaster, ServeError};
+use gatecast::service::forecasts::{Forecaster, ForecasterParts, ServeError};
 use gatecast_blobs::{Blobs, Key};
-use gatecast_core::forecast::{Forecast, ForecastRequest};
+use gatecast_core::forecast::{Forecast, ForecastRequest, ForecastResponse};
 use gatecast_core::ids::{DatasetId, ModelId};
 use gatecast_core::order::Cell;
 use gatecast_forecast::ForecastError;
@@ -31,7 +32,13 @@ impl House {
         let url = format!("sqlite://{}", folder.path().join("gatecast.db").display());
         let store = Store::open(&url.parse().unwrap()).await.unwrap();
         let blobs = Blobs::open(folder.path().join("blobs")).unwrap();
-        let forecaster = Forecaster::new(store.clone(), blobs.clone(), 64 << 20, 1);
+        let forecaster = Forecaster::new(ForecasterParts {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            datasets: Arc::default(),
+            cache_bytes: 64 << 20,
+            threads: 1,
+        });
         Self { folder, store, blobs, forecaster }
     }
 
@@ -48,7 +55,12 @@ impl House {
 
     pub(crate) async fn ask(&self, id: ModelId, body: Value) -> Result<Vec<Forecast>, ServeError> {
         let request: ForecastRequest = serde_json::from_value(body).unwrap();
-        self.forecaster.forecast(id, request).await.map(|response| response.forecasts)
+        self.respond(id, request).await.map(|response| response.forecasts)
+    }
+
+    pub(crate) async fn respond(&self, id: ModelId, request: ForecastRequest) -> Result<ForecastResponse, ServeError> {
+        let json = self.forecaster.forecast(id, request).await?;
+        Ok(serde_json::from_slice(&json).unwrap())
     }
 
     /// The pointer and detail of the only thing wrong.
@@ -134,7 +146,7 @@ async fn covariates_are_read_and_bound_the_horizon() {
     assert_ne!(cold[0].mean, warm[0].mean);
     let (pointer, detail) = house.refused(id, ask([1.0; 6], 4)).await;
     assert_eq!(pointer, "/horizon");
-    assert!(detail.contains("horizon of 3"), "{detail}");
+    assert!(detail.contains("at most 3, the trained horizon"), "{detail}");
     let (pointer, detail) = house.refused(id, json!({"series": [{"values": LOAD}]})).await;
     assert_eq!(pointer, "/series/0/past");
     assert!(detail.contains("`temperature`"), "{detail}");
@@ -176,7 +188,7 @@ async fn hard_histories_are_answered_or_refused_never_invented() {
     let many: Vec<Value> = (0..1000).map(|at| json!({"id": at.to_string(), "values": LOAD})).collect();
     let (pointer, detail) = house.refused(id, json!({"series": many, "horizon": 10_000})).await;
     assert_eq!(pointer, "/series");
-    assert!(detail.contains("10000000 numbers"), "{detail}");
+    assert!(detail.contains("1000 series are too many"), "{detail}");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod covariates;
 mod disk_full;
 mod durability;
 mod forecast;
+mod forecast_service;
 mod fuzz;
 mod heads;
 mod jobs;

@@ -1,4 +1,4 @@
-//! Asking a model for what comes next.
+//! Forecast requests and responses.
 
 use std::collections::BTreeMap;
 
@@ -6,37 +6,101 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::dataset::Warning;
 use super::frequency::Frequency;
 use super::ids::{DatasetId, ModelId};
 
-/// What `POST /v1/models/{id}/forecast` takes: either `series` with values, or a `dataset` and
-/// the keys of its series.
+/// The most series of one request.
+pub const MAX_SERIES: usize = 100_000;
+
+/// The longest id of a series, in bytes of UTF-8.
+pub const MAX_ID_BYTES: usize = 512;
+
+/// Body of `POST /v1/models/{id}/forecast`: stored series by their keys, or series with their values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForecastRequest {
-    /// With `dataset`: keys of stored series. Alone: histories.
-    #[garde(length(min = 1, max = 100_000))]
-    pub series: Vec<SeriesRequest>,
-    /// Where the keys' latest points are read.
+    /// Keys of stored series, or series with their values. Left out or `"all"`: every series of the
+    /// dataset.
+    #[serde(default, skip_serializing_if = "SeriesSelection::is_all")]
+    #[garde(skip)]
+    #[schema(required = false)]
+    pub series: SeriesSelection,
+    /// The dataset of the stored series. Left out: the one that the model was trained on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
     pub dataset: Option<DatasetId>,
-    /// Points ahead. Left out: as many as the model was trained for. Past that, the forecast is
-    /// fed back.
+    /// The number of points to forecast. Left out: the horizon that the model was trained for. Past
+    /// that, forecasts are appended to the history and the model runs again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 10_000)))]
     pub horizon: Option<usize>,
-    /// Intervals to answer, each by the per cent of values that should lie within it: `[80, 95]`.
-    /// For models whose head says how sure it is.
+    /// Prediction intervals to return, each by its coverage in per cent: `[80, 95]`. For models with
+    /// a probabilistic head.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[garde(length(max = 32), inner(range(min = 1.0, max = 99.9)))]
+    #[garde(length(max = 32))]
     pub levels: Vec<f64>,
+}
+
+/// Which series to forecast.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum SeriesSelection {
+    All(AllSeries),
+    /// 1 to 100,000 series.
+    Listed(Vec<SeriesRequest>),
+}
+
+/// Every series of the dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub enum AllSeries {
+    #[serde(rename = "all")]
+    All,
+}
+
+impl SeriesSelection {
+    pub fn is_all(&self) -> bool {
+        matches!(self, Self::All(_))
+    }
+}
+
+impl Default for SeriesSelection {
+    fn default() -> Self {
+        Self::All(AllSeries::All)
+    }
+}
+
+impl<'de> Deserialize<'de> for SeriesSelection {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct SelectionVisitor;
+
+        impl<'de> serde::de::Visitor<'de> for SelectionVisitor {
+            type Value = SeriesSelection;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("`\"all\"`, or a list of series")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SeriesSelection, E> {
+                match text {
+                    "all" => Ok(SeriesSelection::default()),
+                    _ => Err(E::custom("expected `\"all\"`, or a list of series: put a single key into a list")),
+                }
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<SeriesSelection, A::Error> {
+                Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(seq)).map(SeriesSelection::Listed)
+            }
+        }
+
+        from.deserialize_any(SelectionVisitor)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum SeriesRequest {
-    /// A series of the request's `dataset`.
+    /// The key of a stored series.
     Key(String),
     History(History),
 }
@@ -66,12 +130,13 @@ impl<'de> Deserialize<'de> for SeriesRequest {
     }
 }
 
-/// The latest points of one series, oldest first, without gaps. With the request's `dataset`: a
-/// stored series by its `id`, and the future covariates that its dataset does not hold.
+/// The latest points of one series, oldest first, without gaps. Or a stored series by its `id`, with
+/// the future covariates that its dataset does not hold.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct History {
-    /// Echoed in the answer; a series the model was trained on is scaled as in training.
+    /// Returned with the forecast, at most 512 bytes. A series that the model was trained on is
+    /// scaled as in training.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The time of the first value: an RFC 3339 time, or a date.
@@ -193,34 +258,63 @@ impl<'de> Deserialize<'de> for CovariateValue {
     }
 }
 
+impl History {
+    /// Whether it only names a stored series: it has an id and no values.
+    pub fn is_stored(&self) -> bool {
+        self.id.is_some()
+            && self.start.is_none()
+            && self.values.is_empty()
+            && self.targets.is_empty()
+            && self.past.is_empty()
+            && self.fixed.is_empty()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ForecastResponse {
     pub model: ModelId,
-    /// One entry a series and target, in the order asked.
+    /// One for each series and target, in the order of the request or of the dataset.
     pub forecasts: Vec<Forecast>,
+    /// Where all series of a dataset were asked for: those that could not be forecast.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<SeriesError>,
+    /// What a reader of the forecasts should know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+/// Why one series could not be forecast.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SeriesError {
+    pub series: String,
+    /// Stable, for programs.
+    #[schema(example = "series_too_short")]
+    pub code: String,
+    /// For people.
+    pub detail: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Forecast {
     pub series: Option<String>,
     pub target: String,
-    /// Absent where the start or the frequency is unknown.
+    /// The time of each point. Absent where the start or the frequency of the series is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamps: Option<Vec<jiff::Timestamp>>,
     /// In the data's own units. Of a quantile head: the quantile nearest to the median.
     pub mean: Vec<f64>,
-    /// One entry a level asked for, in that order.
+    /// One for each of the request's `levels`, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub intervals: Vec<Interval>,
-    /// Of a quantile head: one entry a level it was trained at, ascending.
+    /// Of a quantile head: one for each level that it was trained at, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quantiles: Vec<QuantileForecast>,
 }
 
-/// Between two quantiles, as many values below as above.
+/// A central prediction interval: as many values should lie below it as above.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Interval {
-    /// Per cent of values that should lie within.
+    /// The per cent of values that should lie within.
     pub level: f64,
     pub lower: Vec<f64>,
     pub upper: Vec<f64>,

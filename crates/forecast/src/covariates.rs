@@ -1,12 +1,20 @@
-//! Columns as a request writes them, into numbers and codes.
+//! Columns of a request, read into numbers and codes.
 
 use std::collections::BTreeMap;
 
 use gatecast_core::forecast::CovariateValue;
+use gatecast_core::json_pointer;
 use gatecast_core::model::Encodings;
-use gatecast_core::resolve::{FieldError, nearest};
+use gatecast_core::numbers::{OUTSIDE_F32, exceeds_f32};
+use gatecast_core::resolve::nearest;
 
-/// One column's values in the form that the model reads.
+use super::error::ForecastError;
+use super::fault::{SeriesFault, quoted};
+
+/// The code of a fault in the values of a request.
+pub(super) const INVALID_VALUES: &str = "invalid_values";
+
+/// The values of one column in the form that the model reads.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Values {
     Numbers(Vec<f64>),
@@ -22,16 +30,17 @@ impl Values {
         }
     }
 
-    /// Puts values of the same kind behind these.
-    pub(super) fn extend(&mut self, more: Option<Self>) {
+    /// Appends values of the same kind.
+    pub(super) fn append(&mut self, more: Self) -> Result<(), ForecastError> {
         match (self, more) {
-            (Self::Numbers(values), Some(Self::Numbers(more))) => values.extend(more),
-            (Self::Codes(codes), Some(Self::Codes(more))) => codes.extend(more),
-            _ => {}
+            (Self::Numbers(values), Self::Numbers(more)) => values.extend(more),
+            (Self::Codes(codes), Self::Codes(more)) => codes.extend(more),
+            _ => return Err(ForecastError::internal("a column holds both numbers and categories")),
         }
+        Ok(())
     }
 
-    /// What begins at a row.
+    /// The values from a row on.
     pub(super) fn from(self, row: usize) -> Self {
         match self {
             Self::Numbers(mut values) => Self::Numbers(values.split_off(row.min(values.len()))),
@@ -40,75 +49,89 @@ impl Values {
     }
 }
 
-/// A covariate's values, each of the column's kind.
-pub(super) fn covariate(
-    encodings: &Encodings,
-    (name, pointer): (&str, &str),
-    (given, nullable): (&[CovariateValue], bool),
-    errors: &mut Vec<FieldError>,
-) -> Option<Values> {
-    let at = |place: usize| format!("{pointer}/{place}");
-    if encodings.categories.contains_key(name) {
-        let codes = given.iter().enumerate().map(|(place, value)| match value {
-            CovariateValue::Category(text) => Ok(encodings.code(name, Some(text))),
-            CovariateValue::Unknown => Ok(encodings.code(name, None)),
-            // A column of numbers that someone made categories of.
-            CovariateValue::Number(_) => Err(place),
-        });
-        return match codes.collect::<Result<Vec<u16>, usize>>() {
-            Ok(codes) => Some(Values::Codes(codes)),
-            Err(place) => {
-                errors.push(FieldError::new(at(place), format!("is a number; `{name}` holds categories: give a text")));
-                None
-            }
-        };
-    }
-    let mut numbers = Vec::with_capacity(given.len());
-    for (place, value) in given.iter().enumerate() {
-        let detail = match value {
-            CovariateValue::Number(number) if number.abs() > f64::from(f32::MAX) => OUT_OF_RANGE.to_owned(),
-            CovariateValue::Number(number) => {
-                numbers.push(*number);
-                continue;
-            }
-            CovariateValue::Category(_) => format!("is a text; `{name}` holds numbers"),
-            CovariateValue::Unknown if nullable => {
-                numbers.push(f64::NAN);
-                continue;
-            }
-            CovariateValue::Unknown => format!("is null; `{name}` needs a number at every point"),
-        };
-        errors.push(FieldError::new(at(place), detail));
-        return None;
-    }
-    Some(Values::Numbers(numbers))
+/// One covariate as a request gives it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GivenCovariate<'g> {
+    pub(super) name: &'g str,
+    /// A JSON pointer within the series' entry.
+    pub(super) field: &'g str,
+    pub(super) values: &'g [CovariateValue],
+    /// Whether a number may be null.
+    pub(super) nullable: bool,
 }
 
-pub(super) const OUT_OF_RANGE: &str = "lies outside the range of 32-bit floats";
+impl GivenCovariate<'_> {
+    /// The values, all of the column's kind, or the first one that is not.
+    pub(super) fn read(self, encodings: &Encodings) -> Result<Values, SeriesFault> {
+        match encodings.categories.contains_key(self.name) {
+            true => self.codes(encodings).map(Values::Codes),
+            false => self.numbers().map(Values::Numbers),
+        }
+    }
 
-/// The values of each wanted column of a group such as `past`; what lacks or is too many is named.
+    fn codes(self, encodings: &Encodings) -> Result<Vec<u16>, SeriesFault> {
+        let code = |(at, value): (usize, &CovariateValue)| match value {
+            CovariateValue::Category(text) => Ok(encodings.code(self.name, Some(text))),
+            CovariateValue::Unknown => Ok(encodings.code(self.name, None)),
+            CovariateValue::Number(_) => {
+                Err(self.fault(at, format!("is a number, but `{}` holds categories: send a string", self.name)))
+            }
+        };
+        self.values.iter().enumerate().map(code).collect()
+    }
+
+    fn numbers(self) -> Result<Vec<f64>, SeriesFault> {
+        let number = |(at, value): (usize, &CovariateValue)| match value {
+            CovariateValue::Number(number) if exceeds_f32(*number) => Err(self.fault(at, OUTSIDE_F32.to_owned())),
+            CovariateValue::Number(number) => Ok(*number),
+            CovariateValue::Category(_) => {
+                Err(self.fault(at, format!("is a string, but `{}` holds numbers", self.name)))
+            }
+            CovariateValue::Unknown if self.nullable => Ok(f64::NAN),
+            CovariateValue::Unknown => {
+                Err(self.fault(at, format!("is null, but `{}` needs a number at every point", self.name)))
+            }
+        };
+        self.values.iter().enumerate().map(number).collect()
+    }
+
+    fn fault(self, at: usize, detail: String) -> SeriesFault {
+        SeriesFault::new(format!("{}/{at}", self.field), INVALID_VALUES, detail)
+    }
+}
+
+/// The values of each wanted column of a group such as `past`; adds a fault for each that is missing
+/// and for each that the model does not read.
 pub(super) fn take<T>(
-    (pointer, group): (&str, &str),
+    group: &str,
     wanted: &[String],
     mut found: BTreeMap<String, T>,
-    errors: &mut Vec<FieldError>,
+    faults: &mut Vec<SeriesFault>,
 ) -> Vec<(String, T)> {
-    let pointer = format!("{pointer}/{group}");
     let mut taken = Vec::with_capacity(wanted.len());
+    let field = format!("/{group}");
     for name in wanted {
         match found.remove(name) {
             Some(values) => taken.push((name.clone(), values)),
-            None => errors.push(FieldError::new(&pointer, format!("lacks `{name}`, which the model reads"))),
+            None => {
+                let detail = format!("`{name}` is missing; the model reads it");
+                faults.push(SeriesFault::new(&field, INVALID_VALUES, detail));
+            }
         }
     }
-    for name in found.keys() {
-        let near = nearest(name, wanted.iter().map(String::as_str));
-        errors.push(FieldError::new(&pointer, format!("the model does not read `{name}`{near}")));
-    }
+    faults.extend(found.keys().map(|name| unread(group, name, wanted)));
     taken
 }
 
-/// A column's place in the request.
-pub(super) fn place(pointer: &str, group: &str, name: &str) -> String {
-    format!("{pointer}/{group}/{}", name.replace('~', "~0").replace('/', "~1"))
+/// The fault of a column that the model does not read.
+pub(super) fn unread(group: &str, name: &str, wanted: &[String]) -> SeriesFault {
+    // A name may be as long as the request.
+    let start: String = name.chars().take(100).collect();
+    let near = nearest(&start, wanted.iter().map(String::as_str));
+    SeriesFault::new(format!("/{group}"), INVALID_VALUES, format!("the model does not read {}{near}", quoted(name)))
+}
+
+/// The pointer to a column within a series' entry: `/future/price`.
+pub(super) fn field(group: &str, name: &str) -> String {
+    json_pointer::join(&format!("/{group}"), name)
 }

@@ -1,30 +1,42 @@
-//! Why a forecast was not made.
+//! Why a forecast failed.
 
 use gatecast_core::resolve::FieldError;
+use gatecast_data::ReadError;
+use gatecast_model::bundle::BundleError;
+use gatecast_nn::engine::EngineError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ForecastError {
-    /// The body asks for what the model cannot do.
+    /// The request does not fit the model or the dataset: at least one error.
     #[error("the request does not fit the model")]
     Invalid(Vec<FieldError>),
-    /// The network gave a number that is not finite.
-    #[error("the forecast of {0} is not finite: are its values far from those the model was trained on?")]
+    /// The network returned a number that is not finite.
+    #[error("the forecast of {0} is not finite: its values may be far from those the model was trained on")]
     NotFinite(String),
-    /// The caller has gone: nobody reads this.
-    #[error("the caller left")]
-    Abandoned,
-    /// This machine, or a stored file, is to blame.
-    #[error("the forecast failed: {0}")]
-    Machine(String),
+    /// The caller no longer waits for the result.
+    #[error("the forecast was cancelled")]
+    Cancelled,
+    #[error("the dataset could not be read")]
+    Dataset(#[from] ReadError),
+    #[error("the network could not be computed")]
+    Engine(#[from] EngineError),
+    /// A fault in this program.
+    #[error("internal error: {0}")]
+    Internal(String),
 }
 
 impl ForecastError {
-    pub(super) fn machine(cause: impl std::fmt::Display) -> Self {
-        Self::Machine(cause.to_string())
+    pub(super) fn internal(cause: impl std::fmt::Display) -> Self {
+        Self::Internal(cause.to_string())
     }
 
     pub(super) fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(pointer, detail)])
+    }
+
+    /// Whether a file of the dataset is gone: the dataset was deleted after it was looked up.
+    pub fn is_dataset_deleted(&self) -> bool {
+        matches!(self, Self::Dataset(ReadError::Io(cause)) if cause.kind() == std::io::ErrorKind::NotFound)
     }
 
     /// Stable, for programs.
@@ -32,17 +44,17 @@ impl ForecastError {
         match self {
             Self::Invalid(_) => "invalid_forecast",
             Self::NotFinite(_) => "forecast_not_finite",
-            Self::Abandoned => "abandoned",
-            Self::Machine(_) => "internal",
+            Self::Cancelled => "cancelled",
+            Self::Dataset(_) | Self::Engine(_) | Self::Internal(_) => "internal",
         }
     }
 }
 
-/// A stored model could not be brought into memory.
+/// A stored model could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error(transparent)]
-    Bundle(#[from] gatecast_model::bundle::BundleError),
+    Bundle(#[from] BundleError),
     #[error(transparent)]
-    Engine(#[from] gatecast_nn::engine::EngineError),
+    Engine(#[from] EngineError),
 }

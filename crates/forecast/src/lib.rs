@@ -1,20 +1,29 @@
 //! Forecasts from one model in memory. Knows files, but no database and no HTTP.
 //!
-//! A request becomes one [`History`](request_input::History) a series, whether its values came in the
-//! body or are read from a stored dataset; the histories are scaled, run through the model in
-//! batches, and brought back to the data's units. All of it is blocking work.
+//! A request becomes one [`SeriesInput`](series_input::SeriesInput) for each series, whether its
+//! values are in the request or in a stored dataset. The series are scaled, run through the network
+//! in batches, brought back to the data's units and written as JSON. All of this blocks.
 
 mod covariates;
 mod dataset_input;
 mod error;
+mod fault;
+mod grid_series;
 mod input_spec;
+mod limits;
 mod model;
 mod predict;
+mod request;
 mod request_input;
+mod respond;
 mod response;
 mod rollout;
+mod series_input;
+mod warnings;
 
-pub use dataset_input::DatasetFiles;
 pub use error::{ForecastError, LoadError};
-pub use model::{Histories, LocalModel};
+pub use input_spec::InputSpec;
+pub use model::LocalModel;
+pub use request::{RequestedSeries, StoredSeries};
+pub use respond::ForecastInput;
 pub use response::ForecastOptions;

@@ -1,29 +1,29 @@
-//! A model in memory, and the steps of a forecast with it.
+//! A model in memory.
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Mutex;
 
 use gatecast_core::forecast::{Forecast, ForecastRequest, SeriesRequest};
+use gatecast_core::ids::ModelId;
 use gatecast_core::model::Manifest;
 use gatecast_model::bundle::{self, Bundle};
-use gatecast_nn::engine::{self, Engine, Objective, Wanted};
+use gatecast_nn::engine::{self, Objective, Wanted};
 use gatecast_nn::loss::Criterion;
 
-use super::dataset_input::{self, DatasetFiles};
 use super::error::{ForecastError, LoadError};
 use super::input_spec::InputSpec;
-use super::predict;
-use super::request_input::{self, History};
+use super::predict::Predictor;
+use super::request::RequestedSeries;
+use super::request_input;
+use super::respond::{self, ForecastInput};
 use super::response::{self, ForecastOptions};
 
-/// A model ready to compute.
+/// A model ready to compute. Its methods block.
 pub struct LocalModel {
     pub(super) bundle: Bundle,
-    /// Reads what its network says of a point.
+    /// Reads the network's outputs.
     pub(super) criterion: Criterion,
-    /// Its scratch memory serves one forecast at a time.
-    pub(super) engine: Mutex<Box<dyn Engine>>,
+    memory_bytes: usize,
 }
 
 impl fmt::Debug for LocalModel {
@@ -32,69 +32,88 @@ impl fmt::Debug for LocalModel {
     }
 }
 
-/// What a model reads, a series each.
-#[derive(Debug)]
-pub struct Histories(Vec<History>);
-
 impl LocalModel {
-    /// Blocking.
+    /// Reads a bundle, and checks that an engine can run it.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
         let bundle = bundle::read(path)?;
         let objective = Objective::ordered(&bundle.manifest.order)?;
         let criterion = objective.criterion.clone();
-        let engine = engine::build(&bundle.network, objective, Wanted::PROCESSOR)?.engine;
-        Ok(Self { bundle, criterion, engine: Mutex::new(engine) })
+        engine::build(&bundle.network, objective, Wanted::PROCESSOR)?;
+        let memory_bytes = memory_bytes(&bundle);
+        Ok(Self { bundle, criterion, memory_bytes })
     }
 
     pub fn manifest(&self) -> &Manifest {
         &self.bundle.manifest
     }
 
-    /// Bytes of memory, as a cache counts them: weights and scaling, and something for the rest.
-    pub fn weight(&self) -> u32 {
-        let scaling = self.bundle.scaler.offsets().len() * 16 + self.bundle.scaler.keys().len() * 64;
-        u32::try_from(self.bundle.parameters.len() * 4 + scaling + 16_384).unwrap_or(u32::MAX)
+    /// About how many bytes of memory it takes as long as it lives: weights, scaling and manifest. A
+    /// forecast's own memory is freed with it.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes
     }
 
-    /// Checks what a request asks for beside its series.
-    pub fn ask(&self, request: &ForecastRequest) -> Result<ForecastOptions, ForecastError> {
-        let horizon = predict::horizon(self.manifest(), request.horizon)?;
-        let options = ForecastOptions { horizon, levels: response::levels(&self.criterion, &request.levels)? };
-        predict::check_size(self, request.series.len(), &options)?;
-        Ok(options)
+    /// Checks what a request asks for besides its series.
+    pub fn options(&self, request: &ForecastRequest) -> Result<ForecastOptions, ForecastError> {
+        let horizon = self.horizon(request.horizon)?;
+        Ok(ForecastOptions { horizon, levels: response::levels(&self.criterion, &request.levels)? })
     }
 
-    /// The histories of series whose values the request holds.
-    pub fn given(&self, options: &ForecastOptions, series: Vec<SeriesRequest>) -> Result<Histories, ForecastError> {
-        request_input::from_request(&InputSpec::of(self.manifest(), options.horizon), series).map(Histories)
-    }
-
-    /// The histories of stored series. Blocking.
-    pub fn stored(
+    /// The response to a request, as the JSON of a [`gatecast_core::forecast::ForecastResponse`].
+    ///
+    /// # Errors
+    /// [`ForecastError::Cancelled`] soon after `is_cancelled` returns true.
+    pub fn respond(
         &self,
+        id: ModelId,
         options: &ForecastOptions,
-        series: Vec<SeriesRequest>,
-        files: &DatasetFiles,
-    ) -> Result<Histories, ForecastError> {
-        dataset_input::read(&InputSpec::of(self.manifest(), options.horizon), series, files).map(Histories)
+        input: ForecastInput,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<Vec<u8>, ForecastError> {
+        respond::respond(self, id, options, input, is_cancelled)
     }
 
-    /// One forecast a history and target, in order; `is_cancelled` is asked between two batches. Blocking.
-    pub fn run(
-        &self,
-        histories: &Histories,
-        options: &ForecastOptions,
-        is_cancelled: impl Fn() -> bool,
-    ) -> Result<Vec<Forecast>, ForecastError> {
-        predict::run(self, &histories.0, options, is_cancelled)
-    }
-
-    /// The answer that these histories would be given: one forecast a series and target, with every
-    /// interval that the model is judged by. Blocking.
+    /// The forecasts that these series would be given, one for each series and target, with every
+    /// interval that the model is evaluated by.
     pub fn forecast(&self, series: Vec<SeriesRequest>, horizon: usize) -> Result<Vec<Forecast>, ForecastError> {
-        let horizon = predict::horizon(self.manifest(), Some(horizon))?;
-        let options =
-            ForecastOptions { horizon, levels: response::levels(&self.criterion, &response::judged(&self.criterion))? };
-        self.run(&self.given(&options, series)?, &options, || false)
+        let horizon = self.horizon(Some(horizon))?;
+        let options = ForecastOptions { horizon, levels: response::evaluated_levels(&self.criterion) };
+        let RequestedSeries::Given(series) = RequestedSeries::of_list(series, false)? else {
+            return Err(ForecastError::internal("series without values"));
+        };
+        let spec = self.input_spec(horizon);
+        let inputs = request_input::read(&spec, series)?;
+        let mut predictor = Predictor::new(self, &spec, &options, &|| false)?;
+        let mut forecasts = Vec::with_capacity(inputs.len() * self.manifest().targets.len());
+        for batch in inputs.chunks(predictor.batch_series()) {
+            forecasts.extend(predictor.forecast(batch)?);
+        }
+        Ok(forecasts)
     }
+
+    /// What the model needs as input to forecast this many points.
+    pub fn input_spec(&self, horizon: usize) -> InputSpec<'_> {
+        InputSpec::of(self.manifest(), horizon)
+    }
+
+    /// The number of points to forecast.
+    fn horizon(&self, wanted: Option<usize>) -> Result<usize, ForecastError> {
+        let horizon = wanted.unwrap_or(self.manifest().horizon);
+        match self.manifest().refuses_horizon(horizon) {
+            Some(detail) => Err(ForecastError::field("/horizon", detail)),
+            None => Ok(horizon),
+        }
+    }
+}
+
+/// Counts what a bundle holds in memory.
+fn memory_bytes(bundle: &Bundle) -> usize {
+    /// Of a small model: structs, the network's layout.
+    const BASE: usize = 16 << 10;
+    let scaler = &bundle.scaler;
+    // Each key is held twice, as the row's name and in the map.
+    let keys: usize = scaler.keys().iter().map(|key| 2 * key.len() + 96).sum();
+    // The manifest's texts and lists take about as much as their JSON, and as much again around them.
+    let manifest = serde_json::to_vec(&bundle.manifest).map_or(0, |json| 2 * json.len());
+    BASE + bundle.parameters.len() * size_of::<f32>() + scaler.offsets().len() * 2 * size_of::<f64>() + keys + manifest
 }

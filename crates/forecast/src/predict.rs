@@ -1,96 +1,75 @@
-//! From histories to forecasts: scale, compute in batches, feed back, and bring back.
+//! From series to forecasts: scale, compute in batches, append to the history, and bring back.
 
-use std::sync::PoisonError;
+use gatecast_core::forecast::Forecast;
+use gatecast_nn::engine::{self, Engine, Inputs, Objective, Steps, Wanted};
 
 use super::error::ForecastError;
 use super::input_spec::InputSpec;
+use super::limits::{BATCH_NUMBERS, BATCH_SERIES};
 use super::model::LocalModel;
-use super::request_input::History;
 use super::response::{self, ForecastOptions};
 use super::rollout::Rollout;
-use gatecast_core::forecast::Forecast;
-use gatecast_core::model::Manifest;
-use gatecast_nn::engine::{Inputs, Steps};
+use super::series_input::SeriesInput;
 
-/// Series computed together: enough to fill the machine, few enough to stop soon after a caller
-/// leaves.
-const BATCH: usize = 128;
-
-/// Inputs of one run: 64 MB.
-const MOST_INPUTS: usize = 16_000_000;
-
-/// In one answer: some 100 MB as JSON.
-const MOST_NUMBERS: usize = 5_000_000;
-
-/// How far to forecast. Past the trained horizon the forecast is fed back as history, which no past
-/// covariate can be.
-pub(super) fn horizon(manifest: &Manifest, asked: Option<usize>) -> Result<usize, ForecastError> {
-    let horizon = asked.unwrap_or(manifest.horizon);
-    if horizon > manifest.horizon && !manifest.order.data.covariates.past.is_empty() {
-        return Err(ForecastError::field(
-            "/horizon",
-            format!(
-                "this model reads past covariates, which nobody knows past its trained horizon of {}",
-                manifest.horizon
-            ),
-        ));
-    }
-    Ok(horizon)
+/// Computes the forecasts of one request, batch by batch.
+///
+/// It has an engine of its own. An engine's scratch memory can be a hundred times the size of its
+/// model's weights, so it goes with the request; to make an engine takes microseconds. Two requests
+/// for one model need not wait for each other either.
+pub(super) struct Predictor<'p> {
+    model: &'p LocalModel,
+    spec: &'p InputSpec<'p>,
+    options: &'p ForecastOptions,
+    engine: Box<dyn Engine>,
+    /// The network's outputs of one pass.
+    predicted: Vec<f32>,
+    is_cancelled: &'p dyn Fn() -> bool,
 }
 
-/// Refuses an answer of more numbers than a server should hold at once.
-pub(super) fn check_size(model: &LocalModel, series: usize, options: &ForecastOptions) -> Result<(), ForecastError> {
-    let points = series.saturating_mul(model.bundle.manifest.targets.len()).saturating_mul(options.horizon);
-    let numbers = points.saturating_mul(response::numbers(&model.criterion, options));
-    if numbers <= MOST_NUMBERS {
-        return Ok(());
+impl<'p> Predictor<'p> {
+    pub(super) fn new(
+        model: &'p LocalModel,
+        spec: &'p InputSpec<'p>,
+        options: &'p ForecastOptions,
+        is_cancelled: &'p dyn Fn() -> bool,
+    ) -> Result<Self, ForecastError> {
+        let objective = Objective { criterion: model.criterion.clone() };
+        let engine = engine::build(&model.bundle.network, objective, Wanted::PROCESSOR)?.engine;
+        Ok(Self { model, spec, options, engine, predicted: Vec::new(), is_cancelled })
     }
-    Err(ForecastError::field(
-        "/series",
-        format!("the answer would hold {numbers} numbers; at most {MOST_NUMBERS} are given at once: ask in parts"),
-    ))
-}
 
-/// One forecast a history and target, in order; `is_cancelled` is asked between two batches.
-pub(super) fn run(
-    model: &LocalModel,
-    histories: &[History],
-    options: &ForecastOptions,
-    is_cancelled: impl Fn() -> bool,
-) -> Result<Vec<Forecast>, ForecastError> {
-    let mut forecasts = Vec::with_capacity(histories.len() * model.bundle.manifest.targets.len());
-    let spec = InputSpec::of(&model.bundle.manifest, options.horizon);
-    let of_series = spec.manifest.context.saturating_mul(spec.layout.width());
-    for batch in histories.chunks((MOST_INPUTS / of_series.max(1)).clamp(1, BATCH)) {
-        let mut rollout = Rollout::new((&spec, &model.criterion), &model.bundle.scaler, batch);
-        roll(model, &mut rollout, batch.len(), &is_cancelled)?;
-        for (at, history) in batch.iter().enumerate() {
-            let said = |step: usize, target: usize| rollout.said(step, at, target);
-            forecasts.extend(response::forecasts(model, history, options, said)?);
+    /// The most series in a batch.
+    pub(super) fn batch_series(&self) -> usize {
+        /// Series that the engine computes in one vector.
+        const LANES: usize = 16;
+        let units: usize = self.model.bundle.network.layers.iter().map(|layer| layer.outputs()).sum();
+        // The engine keeps about two numbers of each unit and step. Its numbers are half as long as
+        // the values read.
+        let step = self.spec.layout.width().saturating_add(units.saturating_mul(2));
+        let computed = self.spec.manifest.context.saturating_mul(step) / 2;
+        let most = (BATCH_NUMBERS / computed.max(self.spec.numbers()).max(1)).clamp(1, BATCH_SERIES);
+        if most > LANES { most - most % LANES } else { most }
+    }
+
+    /// The forecasts of a batch, one for each series and target, in order.
+    pub(super) fn forecast(&mut self, batch: &[SeriesInput]) -> Result<Vec<Forecast>, ForecastError> {
+        let mut rollout = Rollout::new(self.model, self.spec, batch)?;
+        for pass in 0..self.spec.passes {
+            self.check_cancelled()?;
+            let inputs = Inputs { batch: batch.len(), steps: self.spec.manifest.context, values: rollout.window(pass) };
+            self.engine.predict(&self.model.bundle.parameters, inputs, Steps::Last, &mut self.predicted)?;
+            rollout.accept(pass, &self.predicted);
         }
-    }
-    Ok(forecasts)
-}
-
-/// Runs the network as often as the horizon asks.
-fn roll(
-    model: &LocalModel,
-    rollout: &mut Rollout<'_>,
-    batch: usize,
-    is_cancelled: &impl Fn() -> bool,
-) -> Result<(), ForecastError> {
-    let steps = model.bundle.manifest.context;
-    let mut predicted = Vec::new();
-    for block in 0..rollout.blocks() {
-        if is_cancelled() {
-            return Err(ForecastError::Abandoned);
+        let targets = &self.spec.manifest.targets;
+        let mut forecasts = Vec::with_capacity(batch.len() * targets.len());
+        for (at, series) in batch.iter().enumerate() {
+            let raw = |step: usize, target: usize| rollout.raw(step, at, target);
+            forecasts.extend(response::forecasts(&self.model.criterion, targets, self.options, series, raw)?);
         }
-        let read = Inputs { batch, steps, values: rollout.window(block) };
-        // An engine holds scratch memory alone, so one that panicked is as good as new.
-        let mut engine = model.engine.lock().unwrap_or_else(PoisonError::into_inner);
-        engine.predict(&model.bundle.parameters, read, Steps::Last, &mut predicted).map_err(ForecastError::machine)?;
-        drop(engine);
-        rollout.take(block, &predicted);
+        Ok(forecasts)
     }
-    Ok(())
+
+    pub(super) fn check_cancelled(&self) -> Result<(), ForecastError> {
+        if (self.is_cancelled)() { Err(ForecastError::Cancelled) } else { Ok(()) }
+    }
 }

@@ -1,134 +1,172 @@
-//! From what the network said of each point to the answer, in the data's units.
+//! From the network's outputs to forecasts, in the data's units.
 
 use jiff::Timestamp;
 
-use super::error::ForecastError;
-use super::model::LocalModel;
-use super::request_input::History;
-use super::rollout::RawForecast;
 use gatecast_core::forecast::{Forecast, Interval, QuantileForecast};
 use gatecast_core::quantile_level::{interval_ends, intervals, same_level};
 use gatecast_core::resolve::FieldError;
 use gatecast_model::in_units;
 use gatecast_nn::loss::{Criterion, PredictiveDistribution, ScaledOrRaw};
 
-/// What a request wants of each series and target.
+use super::error::ForecastError;
+use super::input_spec::past_calendar;
+use super::rollout::RawForecast;
+use super::series_input::SeriesInput;
+
+/// The lowest and the highest coverage of an interval, in per cent.
+const COVERAGE: std::ops::RangeInclusive<f64> = 1.0..=99.9;
+
+/// What a request asks for of each series and target.
 #[derive(Debug, Clone)]
 pub struct ForecastOptions {
+    /// Points ahead.
     pub(super) horizon: usize,
-    pub(super) levels: Vec<Level>,
+    pub(super) levels: Vec<IntervalLevel>,
 }
 
-/// An interval: per cent, and the quantiles at its ends.
+/// A central interval, by its nominal coverage in per cent. 0 is the median.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Level {
+pub(super) struct IntervalLevel {
     percent: f64,
-    ends: [f64; 2],
 }
 
-impl Level {
-    fn of(percent: f64) -> Self {
-        Self { percent, ends: interval_ends(percent) }
+impl IntervalLevel {
+    const fn of_percent(percent: f64) -> Self {
+        Self { percent }
+    }
+
+    /// The quantiles at its ends.
+    fn quantiles(self) -> [f64; 2] {
+        interval_ends(self.percent)
     }
 }
 
-/// The intervals that a model can give, or which it cannot.
-pub(super) fn levels(criterion: &Criterion, asked: &[f64]) -> Result<Vec<Level>, ForecastError> {
-    if !asked.is_empty() && !criterion.head().is_probabilistic() {
+impl ForecastOptions {
+    /// Numbers that a forecast holds for each point.
+    fn numbers(&self, criterion: &Criterion) -> usize {
+        1 + 2 * self.levels.len() + criterion.levels().len()
+    }
+
+    /// An upper bound of one forecast as JSON, in bytes. `name_bytes` is the length of the series'
+    /// id and the target's name, as JSON.
+    pub(super) fn max_bytes(&self, criterion: &Criterion, name_bytes: usize) -> usize {
+        // `-1.2345678901234567e-308,` and `"2024-03-31T02:00:00.123456Z",`.
+        const NUMBER: usize = 25;
+        const TIMESTAMP: usize = 32;
+        // Field names, brackets and levels: of a forecast, and of an interval or a quantile.
+        const FRAME: usize = 100;
+        const ROW: usize = 80;
+        let numbers = self.numbers(criterion);
+        let points = self.horizon.saturating_mul(numbers * NUMBER + TIMESTAMP);
+        points.saturating_add(name_bytes + FRAME + ROW * numbers)
+    }
+}
+
+/// The intervals of these coverages, in per cent, or why the model has no such intervals.
+pub(super) fn levels(criterion: &Criterion, percents: &[f64]) -> Result<Vec<IntervalLevel>, ForecastError> {
+    if !percents.is_empty() && !criterion.head().is_probabilistic() {
         return Err(ForecastError::field(
             "/levels",
-            "this model gives one number a point and does not say how sure it is: train one with a `quantile`, `normal`, `student_t` or `negative_binomial` head",
+            "this model has a point head and gives no intervals: train one with a `quantile`, `normal`, `student_t` or `negative_binomial` head",
         ));
     }
     let trained = criterion.levels();
     let has = |end: f64| trained.is_empty() || trained.iter().any(|&level| same_level(level, end));
     let mut errors = Vec::new();
-    for (at, &percent) in asked.iter().enumerate() {
-        let pointer = format!("/levels/{at}");
-        if asked[..at].contains(&percent) {
-            errors.push(FieldError::new(pointer, "stands twice"));
-        } else if !Level::of(percent).ends.into_iter().all(has) {
-            errors.push(FieldError::new(pointer, untrained(trained, percent)));
-        }
+    for (at, &percent) in percents.iter().enumerate() {
+        let detail = if !COVERAGE.contains(&percent) {
+            outside(percent)
+        } else if percents[..at].contains(&percent) {
+            format!("duplicate level: {percent}")
+        } else if !IntervalLevel::of_percent(percent).quantiles().into_iter().all(has) {
+            untrained(trained, percent)
+        } else {
+            continue;
+        };
+        errors.push(FieldError::new(format!("/levels/{at}"), detail));
     }
-    if errors.is_empty() {
-        Ok(asked.iter().copied().map(Level::of).collect())
-    } else {
-        Err(ForecastError::Invalid(errors))
+    match errors.is_empty() {
+        true => Ok(percents.iter().copied().map(IntervalLevel::of_percent).collect()),
+        false => Err(ForecastError::Invalid(errors)),
     }
 }
 
-/// The intervals that a model is judged by, per cent: those of its quantiles, or of a distribution
-/// 80 and 95, and 0, whose ends are the median.
-pub(super) fn judged(criterion: &Criterion) -> Vec<f64> {
+/// Why a number is not the coverage of an interval.
+fn outside(percent: f64) -> String {
+    let (low, high) = (COVERAGE.start(), COVERAGE.end());
+    let expected = format!("is not a coverage in per cent, from {low} to {high}: {percent}");
+    match percent > 0.0 && percent < 1.0 {
+        true => format!("{expected}; for an interval of {0} %, send {0}", round(100.0 * percent)),
+        false => expected,
+    }
+}
+
+/// The intervals that a model is evaluated by: those of its quantiles; of a distribution 80 and 95 %,
+/// and the median as that of 0 %.
+pub(super) fn evaluated_levels(criterion: &Criterion) -> Vec<IntervalLevel> {
     match criterion.levels() {
         _ if !criterion.head().is_probabilistic() => Vec::new(),
-        [] => vec![0.0, 80.0, 95.0],
+        [] => [0.0, 80.0, 95.0].map(IntervalLevel::of_percent).to_vec(),
         trained => paired(trained),
     }
 }
 
-/// The levels of the intervals that pairs of quantiles make, per cent.
-fn paired(trained: &[f64]) -> Vec<f64> {
-    intervals(trained).into_iter().map(|pair| pair.percent).collect()
+/// The intervals between pairs of quantiles.
+fn paired(trained: &[f64]) -> Vec<IntervalLevel> {
+    intervals(trained).into_iter().map(|pair| IntervalLevel::of_percent(pair.percent)).collect()
 }
 
 fn untrained(trained: &[f64], percent: f64) -> String {
-    let list = |numbers: &mut dyn Iterator<Item = f64>| {
-        numbers.map(|number| ((number * 1e6).round() / 1e6).to_string()).collect::<Vec<_>>().join(", ")
+    let list = |numbers: &[f64]| numbers.iter().map(|&number| round(number).to_string()).collect::<Vec<_>>().join(", ");
+    let available: Vec<f64> = paired(trained).into_iter().map(|level| level.percent).collect();
+    let available = match available.is_empty() {
+        true => "which form no interval".to_owned(),
+        false => format!("which form the levels {}", list(&available)),
     };
-    let available = match list(&mut paired(trained).into_iter()) {
-        none if none.is_empty() => "which make no interval".to_owned(),
-        levels => format!("which make the levels {levels}"),
-    };
-    let [low, high] = Level::of(percent).ends;
     format!(
-        "needs the quantiles at {}; this model was trained at {}, {available}",
-        list(&mut [low, high].into_iter()),
-        list(&mut trained.iter().copied())
+        "needs the quantiles {}; this model was trained on the quantiles {}, {available}",
+        list(&IntervalLevel::of_percent(percent).quantiles()),
+        list(trained)
     )
 }
 
-/// Numbers the answer holds for each point.
-pub(super) fn numbers(criterion: &Criterion, options: &ForecastOptions) -> usize {
-    1 + 2 * options.levels.len() + criterion.levels().len()
+/// Without the last bits, for messages.
+fn round(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
 }
 
-/// One series' forecasts, a target each; `said` gives what the network said of a step and target.
+/// The forecasts of one series, one for each target; `raw` returns the network's output for a step
+/// and a target.
 pub(super) fn forecasts<'f>(
-    model: &LocalModel,
-    history: &History,
+    criterion: &Criterion,
+    targets: &[String],
     options: &ForecastOptions,
-    said: impl Fn(usize, usize) -> RawForecast<'f>,
+    series: &SeriesInput,
+    raw: impl Fn(usize, usize) -> RawForecast<'f>,
 ) -> Result<Vec<Forecast>, ForecastError> {
-    let criterion = &model.criterion;
-    let timestamps = timestamps(history, options.horizon)?;
-    let mut forecasts = Vec::with_capacity(model.bundle.manifest.targets.len());
-    for (target, name) in model.bundle.manifest.targets.iter().enumerate() {
-        let of_step = |step| {
-            let said = said(step, target);
-            (criterion.distribution(said.raw, said.origin.unit()), said)
+    let timestamps = timestamps(series, options.horizon)?;
+    let mut forecasts = Vec::with_capacity(targets.len());
+    for (target, name) in targets.iter().enumerate() {
+        let at_step = |step| {
+            let raw = raw(step, target);
+            (criterion.distribution(raw.outputs, raw.origin.unit()), raw)
         };
-        let distributions: Vec<(PredictiveDistribution, RawForecast<'_>)> = (0..options.horizon).map(of_step).collect();
-        let row = |amount: &dyn Fn(&PredictiveDistribution) -> Option<ScaledOrRaw>| -> Result<Vec<f64>, ForecastError> {
-            let values = distributions.iter().map(|(distribution, said)| {
-                let value = amount(distribution).map(|amount| in_units(said.origin, said.ahead, amount));
+        let points: Vec<(PredictiveDistribution, RawForecast<'_>)> = (0..options.horizon).map(at_step).collect();
+        let row = |amount: &dyn Fn(&PredictiveDistribution) -> Option<ScaledOrRaw>| {
+            let values = points.iter().map(|(distribution, raw)| {
+                let value = amount(distribution).map(|amount| in_units(raw.origin, raw.ahead, amount));
                 value.filter(|value| value.is_finite())
             });
-            let values: Option<Vec<f64>> = values.collect();
-            values.ok_or_else(|| {
-                let id = history.id.as_deref();
-                ForecastError::NotFinite(id.map_or("a series".to_owned(), |id| format!("series `{id}`")))
-            })
+            values.collect::<Option<Vec<f64>>>().ok_or_else(|| ForecastError::NotFinite(series.name()))
         };
         let quantile = |level: f64| row(&|distribution| criterion.quantile(distribution, level));
-        let interval = |level: &Level| {
-            let [lower, upper] = level.ends;
+        let interval = |level: &IntervalLevel| {
+            let [lower, upper] = level.quantiles();
             Ok(Interval { level: level.percent, lower: quantile(lower)?, upper: quantile(upper)? })
         };
         let trained = |&level: &f64| Ok(QuantileForecast { level, values: quantile(level)? });
         forecasts.push(Forecast {
-            series: history.id.clone(),
+            series: series.id.clone(),
             target: name.clone(),
             timestamps: timestamps.clone(),
             mean: row(&|distribution| Some(criterion.middle(distribution)))?,
@@ -139,11 +177,11 @@ pub(super) fn forecasts<'f>(
     Ok(forecasts)
 }
 
-fn timestamps(history: &History, horizon: usize) -> Result<Option<Vec<Timestamp>>, ForecastError> {
-    let Some((last, frequency)) = history.last else { return Ok(None) };
-    let at = |step| frequency.add(last, step).and_then(|at| Timestamp::from_microsecond(at).ok());
+fn timestamps(series: &SeriesInput, horizon: usize) -> Result<Option<Vec<Timestamp>>, ForecastError> {
+    let Some(last) = series.last else { return Ok(None) };
+    let at = |step| last.frequency.add(last.time, step).and_then(|at| Timestamp::from_microsecond(at).ok());
     let stamps: Option<Vec<Timestamp>> = (1..=horizon as i64).map(at).collect();
-    stamps.map(Some).ok_or_else(|| ForecastError::field("/horizon", "reaches past the calendar's end"))
+    stamps.map(Some).ok_or_else(past_calendar)
 }
 
 #[cfg(test)]
@@ -151,25 +189,59 @@ mod tests {
     use super::*;
     use gatecast_core::order::{Head, Loss};
 
-    fn refused(criterion: &Criterion, asked: &[f64]) -> Vec<(String, String)> {
-        match levels(criterion, asked) {
+    fn refused(criterion: &Criterion, percents: &[f64]) -> Vec<(String, String)> {
+        match levels(criterion, percents) {
             Err(ForecastError::Invalid(errors)) => errors.into_iter().map(|e| (e.pointer, e.detail)).collect(),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn a_model_gives_the_intervals_it_learnt() {
+    fn a_model_has_the_intervals_it_was_trained_on() {
         let quantile = Criterion::of_head(Head::Quantile { levels: vec![0.025, 0.1, 0.5, 0.9] });
         assert_eq!(levels(&quantile, &[80.0]).unwrap()[0].percent, 80.0);
         let [(pointer, detail)] = <[_; 1]>::try_from(refused(&quantile, &[80.0, 95.0])).unwrap();
         assert_eq!(pointer, "/levels/1");
-        assert!(detail.contains("at 0.025, 0.975; this model was trained at 0.025, 0.1, 0.5, 0.9"), "{detail}");
+        assert!(
+            detail.contains("0.025, 0.975; this model was trained on the quantiles 0.025, 0.1, 0.5, 0.9"),
+            "{detail}"
+        );
         assert!(detail.contains("the levels 80"), "{detail}");
-        assert_eq!(refused(&quantile, &[80.0, 80.0])[0].1, "stands twice");
+        assert_eq!(refused(&quantile, &[80.0, 80.0])[0].1, "duplicate level: 80");
         assert!(levels(&Criterion::of_head(Head::Normal {}), &[50.0, 99.9]).is_ok());
         let point = Criterion::of_points(Loss::Mse);
         assert!(levels(&point, &[]).unwrap().is_empty());
         assert_eq!(refused(&point, &[80.0])[0].0, "/levels");
+    }
+
+    #[test]
+    fn levels_are_per_cent_and_a_share_is_told_apart() {
+        let normal = Criterion::of_head(Head::Normal {});
+        let errors = refused(&normal, &[0.8, 80.0, 100.0, -5.0]);
+        assert_eq!(errors[0].0, "/levels/0");
+        assert!(errors[0].1.contains("per cent, from 1 to 99.9: 0.8; for an interval of 80 %, send 80"), "{errors:?}");
+        assert!(errors[1].1.ends_with("per cent, from 1 to 99.9: 100"), "{errors:?}");
+        assert_eq!(errors.len(), 3);
+    }
+
+    #[test]
+    fn no_forecast_is_longer_than_its_bound() {
+        let criterion = Criterion::of_head(Head::Quantile { levels: vec![0.1, 0.5, 0.9] });
+        let options = ForecastOptions { horizon: 3, levels: levels(&criterion, &[80.0]).unwrap() };
+        let row = vec![-f64::MIN_POSITIVE * 1.234_567_890_123; 3];
+        let quantile = |level| QuantileForecast { level, values: row.clone() };
+        let id = "\u{1}".repeat(50);
+        let time: Timestamp = "-009999-01-02T03:04:05.123456Z".parse().unwrap();
+        let forecast = Forecast {
+            series: Some(id.clone()),
+            target: "sales".to_owned(),
+            timestamps: Some(vec![time; 3]),
+            mean: row.clone(),
+            intervals: vec![Interval { level: 80.0, lower: row.clone(), upper: row.clone() }],
+            quantiles: [0.1, 0.5, 0.9].map(quantile).to_vec(),
+        };
+        let names = serde_json::to_string(&id).unwrap().len() + "\"sales\"".len();
+        let bytes = serde_json::to_vec(&forecast).unwrap().len();
+        assert!(bytes <= options.max_bytes(&criterion, names), "{bytes}");
     }
 }

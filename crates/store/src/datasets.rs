@@ -75,6 +75,15 @@ impl Store {
         Ok(dataset)
     }
 
+    /// The hash of a dataset's newest revision, without reading its profile. `None` where there is no
+    /// such dataset.
+    pub async fn dataset_sha256(&self, id: DatasetId) -> Result<Option<String>, StoreError> {
+        let find = sql("SELECT r.sha256 FROM datasets d \
+                        JOIN dataset_revisions r ON r.dataset_id = d.id AND r.revision = d.revision WHERE d.id = $1")
+        .bind(id.uuid());
+        self.db().fetch_optional(find).await?.map(|row| row.get("sha256")).transpose()
+    }
+
     /// The dataset at its newest revision.
     pub async fn dataset(&self, id: DatasetId) -> Result<Option<Dataset>, StoreError> {
         self.db().fetch_optional(by_id(id)).await?.as_ref().map(read).transpose()

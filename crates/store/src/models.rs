@@ -39,6 +39,7 @@ impl Store {
         self.db().fetch_optional(by_id(id)).await?.as_ref().map(read).transpose()
     }
 
+    /// Whether the model exists, without reading its manifest.
     pub async fn has_model(&self, id: ModelId) -> Result<bool, StoreError> {
         let select = sql("SELECT 1 FROM models WHERE id = $1").bind(id.uuid());
         Ok(self.db().fetch_optional(select).await?.is_some())

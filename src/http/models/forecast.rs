@@ -1,7 +1,8 @@
 //! `POST /v1/models/{id}/forecast`.
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 
 use crate::http::AppState;
 use crate::http::aliases::ModelPath;
@@ -10,14 +11,18 @@ use crate::http::problem::Problem;
 use gatecast_core::alias::ModelRef;
 use gatecast_core::forecast::{ForecastRequest, ForecastResponse};
 
-/// What comes next, for series given by their latest values or by their keys in a dataset.
+/// Forecast stored series, or series sent with the request.
 #[utoipa::path(post, path = "/v1/models/{id}/forecast", tag = "models", params(("id" = ModelRef, Path)),
     request_body = ForecastRequest,
-    responses((status = 200, description = "One forecast a series and target", body = ForecastResponse)))]
+    responses((status = 200, description = "One forecast for each series and target", body = ForecastResponse)))]
 pub(in crate::http) async fn forecast(
     State(app): State<AppState>,
     ModelPath(id): ModelPath,
     ValidJson(request): ValidJson<ForecastRequest>,
-) -> Result<Json<ForecastResponse>, Problem> {
-    Ok(Json(app.forecaster.forecast(id, request).await?))
+) -> Result<Response, Problem> {
+    // JSON already: up to 128 MiB are not serialised on a thread of the runtime.
+    let body = app.forecaster.forecast(id, request).await?;
+    let mut response = body.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
 }

@@ -44,6 +44,7 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<ModelId>) -> 
     if !app.store.delete_model(id).await? {
         return Err(missing(id));
     }
+    app.forecaster.forget(id).await;
     app.blobs.delete(&Key::model(id)).await?;
     app.store.keep_reserve().await;
     Ok(StatusCode::NO_CONTENT)

@@ -17,7 +17,6 @@ mod golden;
 mod gradients;
 mod heads;
 mod options;
-mod program;
 #[path = "../../../nn/src/reference.rs"]
 mod reference;
 

@@ -1,0 +1,70 @@
+//! Models in memory, each loaded once however many requests ask for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatecast_blobs::{Blobs, Key};
+use gatecast_core::ids::ModelId;
+use gatecast_forecast::{LoadError, LocalModel};
+use moka::future::Cache;
+use tokio::sync::{AcquireError, Semaphore};
+use tokio::task::JoinError;
+
+use super::ServeError;
+
+/// Bundles read at once: a load takes up to twice the memory of its model.
+const LOADS: usize = 2;
+
+/// A model that was not asked for this long is dropped. One that another server has deleted is never
+/// asked for again.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// A stored model could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error("the thread that loads it ended early")]
+    Thread(#[from] JoinError),
+    #[error("no more models are loaded")]
+    Closed(#[from] AcquireError),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ModelCache {
+    blobs: Blobs,
+    loaded: Cache<ModelId, Arc<LocalModel>>,
+    loads: Arc<Semaphore>,
+}
+
+impl ModelCache {
+    /// Keeps models of `bytes` together; the least used leave first.
+    pub(super) fn new(blobs: Blobs, bytes: u64) -> Self {
+        // In KiB, as a weight has 32 bits.
+        let weigher =
+            |_: &ModelId, model: &Arc<LocalModel>| u32::try_from(model.memory_bytes() >> 10).unwrap_or(u32::MAX);
+        let loaded = Cache::builder().max_capacity(bytes >> 10).weigher(weigher).time_to_idle(IDLE).build();
+        Self { blobs, loaded, loads: Arc::new(Semaphore::new(LOADS)) }
+    }
+
+    pub(super) async fn get(&self, id: ModelId) -> Result<Arc<LocalModel>, ServeError> {
+        let path = self.blobs.local(&Key::model(id));
+        let loads = Arc::clone(&self.loads);
+        let load = async move {
+            let permit = loads.acquire_owned().await?;
+            let read = move || {
+                let _permit = permit;
+                LocalModel::read(&path)
+            };
+            Ok::<_, ModelError>(Arc::new(tokio::task::spawn_blocking(read).await??))
+        };
+        self.loaded.try_get_with(id, load).await.map_err(ServeError::Load)
+    }
+
+    /// Frees a model, once the forecasts under way are done with it.
+    pub(super) async fn forget(&self, id: ModelId) {
+        self.loaded.invalidate(&id).await;
+        // Else the cache would hold on to it until it has more to do.
+        self.loaded.run_pending_tasks().await;
+    }
+}
