@@ -17,6 +17,7 @@ mod golden;
 mod gradients;
 mod heads;
 mod options;
+mod program;
 #[path = "../../../nn/src/reference.rs"]
 mod reference;
 
