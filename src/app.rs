@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +22,9 @@ use gatecast_blobs::folder::FolderError;
 use gatecast_blobs::{BlobError, Blobs, DataFolder};
 use gatecast_data::Datasets;
 use gatecast_store::{DatabaseUrl, Store, StoreError, UrlError};
+
+/// Long JSON bodies that are read at a time.
+const LONG_BODIES: usize = 2;
 
 /// Why the server could not start; one line.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +134,7 @@ async fn build(settings: Settings, folder: &DataFolder) -> Result<AppState, Star
         loops: Arc::default(),
         scratch: folder.scratch(),
         uploads,
+        readers: Arc::new(Semaphore::new(LONG_BODIES)),
         stopping: CancellationToken::new(),
         tasks: TaskTracker::new(),
     }))

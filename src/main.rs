@@ -51,7 +51,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
         Command::Serve(flags) => serve(&flags, app::serve),
         Command::Migrate(data) => serve(&ServeFlags { data, ..ServeFlags::default() }, app::migrate),
-        Command::Openapi => Ok(writeln!(io::stdout(), "{}", http::document().to_pretty_json()?)?),
+        Command::Openapi => Ok(writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&http::document())?)?),
         Command::Config => Ok(write!(io::stdout(), "{}", config::DEFAULTS)?),
         Command::Health { url } => Ok(health::check(&url)?),
         Command::Train => Ok(gatecast_learn::child::run(gatecast_nn::engine::build)?),

@@ -1,27 +1,25 @@
 //! Aliases: names that stand for models, and may be moved from one to another.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use garde::Validate;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::AppState;
-use super::extract::{PageParams, Params, invalid_cursor};
+use super::extract::{PageParams, Params, invalid_cursor, segment};
 use super::json::ValidJson;
 use super::page::List;
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 use gatecast_core::alias::{Alias, AliasName, ModelRef};
 use gatecast_core::ids::ModelId;
 use gatecast_core::resolve::FieldError;
 
 /// Which model is meant.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AliasTarget {
-    #[garde(skip)]
     pub model: ModelRef,
 }
 
@@ -78,37 +76,19 @@ impl<S: Send + Sync> FromRequestParts<S> for AliasPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        #[derive(Deserialize)]
-        struct Text {
-            name: String,
-        }
-        let invalid = |detail: String| Problem::new(Code::InvalidAlias, detail);
-        let Path(Text { name }) = Path::from_request_parts(parts, state)
-            .await
-            .map_err(|_| invalid("the address holds bytes that are not text".to_owned()))?;
-        let shown: String = name.chars().take(80).collect();
-        name.parse().map(Self).map_err(|error| invalid(format!("`{shown}` {error}")))
+        segment(parts, state).await.map(Self)
     }
 }
 
-/// The model that `{id}` of the address means: an id, or `@` and an alias.
+/// The model that `{id}` of the address refers to: an id, or `@` and an alias.
 pub(super) struct ModelPath(pub ModelId);
 
 impl FromRequestParts<AppState> for ModelPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
-        #[derive(Deserialize)]
-        struct Text {
-            id: String,
-        }
-        let invalid = |detail: String| Problem::new(Code::InvalidId, detail);
-        let Path(Text { id }) = Path::from_request_parts(parts, app)
-            .await
-            .map_err(|_| invalid("the address holds bytes that are not text".to_owned()))?;
-        let shown: String = id.chars().take(80).collect();
-        let model: ModelRef = id.parse().map_err(|error| invalid(format!("`{shown}` {error}")))?;
-        let meant = app.store.resolve_model_ref(&model).await?;
-        meant.map(Self).ok_or_else(|| Problem::not_found(format!("there is no model {model}")))
+        let model: ModelRef = segment(parts, app).await?;
+        let id = app.store.resolve_model_ref(&model).await?;
+        id.map(Self).ok_or_else(|| Problem::not_found(format!("there is no model {model}")))
     }
 }

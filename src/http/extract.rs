@@ -1,5 +1,7 @@
-//! What stands in the address: ids and query parameters, refused with a problem.
+//! The parts of the address: ids and query parameters. A problem tells what cannot be read.
 
+use std::collections::HashMap;
+use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path, Query};
@@ -9,63 +11,75 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use super::json::plain;
+use super::params;
 use super::problem::{Code, Problem};
-use gatecast_core::ids::JobId;
+use gatecast_core::alias::{AliasName, ModelRef};
+use gatecast_core::ids::{DatasetId, JobId, ModelId};
 use gatecast_store::Page;
+
+/// What a part of the address may hold.
+pub(super) trait Segment: FromStr<Err: Display> {
+    /// Its name in the route.
+    const NAME: &'static str = "id";
+    /// The problem of a text that cannot be read.
+    const INVALID: Code = Code::InvalidId;
+}
+
+impl Segment for DatasetId {}
+impl Segment for JobId {}
+impl Segment for ModelId {}
+impl Segment for ModelRef {}
+
+impl Segment for AliasName {
+    const NAME: &'static str = "name";
+    const INVALID: Code = Code::InvalidAlias;
+}
+
+/// Reads a part of the address.
+pub(super) async fn segment<T: Segment, S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<T, Problem> {
+    let Path(mut segments) = Path::<HashMap<String, String>>::from_request_parts(parts, state)
+        .await
+        .map_err(|_| Problem::new(T::INVALID, "the address is not UTF-8"))?;
+    let text = segments.remove(T::NAME).unwrap_or_default();
+    text.parse().map_err(|error| Problem::new(T::INVALID, format!("`{}` {error}", shown(&text))))
+}
 
 /// The `{id}` of the address.
 pub(super) struct Id<T>(pub T);
 
-#[derive(Deserialize)]
-struct IdText {
-    id: String,
-}
-
-impl<S: Send + Sync, T: FromStr<Err = gatecast_core::ids::InvalidId>> FromRequestParts<S> for Id<T> {
+impl<S: Send + Sync, T: Segment> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let invalid = |detail: String| Problem::new(Code::InvalidId, detail);
-        let Path(IdText { id }) = Path::from_request_parts(parts, state)
-            .await
-            .map_err(|_| invalid("the address holds bytes that are not text".to_owned()))?;
-        let shown: String = id.chars().take(60).collect();
-        id.parse().map(Self).map_err(|error| invalid(format!("`{shown}` {error}")))
+        segment(parts, state).await.map(Self)
     }
 }
 
 /// The query parameters; unknown ones are refused by name.
 pub(super) struct Params<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+impl<S: Send + Sync, T: IntoParams + DeserializeOwned + 'static> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        params(&parts.uri).map(Self)
+        params::read(pairs(&parts.uri)?).map(Self).map_err(|errors| {
+            let told: Vec<String> =
+                errors.iter().map(|error| format!("`{}`: {}", shown(&error.name), error.detail)).collect();
+            let parameters = if told.len() == 1 { "query parameter" } else { "query parameters" };
+            Problem::new(Code::InvalidQuery, format!("{parameters} {}", told.join("; ")))
+        })
     }
 }
 
-pub(super) fn params<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
-    Query::try_from_uri(uri).map(|Query(params)| params).map_err(|rejection| {
-        let told = rejection.body_text();
-        let fault = told.split_once("query string: ").map_or(told.as_str(), |(_, fault)| fault);
-        let detail = match fault.split_once(": ") {
-            Some((name, fault)) if !name.contains(' ') => format!("`{name}`: {}", plain(fault)),
-            _ => plain(fault),
-        };
-        Problem::new(Code::InvalidQuery, format!("query parameter {detail}"))
-    })
-}
-
-/// The query parameters as they stand, one by one.
+/// The query parameters as they were sent, one by one.
 pub(super) fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
-    params(uri)
+    let pairs = Query::try_from_uri(uri).map(|Query(pairs)| pairs);
+    pairs.map_err(|_| Problem::new(Code::InvalidQuery, "the query string cannot be read"))
 }
 
-pub(super) fn invalid_query(name: &str, fault: &str) -> Problem {
-    let shown: String = name.chars().take(60).collect();
-    Problem::new(Code::InvalidQuery, format!("query parameter `{shown}`: {fault}"))
+/// The start of a text, for a message.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 /// Which part of a list.
@@ -73,11 +87,12 @@ pub(super) fn invalid_query(name: &str, fault: &str) -> Problem {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PageParams {
-    /// At most so many items.
+    /// The most items to answer.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     pub limit: PageSize,
     /// `next` of the page before.
+    #[param(pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
     pub after: Option<String>,
 }
 

@@ -19,6 +19,7 @@ mod observe;
 mod openapi;
 mod origin_check;
 mod page;
+mod params;
 mod problem;
 pub mod server;
 mod system;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::{Router, middleware};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::timeout::TimeoutLayer;
@@ -62,6 +64,8 @@ pub struct App {
     pub uploads: Uploads,
     /// Fires when the server is to end.
     pub stopping: CancellationToken,
+    /// Permits to read long JSON bodies: they take a processor and several times their length.
+    pub readers: Arc<Semaphore>,
     /// Tasks that outlive their request; waited for at shutdown.
     pub tasks: TaskTracker,
 }
@@ -106,7 +110,7 @@ pub fn router(app: AppState) -> Router {
     let prompt = prompt.layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, time));
     let (router, api) = prompt.merge(streaming).split_for_parts();
     router
-        .merge(openapi::pages(openapi::with_problems(api)))
+        .merge(openapi::pages(openapi::complete(api)))
         .merge(index::routes())
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(app.clone(), body::body_timeout))
@@ -116,7 +120,7 @@ pub fn router(app: AppState) -> Router {
 }
 
 /// The OpenAPI document, as `/openapi.json` answers it and `docs/openapi.json` keeps it.
-pub fn document() -> utoipa::openapi::OpenApi {
+pub fn document() -> serde_json::Value {
     let (prompt, streaming) = routes();
-    openapi::with_problems(prompt.merge(streaming).into_openapi())
+    openapi::complete(prompt.merge(streaming).into_openapi())
 }

@@ -1,13 +1,20 @@
 //! The OpenAPI document, made from the handlers, and the page that shows it.
+//!
+//! Bodies are checked against the same schemas (`gatecast_core::validate`), so the document has what
+//! the server enforces. [`complete`] says what the derived schemas cannot.
+
+mod examples;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::routing::get;
+use gatecast_core::job::JobEvent;
+use gatecast_core::validate;
+use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::problem::{self, FieldProblem, Problem, RowProblem};
+use super::problem::{self, Code, FieldProblem, Problem, RowProblem};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,11 +23,11 @@ use super::problem::{self, FieldProblem, Problem, RowProblem};
         description = "Upload time series, train recurrent networks on them as background jobs, and ask the stored models for forecasts.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    components(schemas(Problem, FieldProblem, RowProblem)),
+    components(schemas(Problem, FieldProblem, RowProblem, JobEvent)),
     tags(
         (name = "datasets", description = "Series, uploaded and profiled."),
-        (name = "jobs", description = "Trainings: ordered, watched, cancelled."),
-        (name = "models", description = "What trainings leave behind: stored, moved, asked for forecasts."),
+        (name = "jobs", description = "Trainings, comparisons, searches and backtests, run in the background."),
+        (name = "models", description = "Trained models: listed, exported, imported, asked for forecasts."),
         (name = "server", description = "The server itself.")
     )
 )]
@@ -31,19 +38,75 @@ pub(super) fn base() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// Every operation may answer with a problem: said once, here.
-pub(super) fn with_problems(mut api: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let problem: Response =
-        ResponseBuilder::new().description("What went wrong").content(problem::CONTENT_TYPE, content).build();
-    for item in api.paths.paths.values_mut() {
-        let operations =
-            [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten();
-        for operation in operations {
-            operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
-        }
+/// The whole document.
+pub(super) fn complete(api: utoipa::openapi::OpenApi) -> Value {
+    let mut document = serde_json::to_value(api).unwrap_or_default();
+    for operation in operations(&mut document) {
+        let responses = with_problem(operation.remove("responses"));
+        operation.insert("responses".to_owned(), responses);
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        parameters.into_iter().flatten().for_each(|parameter| without_null(&mut parameter["schema"]));
     }
-    api
+    let requests: Vec<Value> =
+        operations(&mut document).filter_map(|operation| operation.get("requestBody").cloned()).collect();
+    if let Some(components) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
+        complete_schemas(components, &requests.into());
+    }
+    describe_events(&mut document);
+    examples::add(&mut document);
+    document
+}
+
+fn operations(document: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut).into_iter();
+    let methods = paths.flat_map(Map::values_mut).filter_map(Value::as_object_mut).flat_map(Map::values_mut);
+    methods.filter_map(Value::as_object_mut)
+}
+
+/// Every operation may answer with a problem.
+fn with_problem(responses: Option<Value>) -> Value {
+    let mut responses = responses.unwrap_or_else(|| json!({}));
+    let schema = json!({"$ref": "#/components/schemas/Problem"});
+    responses["default"] =
+        json!({"description": "What went wrong", "content": {problem::CONTENT_TYPE: {"schema": schema}}});
+    responses
+}
+
+/// A parameter of an address or a header is left out, never null.
+fn without_null(schema: &mut Value) {
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        types.retain(|kind| kind != "null");
+    }
+    let alternatives = schema.get_mut("oneOf").and_then(Value::as_array_mut);
+    if let Some(alternatives) = alternatives {
+        alternatives.retain(|alternative| alternative != &json!({"type": "null"}));
+    }
+}
+
+/// Schemas of requests forbid unknown fields, as the server does; the codes of problems are listed.
+fn complete_schemas(components: &mut Map<String, Value>, requests: &Value) {
+    validate::flatten(components);
+    for name in validate::referenced(requests, components) {
+        components.get_mut(&name).into_iter().for_each(validate::close);
+    }
+    let mut codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    if let Some(code) = components.get_mut("Problem").and_then(|problem| problem.pointer_mut("/properties/code")) {
+        code["enum"] = codes.into();
+    }
+}
+
+/// A stream of events is text; OpenAPI 3.1 cannot say what its lines hold.
+fn describe_events(document: &mut Value) {
+    let place = "/paths/~1v1~1jobs~1{id}~1events/get/responses/200/content/text~1event-stream/schema";
+    if let Some(schema) = document.pointer_mut(place) {
+        *schema = json!({
+            "type": "string",
+            "description": "Server-sent events. The `data` of each is JSON: a `JobEvent`.",
+            "x-event-data": {"$ref": "#/components/schemas/JobEvent"}
+        });
+    }
 }
 
 /// Swagger UI loads its own files alone. It sets styles from scripts, and has images in its style sheet.
@@ -52,10 +115,10 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
      connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
 
-/// `/openapi.json` and `/docs`, which asks no other machine for anything.
-pub(super) fn pages(api: utoipa::openapi::OpenApi) -> Router<super::AppState> {
+/// `/openapi.json` and `/docs`, which loads nothing from other hosts.
+pub(super) fn pages(document: Value) -> Router<super::AppState> {
     let config = Config::from("/openapi.json").validator_url("none");
-    let document = axum::Json(api);
+    let document = axum::Json(document);
     let docs = Router::from(SwaggerUi::new("/docs").config(config));
     let policy = axum::middleware::map_response(async |mut response: axum::response::Response| {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);

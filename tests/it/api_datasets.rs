@@ -10,6 +10,24 @@ use tokio::io::AsyncWriteExt;
 use crate::support::{Answer, TestServer, daily, eventually};
 
 #[tokio::test]
+async fn an_upload_is_refused_by_a_content_type_that_no_data_has() {
+    let server = TestServer::start().await;
+    let upload = async |kind: &str| {
+        let request = server.request(Method::POST, "/v1/datasets").header("content-type", kind);
+        Answer::of(request.body("time,sales\n2024-01-01,1\n2024-01-02,2\n").send().await.unwrap()).await
+    };
+    for kind in ["image/png", "application/pdf", "text/html", "csv"] {
+        upload(kind).await.expect_problem(415, "unsupported_media_type");
+    }
+    // The last is what curl sends unless it is told another type.
+    for kind in
+        ["text/csv; charset=utf-8", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"]
+    {
+        upload(kind).await.expect(201);
+    }
+}
+
+#[tokio::test]
 async fn a_dataset_is_uploaded_read_and_deleted() {
     let server = TestServer::start().await;
     let answer = server.upload("?name=Two%20shops", daily(&["north", "süd/1"], 40)).await;

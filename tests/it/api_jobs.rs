@@ -123,7 +123,8 @@ async fn what_the_server_sets_cannot_be_sent() {
     ] {
         let answer = server.post("/v1/jobs", &body).await;
         answer.expect_problem(422, "invalid_body");
-        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{}", answer.text);
+        let errors = answer.json()["errors"].as_array().unwrap().clone();
+        assert!(errors.iter().any(|error| error["pointer"] == pointer), "{}", answer.text);
     }
 }
 

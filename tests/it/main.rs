@@ -23,6 +23,7 @@ mod fuzz;
 mod heads;
 mod jobs;
 mod learn;
+mod openapi;
 mod postgres;
 #[path = "../../crates/nn/src/reference.rs"]
 mod reference;

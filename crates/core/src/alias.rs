@@ -19,6 +19,8 @@ text_schema!(
     AliasName,
     "AliasName",
     "best-rail",
+    "alias",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
     "1 to 64 letters, digits, `-`, `_` and `.`, a letter or digit first."
 );
 
@@ -78,7 +80,14 @@ pub enum ModelRef {
     Alias(AliasName),
 }
 
-text_schema!(ModelRef, "ModelRef", "@best-rail", "A model's id, or `@` and its alias.");
+text_schema!(
+    ModelRef,
+    "ModelRef",
+    "@best-rail",
+    "model-reference",
+    r"^(@[A-Za-z0-9][A-Za-z0-9._-]{0,63}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$",
+    "A model's id, or `@` and its alias."
+);
 
 /// The text names no model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -34,11 +34,14 @@ pub struct ForecastRequest {
     /// that, forecasts are appended to the history and the model runs again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 10_000)))]
+    #[schema(minimum = 1, maximum = 10000)]
     pub horizon: Option<usize>,
     /// Prediction intervals to return, each by its coverage in per cent: `[80, 95]`. For models with
     /// a probabilistic head.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[garde(length(max = 32))]
+    #[schema(max_items = 32, minimum = 1.0, maximum = 99.9)]
+    #[schema(extensions(("x-hint" = json!("interval levels are per cent, such as 80"))))]
     pub levels: Vec<f64>,
 }
 
@@ -138,10 +141,11 @@ pub struct History {
     /// Returned with the forecast, at most 512 bytes. A series that the model was trained on is
     /// scaled as in training.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 512)]
     pub id: Option<String>,
     /// The time of the first value: an RFC 3339 time, or a date.
     #[serde(skip_serializing_if = "Option::is_none", with = "super::time_bound::from")]
-    #[schema(value_type = Option<String>, example = "2019-04-06")]
+    #[schema(value_type = Option<String>, format = "date-or-time", example = "2019-04-06")]
     pub start: Option<jiff::Timestamp>,
     /// Left out: the model's.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -210,13 +214,25 @@ impl<'de> Deserialize<'de> for TargetValue {
 
 /// One value of a covariate. A category that the model has not seen counts as unknown, and so does
 /// null.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum CovariateValue {
     Number(f64),
     Category(String),
     Unknown,
 }
+
+impl utoipa::PartialSchema for CovariateValue {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Number, Type::String, Type::Boolean, Type::Null]))
+            .description(Some("A number, a category, or null for an unknown value. true and false are categories."))
+            .into()
+    }
+}
+
+impl ToSchema for CovariateValue {}
 
 impl<'de> Deserialize<'de> for CovariateValue {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

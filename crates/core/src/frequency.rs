@@ -30,6 +30,8 @@ text_schema!(
     Frequency,
     "Frequency",
     "P1D",
+    "duration",
+    r"^P",
     "The step from one point to the next, as an ISO 8601 duration: PT30M, PT1H, P1D, P7D, P1M."
 );
 

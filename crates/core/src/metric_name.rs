@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metric_values::{HoldoutMetrics, Metrics};
 use super::order::HoldoutPart;
-use super::schema::text_schema;
+use super::validate::nearest;
 
 /// A metric of one of the parts held back: `validation.mae`, or `mae` for short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,12 +58,19 @@ impl Metric {
     }
 }
 
-text_schema!(
-    MetricName,
-    "MetricName",
-    "validation.mae",
-    "`validation.` or `test.` and one of loss, last_time_step_mse, mae, rmse, smape, mase, pinball; validation where the part is left out."
-);
+impl utoipa::PartialSchema for MetricName {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .format(Some(utoipa::openapi::SchemaFormat::Custom("metric".to_owned())))
+            .pattern(Some(format!(r"^((validation|test)\.)?({})$", Metric::ALL.map(Metric::name).join("|"))))
+            .description(Some("A metric of the validation part, or after `test.` of the test part."))
+            .examples(["validation.mae"])
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for MetricName {}
 
 /// The validation part's mean absolute error: in the data's own units, and not swayed by a few far
 /// misses.
@@ -111,12 +118,13 @@ impl FromStr for MetricName {
             None => (HoldoutPart::Validation, text),
             Some(("validation", name)) => (HoldoutPart::Validation, name),
             Some(("test", name)) => (HoldoutPart::Test, name),
-            Some(_) => return Err("unknown part: expected validation or test before the dot".to_owned()),
+            Some(_) => return Err("is not a metric: expected `validation` or `test` before the dot".to_owned()),
         };
-        let metric = Metric::ALL
-            .into_iter()
-            .find(|metric| metric.name() == name)
-            .ok_or_else(|| format!("unknown metric: expected one of {}", Metric::ALL.map(Metric::name).join(", ")))?;
+        let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name).ok_or_else(|| {
+            let names = Metric::ALL.map(Metric::name);
+            let close = nearest(name, names.into_iter());
+            format!("is not a metric: expected one of {}, after `validation.` or `test.`{close}", names.join(", "))
+        })?;
         Ok(Self { part, metric })
     }
 }

@@ -8,6 +8,7 @@ pub mod fields;
 mod inputs;
 mod values;
 
+pub use super::validate::nearest;
 use inputs::{future_window, resolve_columns};
 
 use super::dataset::{ColumnKind, Profile};
@@ -203,6 +204,11 @@ fn check_split(split: &Split, profile: &Profile, errors: &mut Vec<FieldError>) {
 
 fn check_model(spec: &TrainSpec, errors: &mut Vec<FieldError>) {
     errors.extend(spec.model.validate_layers());
+    if let Head::Quantile { levels } = &spec.model.head
+        && !levels.is_sorted_by(|a, b| a < b)
+    {
+        errors.push(FieldError::new("/model/head/levels", "must be in ascending order, without repeats"));
+    }
     let layers = spec.model.stack();
     let context = spec.data.context;
     if let Some((place, layer)) =
@@ -269,16 +275,6 @@ fn number_columns(profile: &Profile) -> impl Iterator<Item = &str> {
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.take(20).map(|name| format!("`{name}`")).collect();
     if names.is_empty() { "no number columns".to_owned() } else { names.join(", ") }
-}
-
-/// `; did you mean `x`?`, where some known name is close.
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    known
-        .map(|other| (strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase()), other))
-        .min()
-        .filter(|(distance, other)| *distance <= 1 + other.chars().count() / 4)
-        .map(|(_, other)| format!("; did you mean `{other}`?"))
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! OpenAPI schemas of types that are texts on the wire, whatever they are inside.
 
-/// Describes `$type` as a string with an example.
+/// Describes `$type` as a string with an example, a format of [`crate::validate`] and a pattern.
 macro_rules! text_schema {
-    ($type:ty, $name:literal, $example:literal, $description:literal) => {
+    ($type:ty, $name:literal, $example:literal, $format:literal, $pattern:expr, $description:literal) => {
         impl utoipa::PartialSchema for $type {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
                 utoipa::openapi::ObjectBuilder::new()
                     .schema_type(utoipa::openapi::schema::Type::String)
+                    .format(Some(utoipa::openapi::SchemaFormat::Custom($format.to_owned())))
+                    .pattern(Some($pattern))
                     .description(Some($description))
                     .examples([serde_json::Value::from($example)])
                     .into()
@@ -21,3 +23,24 @@ macro_rules! text_schema {
     };
 }
 pub(crate) use text_schema;
+
+/// A number within bounds, for a schema alone: `$name` is given as the `value_type` of a field.
+macro_rules! number_schema {
+    ($name:ident, $type:ident, $least:expr, $most:expr, $description:literal) => {
+        struct $name;
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::$type)
+                    .minimum(Some($least))
+                    .maximum(Some($most))
+                    .description(Some($description))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    };
+}
+pub(crate) use number_schema;

@@ -98,7 +98,12 @@ impl Validator {
 /// Checks a text and reads it.
 pub fn read<T: ToSchema + DeserializeOwned + 'static>(text: &[u8]) -> Result<T, Invalid> {
     Validator::of::<T>().check(text)?;
-    serde_json::from_slice(text).map_err(|error| Invalid::Fields(vec![unforeseen(&error)]))
+    parse(text).map_err(Invalid::Fields)
+}
+
+/// Reads a text that was checked.
+pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Vec<FieldError>> {
+    serde_json::from_slice(text).map_err(|error| vec![unforeseen(&error)])
 }
 
 /// Checks a value and reads it.

@@ -1,6 +1,7 @@
 //! Datasets: listed, shown, sent as the Parquet file they are, deleted.
 
 mod ingest;
+mod media_type;
 mod options;
 pub(super) mod series;
 pub(super) mod upload;

@@ -1,21 +1,21 @@
-//! The options of an upload, from the query or from a form.
+//! The options of an upload, from the query string or a form.
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::config::Limits;
-use crate::http::json;
+use crate::http::extract::shown;
+use crate::http::params;
 use crate::http::problem::{Code, Problem};
 use gatecast_core::dataset::{DuplicatePolicy, Format, Layout};
 use gatecast_data::{DateOrder, Decimal, Delimiter, Header, TimeFormat, UploadLimits, UploadOptions};
 
 const MAX_NAME: usize = 200;
 
-/// Options as they were given, each once.
+/// Options as they were sent.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Options {
-    given: Map<String, Value>,
+    sent: Vec<(String, String)>,
 }
 
 /// How to read the upload; what is left out is recognised from the data.
@@ -23,7 +23,9 @@ pub(in crate::http) struct Options {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Known {
-    /// A name for people, 1 to 200 characters. Left out: the file's name.
+    /// A name for people. Left out: the file's name.
+    #[param(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
     #[param(inline)]
     format: Option<Format>,
@@ -72,27 +74,25 @@ impl IntoParams for Options {
 }
 
 impl Options {
-    pub(super) fn with_all(self, given: Vec<(String, String)>) -> Result<Self, Problem> {
-        given.into_iter().try_fold(self, |options, (name, value)| options.with(name, value))
+    pub(super) fn with_all(mut self, sent: Vec<(String, String)>) -> Self {
+        self.sent.extend(sent);
+        self
     }
 
-    pub(super) fn with(mut self, name: String, value: String) -> Result<Self, Problem> {
-        match self.given.insert(name.clone(), Value::String(value)) {
-            None => Ok(self),
-            Some(_) => Err(invalid(format!("the option `{}` is given twice", shown(&name)))),
-        }
+    pub(super) fn with(mut self, name: String, value: String) -> Self {
+        self.sent.push((name, value));
+        self
     }
 
     /// The dataset's name, and how to read it.
     pub(super) fn settle(self, file_name: Option<&str>, limits: &Limits) -> Result<(String, UploadOptions), Problem> {
-        let known: Known = json::read_fields(Value::Object(self.given)).map_err(|fault| {
-            let name = fault.pointer.trim_start_matches('/');
-            invalid(format!("the option `{}`: {}", shown(name), fault.detail))
+        let known: Known = params::read(self.sent).map_err(|errors| {
+            let told = errors.iter().map(|error| format!("`{}`: {}", shown(&error.name), error.detail));
+            let told: Vec<String> = told.collect();
+            let options = if told.len() == 1 { "option" } else { "options" };
+            Problem::new(Code::InvalidOption, format!("{options} {}", told.join("; ")))
         })?;
-        let name = match known.name {
-            Some(name) => checked(name)?,
-            None => file_name.and_then(readable).unwrap_or_else(|| "unnamed".to_owned()),
-        };
+        let name = known.name.or_else(|| file_name.and_then(readable)).unwrap_or_else(|| "unnamed".to_owned());
         let options = UploadOptions {
             format: known.format,
             layout: known.layout,
@@ -114,26 +114,9 @@ impl Options {
     }
 }
 
-fn checked(name: String) -> Result<String, Problem> {
-    let length = name.chars().count();
-    if (1..=MAX_NAME).contains(&length) && !name.chars().any(char::is_control) {
-        Ok(name)
-    } else {
-        Err(invalid("the option `name`: expected 1 to 200 characters, none of them control characters".to_owned()))
-    }
-}
-
 /// The last part of a file's name. It is only shown: no path is made of it.
 fn readable(file_name: &str) -> Option<String> {
     let last = file_name.rsplit(['/', '\\']).next()?;
     let name: String = last.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
     (!name.trim_matches(['.', ' ']).is_empty()).then_some(name)
-}
-
-fn shown(name: &str) -> String {
-    name.chars().take(60).collect()
-}
-
-fn invalid(detail: String) -> Problem {
-    Problem::new(Code::InvalidOption, detail)
 }

@@ -1,17 +1,16 @@
 //! Single series of a dataset, for people and plots.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::find;
 use super::values_body::{self, Values};
-use crate::http::extract::{Id, PageParams, Params, invalid_cursor, invalid_query, pairs};
+use crate::http::extract::{Id, PageSize, Params, invalid_cursor};
 use crate::http::page::List;
 use crate::http::problem::{Code, Problem};
 use crate::http::{AppState, tasks};
@@ -20,20 +19,33 @@ use gatecast_core::dataset::{Dataset, SeriesSummary};
 use gatecast_core::ids::DatasetId;
 use gatecast_data::{DatasetFiles, PointWindow, ReadError, ValuesQuery};
 
-/// Points of an answer where the request does not say, and at most.
+/// Points of an answer to a request that asks for no number.
 const DEFAULT_LAST: u64 = 10_000;
-const MAX_LAST: u64 = 1_000_000;
 /// Values of an answer, points times columns, at most.
 const MAX_VALUES: u64 = 5_000_000;
 
+/// Which part of the list of series.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct SeriesParams {
+    /// The most items to answer.
+    #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    limit: PageSize,
+    /// `next` of the page before.
+    #[param(pattern = "^[0-9]{1,18}$")]
+    after: Option<String>,
+}
+
 /// The dataset's series, in the order of the upload.
 #[utoipa::path(get, path = "/v1/datasets/{id}/series", tag = "datasets",
-    params(("id" = DatasetId, Path), PageParams),
+    params(("id" = DatasetId, Path), SeriesParams),
     responses((status = 200, description = "A page of series", body = List<SeriesSummary>)))]
 pub(in crate::http) async fn list(
     State(app): State<AppState>,
     Id(id): Id<DatasetId>,
-    Params(page): Params<PageParams>,
+    Params(page): Params<SeriesParams>,
 ) -> Result<Json<List<SeriesSummary>>, Problem> {
     let after = page.after.map(|after| after.parse().map_err(|_| invalid_cursor())).transpose()?;
     let dataset = find(&app, id).await?;
@@ -45,37 +57,23 @@ pub(in crate::http) async fn list(
 }
 
 /// Which values of the series.
-#[derive(Debug, Default, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(in crate::http) struct ValuesParams {
-    /// A column to send (may be repeated). Left out: all.
-    #[param(rename = "column")]
+    /// A column to answer; may be repeated. Left out: all columns.
+    #[serde(rename = "column", default)]
     columns: Vec<String>,
-    /// The newest points, at most this many and 1000000. Left out: 10000, or all with `max_points`.
+    /// The newest points, at most this many. Left out: 10000, or all with `max_points`.
     /// An answer has at most 5000000 values, points times columns.
+    #[param(minimum = 1, maximum = 1000000)]
     last: Option<u64>,
     /// For plots: at most this many of these points, chosen to keep the shape.
+    #[param(minimum = 3, maximum = 1000000)]
     max_points: Option<u64>,
 }
 
 impl ValuesParams {
-    fn read(pairs: Vec<(String, String)>) -> Result<Self, Problem> {
-        let mut params = Self::default();
-        let mut seen = BTreeSet::new();
-        for (name, value) in pairs {
-            if name != "column" && !seen.insert(name.clone()) {
-                return Err(invalid_query(&name, "is given twice"));
-            }
-            match name.as_str() {
-                "column" => params.columns.push(value),
-                "last" => params.last = Some(number(&name, &value, 1)?),
-                "max_points" => params.max_points = Some(number(&name, &value, 3)?),
-                _ => return Err(invalid_query(&name, "unknown; known are `column`, `last`, `max_points`")),
-            }
-        }
-        Ok(params)
-    }
-
     /// The points to read of a series, and how many to keep of them; refused where the answer would
     /// hold too many values.
     fn window(&self, points: u64, columns: u64) -> Result<(PointWindow, Option<usize>), Problem> {
@@ -102,11 +100,6 @@ impl ValuesParams {
     }
 }
 
-fn number(name: &str, text: &str, least: u64) -> Result<u64, Problem> {
-    let number = text.parse().ok().filter(|number| (least..=MAX_LAST).contains(number));
-    number.ok_or_else(|| invalid_query(name, &format!("expected a whole number from {least} to {MAX_LAST}")))
-}
-
 /// The values of one series; its key may be any text, percent-encoded.
 #[utoipa::path(get, path = "/v1/datasets/{id}/series/{key}", tag = "datasets",
     params(("id" = DatasetId, Path), ("key" = String, Path), ValuesParams),
@@ -115,9 +108,8 @@ pub(in crate::http) async fn values(
     State(app): State<AppState>,
     Id(id): Id<DatasetId>,
     Path(SeriesPath { key }): Path<SeriesPath>,
-    request: Request,
+    Params(params): Params<ValuesParams>,
 ) -> Result<Response, Problem> {
-    let params = ValuesParams::read(pairs(request.uri())?)?;
     let dataset = find(&app, id).await?;
     let files = files(&app, &dataset)?;
     let datasets = Arc::clone(&app.datasets);

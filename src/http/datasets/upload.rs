@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::ingest::{Pieces, ingest};
+use super::media_type;
 use super::options::{Form, Options};
 use crate::http::body::{self, Chunks};
 use crate::http::extract::pairs;
@@ -33,7 +34,7 @@ const MAX_OPTION: usize = 4096;
     responses((status = 201, description = "The dataset", body = Dataset,
         headers(("location" = String, description = "The dataset's address")))))]
 pub(in crate::http) async fn upload(State(app): State<AppState>, request: Request) -> Result<Response, Problem> {
-    let options = Options::default().with_all(pairs(request.uri())?)?;
+    let options = Options::default().with_all(pairs(request.uri())?);
     let admission = app.uploads.admit()?;
     let encoding = encoding(request.headers())?;
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -41,6 +42,7 @@ pub(in crate::http) async fn upload(State(app): State<AppState>, request: Reques
     let (name, ingested) = if content_type.starts_with("multipart/form-data") {
         from_form(&app, admission, request, encoding, options).await?
     } else {
+        media_type::expect(&content_type)?;
         let (parts, body) = request.into_parts();
         let chunks = Chunks::new(&parts.headers, body, app.settings.limits.upload)?;
         let (name, mut options) = options.settle(None, &app.settings.limits)?;
@@ -94,7 +96,7 @@ async fn from_form(
             }
         }
         let value = String::from_utf8(value).map_err(|_| invalid("an option is not UTF-8 text"))?;
-        options = options.with(option, value)?;
+        options = options.with(option, value);
     }
     Err(invalid(format!("the form has more than {MAX_PARTS} parts before its part `file`")))
 }

@@ -20,8 +20,8 @@ use utoipa::IntoParams;
 
 use super::find;
 use crate::http::AppState;
-use crate::http::extract::{Id, Params, invalid_query};
-use crate::http::problem::Problem;
+use crate::http::extract::{Id, Params};
+use crate::http::problem::{Code, Problem};
 use gatecast_core::ids::JobId;
 use gatecast_core::job::JobEvent;
 use gatecast_store::StoreError;
@@ -39,6 +39,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct EventParams {
     /// Send events with a higher sequence number alone; the header `Last-Event-ID` goes before.
+    #[param(minimum = 0, maximum = 9223372036854775807i64)]
     after: Option<i64>,
 }
 
@@ -46,8 +47,8 @@ pub(in crate::http) struct EventParams {
 /// Each has its sequence number as `id`, its kind as `event` (`status`, `started`, `epoch`, `warning`,
 /// `info`) and a `JobEvent` as `data`.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs", params(("id" = JobId, Path), EventParams,
-        ("last-event-id" = Option<i64>, Header, description = "The last event seen")),
-    responses((status = 200, description = "Events", body = JobEvent, content_type = "text/event-stream")))]
+        ("last-event-id" = Option<i64>, Header, minimum = 0, description = "The last event seen. It takes precedence over `after`")),
+    responses((status = 200, description = "Events", body = String, content_type = "text/event-stream")))]
 pub(in crate::http) async fn events(
     State(app): State<AppState>,
     Id(id): Id<JobId>,
@@ -55,11 +56,12 @@ pub(in crate::http) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let after = match headers.get(LAST_EVENT_ID) {
-        Some(last) => last.to_str().ok().and_then(|last| last.parse().ok()),
-        None => Some(params.after.unwrap_or(0)),
+        Some(last) => {
+            let last = last.to_str().ok().and_then(|last| last.parse::<i64>().ok()).filter(|last| *last >= 0);
+            last.ok_or_else(|| Problem::new(Code::InvalidQuery, "header `Last-Event-ID`: expected a sequence number"))?
+        }
+        None => params.after.unwrap_or(0),
     };
-    let after =
-        after.filter(|after| *after >= 0).ok_or_else(|| invalid_query("after", "expected a sequence number"))?;
     let changes = app.store.changes();
     find(&app, id).await?;
     let follow = Follow { app, id, after, changes, read: VecDeque::new(), ended: false };

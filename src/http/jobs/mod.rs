@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
 use super::download::{self, Download, is_known, not_modified};
-use super::extract::{Id, PageSize, Params, invalid_query, page};
+use super::extract::{Id, PageSize, Params, page};
 use super::json::ValidJson;
 use super::page::List;
 use super::problem::{Code, Problem};
@@ -45,13 +45,16 @@ pub(super) struct JobParams {
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: PageSize,
     /// `next` of the page before.
+    #[param(pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
     after: Option<String>,
     #[param(inline)]
     status: Option<JobStatus>,
     #[param(inline)]
     kind: Option<JobKind>,
+    #[param(inline)]
     dataset: Option<DatasetId>,
     /// The children of this job alone.
+    #[param(inline)]
     parent: Option<JobId>,
 }
 
@@ -160,6 +163,7 @@ pub(super) struct EpochParams {
     #[param(minimum = 1, maximum = 1000, default = 1000)]
     limit: Option<u32>,
     /// `next` of the page before: only epochs with a higher number.
+    #[param(maximum = 4294967295u64)]
     after: Option<u32>,
 }
 
@@ -175,9 +179,6 @@ pub(super) async fn metrics(
     Params(params): Params<EpochParams>,
 ) -> Result<Json<EpochPage>, Problem> {
     let limit = params.limit.unwrap_or(MAX_EPOCHS);
-    if !(1..=MAX_EPOCHS).contains(&limit) {
-        return Err(invalid_query("limit", &format!("expected 1 to {MAX_EPOCHS}")));
-    }
     let page = app.store.history(id, params.after.unwrap_or(0), limit).await?.ok_or_else(|| missing(id))?;
     Ok(Json(EpochPage { epochs: page.epochs, next: page.next }))
 }

@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use utoipa::IntoParams;
 
 use crate::http::body::Chunks;
-use crate::http::extract::{Params, invalid_query};
+use crate::http::extract::Params;
 use crate::http::problem::Problem;
 use crate::http::{AppState, tasks};
 use crate::service::forecasts::check_bundle;
@@ -27,7 +27,8 @@ use gatecast_store::NewModel;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct ImportParams {
-    /// For people, 1 to 200 characters. Left out: the name of the order that trained the model.
+    /// For people. Left out: the name of the job that trained the model.
+    #[param(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
 }
 
@@ -41,10 +42,6 @@ pub(in crate::http) async fn import(
     Params(params): Params<ImportParams>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let is_name = |name: &String| (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if params.name.as_ref().is_some_and(|name| !is_name(name)) {
-        return Err(invalid_query("name", "expected 1 to 200 characters, none of them control characters"));
-    }
     let _admission = app.uploads.admit()?;
     let id = ModelId::new();
     let file = Scratch(app.scratch.join(format!("model-{id}")));

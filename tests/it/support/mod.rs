@@ -1,6 +1,8 @@
 //! What the tests of the running program share.
 
+pub(crate) mod contract;
 mod data;
+mod json_schema;
 mod proxy;
 mod server;
 

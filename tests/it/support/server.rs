@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::contract;
+
 /// Far beyond what anything here takes; a test that reaches it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -164,15 +166,24 @@ impl TestServer {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::GET, path).send().await.unwrap()).await
+        self.send(Method::GET, path, None).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
-        Answer::of(self.request(Method::DELETE, path).send().await.unwrap()).await
+        self.send(Method::DELETE, path, None).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        Answer::of(self.request(Method::POST, path).json(body).send().await.unwrap()).await
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    /// Sends a request, and checks it and its answer against the OpenAPI document.
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let request = self.request(method.clone(), path);
+        let request = if let Some(body) = body { request.json(body) } else { request };
+        let answer = Answer::of(request.send().await.unwrap()).await;
+        contract::check(&method, path, body, &answer);
+        answer
     }
 
     /// Sends raw bytes and reads until the server closes.
@@ -189,7 +200,9 @@ impl TestServer {
     /// Uploads CSV; the dataset.
     pub(crate) async fn upload(&self, query: &str, csv: impl Into<reqwest::Body>) -> Answer {
         let request = self.request(Method::POST, &format!("/v1/datasets{query}"));
-        Answer::of(request.header("content-type", "text/csv").body(csv).send().await.unwrap()).await
+        let answer = Answer::of(request.header("content-type", "text/csv").body(csv).send().await.unwrap()).await;
+        contract::check(&Method::POST, "/v1/datasets", None, &answer);
+        answer
     }
 
     /// Polls the job until `enough` says so.

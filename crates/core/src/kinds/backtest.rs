@@ -26,7 +26,7 @@ pub struct BacktestRequest {
     /// For people; the server makes one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
     /// Its id, or `@` and its alias. The job keeps the id that the alias stands for when it is ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ pub struct BacktestRequest {
     pub horizon: Option<usize>,
     /// Points after this time are left out.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time_bound::to")]
-    #[schema(value_type = Option<String>, example = "2019-05-31")]
+    #[schema(value_type = Option<String>, format = "date-or-time", example = "2019-05-31")]
     #[garde(skip)]
     pub until: Option<Timestamp>,
 }

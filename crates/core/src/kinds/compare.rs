@@ -27,7 +27,7 @@ pub struct CompareRequest {
     /// For people; the server makes one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
     /// What all have in common: a training request without its `kind`.
     #[schema(value_type = TrainRequest)]
@@ -41,6 +41,7 @@ pub struct CompareRequest {
     pub variants: Vec<Value>,
     /// Each variant with each of these as `model.cell`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 32)]
     #[garde(length(max = Cell::ALL.len()))]
     pub cells: Vec<Cell>,
     /// Each of those with each of these as `model.layer_norm`.
@@ -51,7 +52,7 @@ pub struct CompareRequest {
     /// Each of those with each of these as `training.seed`: the leaderboard shows mean and standard
     /// deviation over them. Left out: the base's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 100)]
+    #[schema(max_items = 100, maximum = 18446744073709551615u64)]
     #[garde(length(max = 100))]
     pub seeds: Vec<u64>,
     /// What ranks the variants; the lowest mean over the seeds wins.

@@ -19,7 +19,7 @@ pub struct FinetuneRequest {
     /// For people; the server makes one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
     /// Its id, or `@` and its alias. The job keeps the id that the alias stands for when it is ordered.
     #[garde(skip)]
@@ -32,7 +32,7 @@ pub struct FinetuneRequest {
     /// `recurrent.0` is the whole first layer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[garde(length(max = 100), inner(length(min = 1, max = 200)))]
-    #[schema(max_items = 100)]
+    #[schema(max_items = 100, min_length = 1, max_length = 200)]
     pub freeze: Vec<String>,
     #[serde(default)]
     #[garde(skip)]

@@ -27,7 +27,7 @@ pub struct SearchRequest {
     /// For people; the server makes one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
     /// What all trials have in common: a training request without its `kind`.
     #[schema(value_type = TrainRequest)]
@@ -46,6 +46,7 @@ pub struct SearchRequest {
     /// The same seed, ranges and base give the same trials.
     #[serde(default)]
     #[garde(skip)]
+    #[schema(maximum = 18446744073709551615u64)]
     pub seed: u64,
     /// What ranks the trials; the lowest wins.
     #[serde(default)]

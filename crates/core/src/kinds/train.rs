@@ -16,7 +16,7 @@ pub struct TrainRequest {
     /// For people; the server makes one from the model and the dataset where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
     #[garde(skip)]
     pub dataset: DatasetId,

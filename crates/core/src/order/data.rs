@@ -9,6 +9,7 @@ use super::inputs::{Calendar, Covariates};
 use super::scaling::{Scaling, ScalingForm};
 use super::string_or_struct::{Forms, Number, deserialize_forms};
 use super::values::{Differencing, Missing, Recency, Resample, Transform, TransformForm};
+use crate::schema::number_schema;
 
 /// Which columns and windows to learn from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
@@ -17,39 +18,47 @@ pub struct DataRequest {
     /// The columns to forecast. Left out: the only number column of the dataset.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[garde(length(max = 64))]
+    #[schema(max_items = 64)]
     pub targets: Vec<String>,
     #[garde(dive)]
     pub covariates: Covariates,
     /// Parts of the calendar to read besides: names, or objects that say in what form.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[garde(length(max = 32))]
+    #[schema(max_items = 32)]
     pub calendar: Vec<Calendar>,
     /// Points back from the coming one at which the network reads the targets besides: `[24, 168]`
     /// are the same hour a day and a week before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[garde(length(max = 64), inner(range(min = 2, max = 100_000)))]
+    #[schema(max_items = 64, minimum = 2, maximum = 100000)]
     pub lags: Vec<usize>,
     /// Coming points whose future covariates each step reads. Left out: the horizon, fewer where
     /// points × columns would pass 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 10_000)))]
+    #[schema(minimum = 1, maximum = 10000)]
     pub future_window: Option<usize>,
     /// Points the network reads. Left out: four seasons, at least 32, at most 336, less where the
     /// series are short.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 100_000)))]
+    #[schema(minimum = 1, maximum = 100000)]
     pub context: Option<usize>,
     /// Points it forecasts. Left out: one season, at least 2, at most 48.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 10_000)))]
+    #[schema(minimum = 1, maximum = 10000)]
     pub horizon: Option<usize>,
     /// Points from one training window's start to the next.
     #[garde(range(min = 1, max = 100_000))]
+    #[schema(minimum = 1, maximum = 100000)]
     pub stride: usize,
     /// Points to a season, for MASE and the seasonal naive baseline. Left out: the usual one of
     /// the dataset's frequency, else 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 100_000)))]
+    #[schema(minimum = 1, maximum = 100000)]
     pub season: Option<usize>,
     #[serde(deserialize_with = "crate::order::string_or_struct::object")]
     #[garde(dive)]
@@ -123,14 +132,17 @@ pub enum Split {
     Series {
         #[serde(default)]
         #[garde(range(min = 0.0, max = 0.95))]
+        #[schema(minimum = 0.0, maximum = 0.95)]
         validation: f64,
         #[serde(default)]
         #[garde(range(min = 0.0, max = 0.95))]
+        #[schema(minimum = 0.0, maximum = 0.95)]
         test: f64,
         /// Apart from the training's seed, so that trainings that differ in theirs are judged on
         /// the same windows.
         #[serde(default)]
         #[garde(skip)]
+        #[schema(maximum = 18446744073709551615u64)]
         seed: u64,
     },
 }
@@ -146,10 +158,13 @@ impl Default for Split {
 #[serde(untagged)]
 pub enum Part {
     /// A share of each series' points, from 0 up to 0.95; validation and test stand at the end.
+    #[schema(value_type = Share)]
     Fraction(#[garde(range(min = 0.0, max = 0.95))] f64),
     /// Times or dates, both ends included; a date alone means its whole day (UTC).
     Range(#[garde(skip)] TimeRange),
 }
+
+number_schema!(Share, Number, 0.0, 0.95, "A share of the points.");
 
 deserialize_forms!(Part);
 
@@ -172,10 +187,10 @@ impl Forms<'_> for Part {
 pub struct TimeRange {
     /// Left out: from the series' first point.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time_bound::from")]
-    #[schema(value_type = Option<String>, example = "2019-01-01")]
+    #[schema(value_type = Option<String>, format = "date-or-time", example = "2019-01-01")]
     pub from: Option<jiff::Timestamp>,
     /// Left out: to the series' last point.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time_bound::to")]
-    #[schema(value_type = Option<String>, example = "2019-05-31")]
+    #[schema(value_type = Option<String>, format = "date-or-time", example = "2019-05-31")]
     pub to: Option<jiff::Timestamp>,
 }

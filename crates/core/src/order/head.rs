@@ -20,6 +20,8 @@ pub enum Head {
         /// Ascending, between 0 and 1. An interval of 80 % is between the levels 0.1 and 0.9.
         #[serde(default = "levels")]
         #[garde(length(min = 1, max = 32), inner(range(min = 0.001, max = 0.999)), custom(ascending))]
+        #[schema(min_items = 1, max_items = 32, minimum = 0.001, maximum = 0.999)]
+        #[schema(extensions(("x-hint" = json!("a quantile level is a share of the values from 0 to 1, such as 0.9"))))]
         levels: Vec<f64>,
     },
     /// A normal distribution: mean and scale.

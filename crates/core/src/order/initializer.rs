@@ -9,6 +9,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::string_or_struct::{Forms, deserialize_forms, tagged};
 
+/// The largest number that an initialiser takes.
+const MOST: f64 = 1e6;
+
 /// What the first weights of a variable are drawn from; `docs/models.md` has the equations.
 ///
 /// On the wire a name alone (`"he_normal"`) stands for its usual numbers, and an object sets them
@@ -97,6 +100,17 @@ impl Initializer {
         "identity",
     ];
 
+    /// The numbers that an initialiser takes, each with its least value.
+    fn numbers(name: &str) -> &'static [(&'static str, f64)] {
+        match name {
+            "constant" => &[("value", -MOST)],
+            "random_normal" | "truncated_normal" => &[("mean", -MOST), ("stddev", 0.0)],
+            "random_uniform" => &[("minval", -MOST), ("maxval", -MOST)],
+            "orthogonal" | "identity" => &[("gain", 0.0)],
+            _ => &[],
+        }
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Zeros {} => "zeros",
@@ -153,16 +167,19 @@ impl Forms<'_> for Initializer {
 
 impl PartialSchema for Initializer {
     fn schema() -> RefOr<Schema> {
-        let name = || ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Self::NAMES));
-        let mut object = ObjectBuilder::new().property("type", name()).required("type");
-        for number in ["value", "mean", "stddev", "minval", "maxval", "gain"] {
-            object = object.property(number, ObjectBuilder::new().schema_type(Type::Number));
-        }
-        OneOfBuilder::new()
-            .item(name())
-            .item(object)
+        let words = |names: &[&str]| ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names.to_vec()));
+        let mut schema = OneOfBuilder::new()
             .description(Some("How weights begin: a name of Keras's, or an object that sets its numbers."))
-            .into()
+            .item(words(&Self::NAMES));
+        for name in Self::NAMES {
+            let mut object = ObjectBuilder::new().property("type", words(&[name])).required("type");
+            for &(field, least) in Self::numbers(name) {
+                let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(least)).maximum(Some(MOST));
+                object = object.property(field, number);
+            }
+            schema = schema.item(object);
+        }
+        schema.into()
     }
 }
 

@@ -10,21 +10,26 @@ use super::cell::Cell;
 use super::initializer::Initializer;
 use super::model::{Activation, MAX_DILATION, MAX_RATE, MAX_UNITS};
 use super::string_or_struct::{Forms, Number, deserialize_forms};
+use crate::schema::number_schema;
 
 /// One recurrent layer.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum LayerSpec {
     /// Its units; all else as the model has it.
+    #[schema(value_type = Units)]
     Units(usize),
     Settings(Box<LayerSettings>),
 }
+
+number_schema!(Units, Integer, 1, 8192, "Units of a layer.");
 
 /// A layer with settings of its own; what is left out is as the model has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerSettings {
     #[garde(range(min = 1, max = MAX_UNITS))]
+    #[schema(minimum = 1, maximum = 8192)]
     pub units: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
@@ -37,9 +42,11 @@ pub struct LayerSettings {
     pub activation: Option<Activation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 0.0, max = MAX_RATE)))]
+    #[schema(minimum = 0.0, maximum = 0.99)]
     pub dropout: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 0.0, max = MAX_RATE)))]
+    #[schema(minimum = 0.0, maximum = 0.99)]
     pub recurrent_dropout: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(skip)]
@@ -49,6 +56,7 @@ pub struct LayerSettings {
     pub residual: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = MAX_DILATION)))]
+    #[schema(minimum = 1, maximum = 100000)]
     pub dilation: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(dive)]

@@ -73,6 +73,7 @@ pub(super) enum LossObject {
     Huber {
         /// In the network's scale.
         #[serde(default = "delta")]
+        #[schema(minimum = 1e-6, maximum = 1e6)]
         delta: f64,
     },
     Smape {},

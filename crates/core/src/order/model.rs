@@ -25,6 +25,7 @@ pub struct ModelSpec {
     pub layer_norm: bool,
     /// Each recurrent layer, first to last: its units, or an object with settings of its own.
     #[garde(length(min = 1, max = 32), dive)]
+    #[schema(min_items = 1, max_items = 32)]
     pub layers: Vec<LayerSpec>,
     #[garde(skip)]
     pub output: Output,
@@ -35,11 +36,13 @@ pub struct ModelSpec {
     /// The share of what a layer reads that is dropped in training, afresh at each step.
     #[serde(skip_serializing_if = "is_zero")]
     #[garde(range(min = 0.0, max = MAX_RATE))]
+    #[schema(minimum = 0.0, maximum = 0.99)]
     pub dropout: f64,
     /// The share of the state that a layer's recurrent products do not see in training, the same
     /// for all steps of a window.
     #[serde(skip_serializing_if = "is_zero")]
     #[garde(range(min = 0.0, max = MAX_RATE))]
+    #[schema(minimum = 0.0, maximum = 0.99)]
     pub recurrent_dropout: f64,
     /// Half of each layer reads from the end; each half has the layer's units. Only with `output`
     /// `last_step`.
@@ -54,6 +57,7 @@ pub struct ModelSpec {
     /// out: 1 for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[garde(length(max = 32), inner(range(min = 1, max = MAX_DILATION)))]
+    #[schema(max_items = 32, minimum = 1, maximum = 100000)]
     pub dilations: Vec<usize>,
     /// Left out: `glorot_uniform`.
     #[serde(skip_serializing_if = "Option::is_none")]

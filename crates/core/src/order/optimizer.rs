@@ -20,15 +20,19 @@ pub enum Optimizer {
         learning_rate: Rate,
         #[serde(default = "beta_1")]
         #[garde(range(min = 0.0, max = 0.999_999_9))]
+        #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_1: f64,
         #[serde(default = "beta_2")]
         #[garde(range(min = 0.0, max = 0.999_999_9))]
+        #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_2: f64,
         #[serde(default = "epsilon")]
         #[garde(range(min = 1e-16, max = 1.0))]
+        #[schema(minimum = 1e-16, maximum = 1.0)]
         epsilon: f64,
         #[serde(default, skip_serializing_if = "is_zero")]
         #[garde(range(min = 0.0, max = 1.0))]
+        #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },
     /// Loshchilov and Hutter 2019: Adam with weight decay.
@@ -38,15 +42,19 @@ pub enum Optimizer {
         learning_rate: Rate,
         #[serde(default = "beta_1")]
         #[garde(range(min = 0.0, max = 0.999_999_9))]
+        #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_1: f64,
         #[serde(default = "beta_2")]
         #[garde(range(min = 0.0, max = 0.999_999_9))]
+        #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_2: f64,
         #[serde(default = "epsilon")]
         #[garde(range(min = 1e-16, max = 1.0))]
+        #[schema(minimum = 1e-16, maximum = 1.0)]
         epsilon: f64,
         #[serde(default = "adamw_decay")]
         #[garde(range(min = 0.0, max = 1.0))]
+        #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },
     /// Dozat 2016: Adam with Nesterov's momentum.
@@ -56,15 +64,19 @@ pub enum Optimizer {
         learning_rate: Rate,
         #[serde(default = "beta_1")]
         #[garde(range(min = 0.0, max = 0.999_999_9))]
+        #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_1: f64,
         #[serde(default = "beta_2")]
         #[garde(range(min = 0.0, max = 0.999_999_9))]
+        #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_2: f64,
         #[serde(default = "epsilon")]
         #[garde(range(min = 1e-16, max = 1.0))]
+        #[schema(minimum = 1e-16, maximum = 1.0)]
         epsilon: f64,
         #[serde(default, skip_serializing_if = "is_zero")]
         #[garde(range(min = 0.0, max = 1.0))]
+        #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },
     /// Hinton 2012: the gradient over the root of its running mean square.
@@ -74,15 +86,19 @@ pub enum Optimizer {
         learning_rate: Rate,
         #[serde(default = "rho")]
         #[garde(range(min = 0.0, max = 0.999_999_9))]
+        #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         rho: f64,
         #[serde(default)]
         #[garde(range(min = 0.0, max = 0.999_999_9))]
+        #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         momentum: f64,
         #[serde(default = "epsilon")]
         #[garde(range(min = 1e-16, max = 1.0))]
+        #[schema(minimum = 1e-16, maximum = 1.0)]
         epsilon: f64,
         #[serde(default, skip_serializing_if = "is_zero")]
         #[garde(range(min = 0.0, max = 1.0))]
+        #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },
     /// Stochastic gradient descent.
@@ -92,12 +108,14 @@ pub enum Optimizer {
         learning_rate: Rate,
         #[serde(default)]
         #[garde(range(min = 0.0, max = 0.999_999_9))]
+        #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         momentum: f64,
         #[serde(default)]
         #[garde(skip)]
         nesterov: bool,
         #[serde(default, skip_serializing_if = "is_zero")]
         #[garde(range(min = 0.0, max = 1.0))]
+        #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },
 }

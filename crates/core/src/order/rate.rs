@@ -64,7 +64,7 @@ impl PartialSchema for Rate {
     fn schema() -> RefOr<Schema> {
         let word = Object::builder().schema_type(Type::String).enum_values(Some([FIND]));
         let rates = OneOf::builder()
-            .item(Object::builder().schema_type(Type::Number))
+            .item(Object::builder().schema_type(Type::Number).minimum(Some(1e-12)).maximum(Some(10.0)))
             .item(word)
             .description(Some("A number, or `find`: a range test before the first epoch chooses it."));
         rates.into()

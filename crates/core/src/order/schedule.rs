@@ -15,15 +15,18 @@ pub enum Schedule {
     Step {
         #[serde(default = "every_ten")]
         #[garde(range(min = 1, max = 100_000))]
+        #[schema(minimum = 1, maximum = 100000)]
         every: u32,
         #[serde(default = "tenth")]
         #[garde(range(min = 1e-9, max = 1.0))]
+        #[schema(minimum = 1e-9, maximum = 1.0)]
         factor: f64,
     },
     /// η · factor^(epochs done), falling a little at every step of an epoch.
     Exponential {
         #[serde(default = "exponential_factor")]
         #[garde(range(min = 1e-9, max = 1.0))]
+        #[schema(minimum = 1e-9, maximum = 1.0)]
         factor: f64,
     },
     /// Loshchilov and Hutter 2017, without restarts: a straight line from 0 to η, then half a cosine
@@ -31,9 +34,11 @@ pub enum Schedule {
     Cosine {
         #[serde(default)]
         #[garde(range(min = 0.0, max = 100_000.0))]
+        #[schema(minimum = 0.0, maximum = 100_000.0)]
         warmup_epochs: f64,
         #[serde(default)]
         #[garde(range(min = 0.0, max = 1.0))]
+        #[schema(minimum = 0.0, maximum = 1.0)]
         alpha: f64,
     },
     /// Smith and Topin 2018: from η / div_factor up to η over the first `pct_start` of all steps,
@@ -41,12 +46,15 @@ pub enum Schedule {
     OneCycle {
         #[serde(default = "pct_start")]
         #[garde(range(min = 0.0, max = 1.0))]
+        #[schema(minimum = 0.0, maximum = 1.0)]
         pct_start: f64,
         #[serde(default = "div_factor")]
         #[garde(range(min = 1.0, max = 1e9))]
+        #[schema(minimum = 1.0, maximum = 1e9)]
         div_factor: f64,
         #[serde(default = "final_div_factor")]
         #[garde(range(min = 1.0, max = 1e12))]
+        #[schema(minimum = 1.0, maximum = 1e12)]
         final_div_factor: f64,
     },
     /// Times `factor` whenever the validation loss (without one the training loss) has not fallen by
@@ -54,18 +62,23 @@ pub enum Schedule {
     ReduceOnPlateau {
         #[serde(default = "tenth")]
         #[garde(range(min = 1e-9, max = 0.999_999_9))]
+        #[schema(minimum = 1e-9, maximum = 0.999_999_9)]
         factor: f64,
         #[serde(default = "patience")]
         #[garde(range(min = 1, max = 100_000))]
+        #[schema(minimum = 1, maximum = 100000)]
         patience: u32,
         #[serde(default = "min_delta")]
         #[garde(range(min = 0.0, max = 1e12))]
+        #[schema(minimum = 0.0, maximum = 1e12)]
         min_delta: f64,
         #[serde(default)]
         #[garde(range(min = 0, max = 100_000))]
+        #[schema(minimum = 0, maximum = 100000)]
         cooldown: u32,
         #[serde(default)]
         #[garde(range(min = 0.0, max = 10.0))]
+        #[schema(minimum = 0.0, maximum = 10.0)]
         min_lr: f64,
     },
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::loss::{Loss, LossForm};
 use super::optimizer::Optimizer;
 use super::schedule::Schedule;
-use crate::schema::text_schema;
+use crate::schema::{number_schema, text_schema};
 
 /// How the network learns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
@@ -16,8 +16,10 @@ pub struct TrainingRequest {
     /// Passes over the training windows.
     // The store keeps a report of each: 100,000 are some 50 MB, and are deleted or resumed within seconds.
     #[garde(range(min = 1, max = 100_000))]
+    #[schema(minimum = 1, maximum = 100000)]
     pub epochs: u32,
     #[garde(range(min = 1, max = 65_536))]
+    #[schema(minimum = 1, maximum = 65536)]
     pub batch_size: usize,
     /// Left out: the head's own, `mse` for points.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,13 +48,16 @@ pub struct TrainingRequest {
     /// judged and kept as if the training had run to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1)))]
+    #[schema(minimum = 1, maximum = 18446744073709551615u64)]
     pub max_steps: Option<u64>,
     /// Seconds of epochs, validation included, after which the training ends in the same way; those
     /// of earlier attempts count.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 0.001, max = 1e9)))]
+    #[schema(minimum = 0.001, maximum = 1e9)]
     pub time_limit_seconds: Option<f64>,
     #[garde(skip)]
+    #[schema(maximum = 18446744073709551615u64)]
     pub seed: u64,
     #[garde(skip)]
     pub device: Device,
@@ -84,22 +89,29 @@ impl Default for TrainingRequest {
 #[serde(rename_all = "snake_case")]
 pub enum Clip {
     /// Each variable's gradient by its own norm (`clipnorm`).
+    #[schema(value_type = ClipBound)]
     Norm(#[garde(range(min = 1e-12, max = 1e12))] f64),
     /// All gradients by their joint norm (`global_clipnorm`).
+    #[schema(value_type = ClipBound)]
     GlobalNorm(#[garde(range(min = 1e-12, max = 1e12))] f64),
     /// Each element (`clipvalue`).
+    #[schema(value_type = ClipBound)]
     Value(#[garde(range(min = 1e-12, max = 1e12))] f64),
 }
+
+number_schema!(ClipBound, Number, 1e-12, 1e12, "A bound on a gradient.");
 
 /// Stop once the validation loss has not fallen for `patience` epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
     #[garde(range(min = 1, max = 100_000))]
+    #[schema(minimum = 1, maximum = 100000)]
     pub patience: u32,
     /// A fall of less than this does not count.
     #[serde(default)]
     #[garde(range(min = 0.0, max = 1e12))]
+    #[schema(minimum = 0.0, maximum = 1e12)]
     pub min_delta: f64,
 }
 
@@ -114,7 +126,14 @@ pub enum Device {
     Cuda(u8),
 }
 
-text_schema!(Device, "Device", "auto", "Where the tensor work runs: auto, cpu, cuda or cuda:N.");
+text_schema!(
+    Device,
+    "Device",
+    "auto",
+    "device",
+    r"^(auto|cpu|cuda|cuda:(0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5]))$",
+    "Where the tensor work runs: auto, cpu, cuda or cuda:N."
+);
 
 impl TryFrom<String> for Device {
     type Error = String;
@@ -127,7 +146,7 @@ impl TryFrom<String> for Device {
                 .strip_prefix("cuda:")
                 .and_then(|index| index.parse().ok())
                 .map(Self::Cuda)
-                .ok_or_else(|| "unknown device: expected auto, cpu, cuda or cuda:N".to_owned()),
+                .ok_or_else(|| "is not a device: expected auto, cpu, cuda or cuda:N".to_owned()),
         }
     }
 }

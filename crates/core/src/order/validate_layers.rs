@@ -181,6 +181,7 @@ fn unfit(initializer: Initializer, of: Variable, cells: &[&CellSpec]) -> Option<
         (Initializer::Identity { .. }, Variable::Recurrent) if !square => {
             "is for `simple_rnn`, whose recurrent kernel is square: try `orthogonal`"
         }
+        (Initializer::RandomUniform { minval, maxval }, _) if minval > maxval => "`minval` is above `maxval`",
         _ => return None,
     };
     Some(reason.to_owned())

@@ -41,10 +41,40 @@ pub enum TransformKind {
 #[serde(untagged)]
 pub(super) enum TransformForm {
     Word(TransformKind),
+    #[schema(value_type = TransformSchema)]
     Object(TransformObject),
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+/// A transform with its options.
+#[derive(ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes `TransformObject` for the OpenAPI document")]
+enum TransformSchema {
+    None {
+        #[serde(default)]
+        covariates: bool,
+    },
+    Log {
+        /// Change the past covariates that are numbers as well.
+        #[serde(default)]
+        covariates: bool,
+    },
+    Log1p {
+        /// Change the past covariates that are numbers as well.
+        #[serde(default)]
+        covariates: bool,
+    },
+    BoxCox {
+        /// Left out: estimated on the training part.
+        #[schema(minimum = -2.0, maximum = 2.0)]
+        lambda: Option<f64>,
+        /// Change the past covariates that are numbers as well.
+        #[serde(default)]
+        covariates: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TransformObject {
     #[serde(rename = "type")]
@@ -103,10 +133,12 @@ impl Forms<'_> for Transform {
 pub struct Differencing {
     /// Differences from one point to the next: 1 takes a trend's level away, 2 its slope too.
     #[garde(range(max = 2))]
+    #[schema(maximum = 2)]
     pub order: usize,
     /// Points to a season: differences from one season to the next, taken before those of `order`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 2, max = 100_000)))]
+    #[schema(minimum = 2, maximum = 100000)]
     pub seasonal: Option<usize>,
     /// What the network reads of a target.
     #[garde(skip)]
@@ -163,6 +195,7 @@ pub enum Aggregation {
 pub struct Recency {
     /// Points: a window that ends so many before the end of its series' training part counts half.
     #[garde(range(min = 1e-3, max = 1e12))]
+    #[schema(minimum = 1e-3, maximum = 1e12)]
     pub half_life: f64,
 }
 

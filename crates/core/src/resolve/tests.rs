@@ -248,7 +248,7 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
     let cases = [
         (json!({"training": {"seed": -1}}), "invalid value: integer `-1`, expected u64"),
         (json!({"training": {"epochs": 9_223_372_036_854_775_808_u64}}), "expected u32"),
-        (json!({"training": {"device": "gpu"}}), "unknown device"),
+        (json!({"training": {"device": "gpu"}}), "is not a device"),
         (json!({"training": {"epoch": 3}}), "unknown field `epoch`"),
         (json!({"model": {"cell": "rnn"}}), "unknown variant `rnn`"),
         (json!({"model": {"layers": ["32"]}}), "units such as 32, or a layer"),

@@ -28,27 +28,49 @@ fn flatten_within(schema: &mut Value, components: &Map<String, Value>) {
     }
 }
 
-/// One object with the properties of all parts; `None` if a part is no plain object.
+/// One object with the properties of all parts, or one for each variant if a part has several; `None`
+/// if a part is no object.
 fn merge(parts: &[Value], components: &Map<String, Value>) -> Option<Value> {
-    let mut merged = Map::new();
-    let (mut properties, mut required) = (Map::new(), Vec::new());
+    let merged = merged(parts, components)?;
+    match merged.as_slice() {
+        [only] => Some(only.clone().into()),
+        _ => Some(Map::from_iter([("oneOf".to_owned(), merged.into_iter().map(Value::from).collect())]).into()),
+    }
+}
+
+fn merged(parts: &[Value], components: &Map<String, Value>) -> Option<Vec<Map<String, Value>>> {
+    let mut merged = vec![Map::from_iter([("type".to_owned(), "object".into())])];
     for part in parts {
-        let part = target(part).map_or(Some(part), |name| components.get(name))?.as_object()?;
-        if part.get("type").and_then(Value::as_str) != Some("object") {
-            return None;
-        }
-        properties.extend(part.get("properties").and_then(Value::as_object).cloned().into_iter().flatten());
-        required.extend(part.get("required").and_then(Value::as_array).into_iter().flatten().cloned());
-        if part.get("additionalProperties") == Some(&Value::Bool(false)) {
-            merged.insert("additionalProperties".to_owned(), Value::Bool(false));
+        let variants = variants(part, components)?;
+        merged = merged.iter().flat_map(|one| variants.iter().map(|other| union(one.clone(), other))).collect();
+    }
+    Some(merged)
+}
+
+/// The objects that a schema allows.
+fn variants(schema: &Value, components: &Map<String, Value>) -> Option<Vec<Map<String, Value>>> {
+    let schema = target(schema).map_or(Some(schema), |name| components.get(name))?.as_object()?;
+    let list = |name: &str| schema.get(name).and_then(Value::as_array);
+    if let Some(parts) = list("allOf") {
+        return merged(parts, components);
+    }
+    if let Some(alternatives) = list("oneOf") {
+        let found: Option<Vec<_>> = alternatives.iter().map(|one| variants(one, components)).collect();
+        return found.map(|found| found.concat());
+    }
+    (schema.get("type")? == "object").then(|| vec![schema.clone()])
+}
+
+/// An object with the properties of both.
+fn union(mut one: Map<String, Value>, other: &Map<String, Value>) -> Map<String, Value> {
+    for (name, rule) in other {
+        match (one.get_mut(name), rule) {
+            (Some(Value::Object(known)), Value::Object(more)) => known.extend(more.clone()),
+            (Some(Value::Array(known)), Value::Array(more)) => known.extend(more.iter().cloned()),
+            _ => drop(one.insert(name.clone(), rule.clone())),
         }
     }
-    merged.insert("type".to_owned(), "object".into());
-    merged.insert("properties".to_owned(), properties.into());
-    if !required.is_empty() {
-        merged.insert("required".to_owned(), required.into());
-    }
-    Some(merged.into())
+    one
 }
 
 /// Forbids fields that the objects within a schema do not name, as the types of requests do

@@ -1,4 +1,5 @@
 use serde::Deserialize;
+use serde_json::json;
 
 use super::*;
 
@@ -164,4 +165,28 @@ fn text_that_is_not_sound_json_is_refused_with_its_line() {
         }
     }
     assert!(matches!(read::<Body>(b"{\"name\": \"\xff\"}"), Err(Invalid::Syntax(_))));
+}
+
+#[test]
+fn a_wrapped_object_and_its_tag_become_one_object_for_each_variant() {
+    let object = |name: &str| json!({"type": "object", "properties": {name: {"type": "string"}}, "required": [name]});
+    let mut components = Map::from_iter([
+        ("A".to_owned(), object("a")),
+        ("B".to_owned(), object("b")),
+        (
+            "Either".to_owned(),
+            json!({"oneOf": [{"$ref": "#/components/schemas/A"}, {"$ref": "#/components/schemas/B"}]}),
+        ),
+        (
+            "Tagged".to_owned(),
+            json!({"allOf": [{"$ref": "#/components/schemas/Either"}, object("kind")], "description": "d"}),
+        ),
+    ]);
+    flatten(&mut components);
+    let tagged = &components["Tagged"];
+    assert_eq!(
+        (tagged["oneOf"][0]["required"].clone(), tagged["oneOf"][1]["required"].clone()),
+        (json!(["a", "kind"]), json!(["b", "kind"]))
+    );
+    assert_eq!(tagged["description"], "d");
 }

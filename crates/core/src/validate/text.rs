@@ -40,13 +40,13 @@ fn misfit(format: &str, text: &str) -> Option<String> {
         "alias" => error(text.parse::<AliasName>()),
         "model-reference" => error(text.parse::<ModelRef>()),
         "metric" => error(text.parse::<MetricName>()),
-        "frequency" => error(text.parse::<Frequency>()),
+        "duration" => error(text.parse::<Frequency>()),
         "device" => error(Device::try_from(text.to_owned())),
         "date-or-time" => {
             let fits = text.parse::<Timestamp>().is_ok() || text.parse::<Date>().is_ok();
             (!fits).then(|| "is not a date such as 2019-01-31, or an RFC 3339 time".to_owned())
         }
-        "name" => text.chars().any(char::is_control).then(|| "contains a control character; names must not".to_owned()),
+        "name" => text.chars().any(char::is_control).then(|| "must not contain control characters".to_owned()),
         _ => None,
     }
 }

@@ -18,14 +18,17 @@ pub struct Range {
     pub path: String,
     /// Between two numbers, all equally likely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2)]
     #[garde(skip)]
     pub uniform: Option<[f64; 2]>,
     /// Between two numbers above zero, each order of magnitude equally likely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2)]
     #[garde(skip)]
     pub log_uniform: Option<[f64; 2]>,
     /// A whole number, both ends included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<i64>>, min_items = 2, max_items = 2, minimum = -9223372036854775808i64, maximum = 9223372036854775807i64)]
     #[garde(skip)]
     pub integer: Option<[i64; 2]>,
     /// One of these, of any type.
