@@ -19,6 +19,9 @@ use super::response::ForecastOptions;
 use super::series_input::SeriesInput;
 use super::warnings::Warnings;
 
+/// Stored series and what was read of each.
+type ReadBatch<'f> = Vec<(Found<'f>, ReadSeries)>;
+
 /// Where the values of a request's series are.
 #[derive(Debug)]
 pub enum ForecastInput {
@@ -172,7 +175,7 @@ impl Request<'_> {
         dataset: &StoredDataset,
         reader: &DatasetReader<'_>,
         found: &[Found<'f>],
-        take: &mut dyn FnMut(&mut Self, Vec<(Found<'f>, ReadSeries)>) -> Result<(), ForecastError>,
+        take: &mut dyn FnMut(&mut Self, ReadBatch<'f>) -> Result<(), ForecastError>,
     ) -> Result<(), ForecastError> {
         let most = self.predictor.batch_series();
         let mut rest = found.iter().peekable();

@@ -36,8 +36,8 @@ fn data(context: usize, horizon: usize, split: Split) -> DataSpec {
     DataSpec {
         targets: vec!["x".to_owned()],
         covariates: gatecast_core::order::Covariates { past: vec!["y".to_owned()], ..Default::default() },
-        context: context,
-        horizon: horizon,
+        context,
+        horizon,
         season: 2,
         split,
         ..DataSpec::of("x", 1, 1)
