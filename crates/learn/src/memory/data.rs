@@ -79,7 +79,7 @@ mod tests {
     }
 
     fn bytes(days: &[i64], fields: serde_json::Value) -> u64 {
-        let mut data = json!({"targets": ["x"]});
+        let mut data = json!({"targets": ["x"], "context": 1, "horizon": 1, "season": 1});
         gatecast_core::order::merge_patch::merge(&mut data, &fields);
         needed(&frame(days), &serde_json::from_value(data).unwrap())
     }
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn data_that_does_not_fit_is_refused() {
-        let data = serde_json::from_value(json!({"targets": ["x"]})).unwrap();
+        let data = gatecast_core::order::DataSpec::of("x", 1, 1);
         let check = |limit, available| {
             check_data(&frame(&[0, 99]), &data, Machine { limit, available, own: 1_000 }).map_err(|error| error.code())
         };
