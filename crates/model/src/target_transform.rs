@@ -308,7 +308,8 @@ mod tests {
     use crate::scaling::Scale;
 
     fn values(fields: serde_json::Value) -> TargetTransform {
-        let mut data = json!({"targets": ["x"], "covariates": {"past": ["y"], "future": ["z"]}});
+        let mut data = json!({"targets": ["x"], "context": 6, "horizon": 3, "season": 1,
+            "covariates": {"past": ["y"], "future": ["z"]}});
         fields.as_object().unwrap().iter().for_each(|(key, value)| data[key] = value.clone());
         let data = serde_json::from_value(data).unwrap();
         TargetTransform::new(&data, &["x".to_owned(), "y".to_owned(), "z".to_owned()], &BTreeMap::new())

@@ -32,6 +32,26 @@ pub enum Head {
     NegativeBinomial {},
 }
 
+/// The two ways to write a head, as the OpenAPI document shows them.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) enum HeadForm {
+    Word(HeadWord),
+    Object(Head),
+}
+
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) enum HeadWord {
+    Point,
+    Quantile,
+    Normal,
+    StudentT,
+    NegativeBinomial,
+}
+
 fn levels() -> Vec<f64> {
     vec![0.1, 0.5, 0.9]
 }

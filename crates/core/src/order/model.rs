@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::cell::Cell;
-use super::head::{self, Head};
+use super::head::{self, Head, HeadForm};
 use super::initializer::Initializer;
 use super::layer_spec::LayerSpec;
 
@@ -77,6 +77,7 @@ pub struct ModelSpec {
     pub unit_forget_bias: Option<bool>,
     /// Written as an object or, without options, as a word.
     #[serde(deserialize_with = "head::read", skip_serializing_if = "is_point")]
+    #[schema(value_type = HeadForm)]
     #[garde(dive)]
     pub head: Head,
 }
