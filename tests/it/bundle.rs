@@ -275,7 +275,7 @@ fn a_header_is_read_by_the_letter() {
     let text = good.header.to_string();
     refused(&[&u64::MAX.to_le_bytes()[..], b"{}"].concat(), "invalid_header", "18446744073709551615");
     refused(&[&(1u64 << 24).to_le_bytes()[..], b"{}"].concat(), "bundle_truncated", "longer than the file");
-    refused(&assemble(&format!(" {text}"), &good.data), "invalid_header", "begin with `{`");
+    refused(&assemble(&format!(" {text}"), &good.data), "invalid_header", "start with `{`");
     refused(&assemble(&text[..text.len() - 1], &good.data), "invalid_header", "ends early");
     refused(&assemble(&format!("{text}x"), &good.data), "invalid_header", "not JSON");
     refused(&assemble("{\"\u{0}", b""), "invalid_header", "");
@@ -341,7 +341,7 @@ fn tensors_are_those_of_the_manifests_network() {
     refused(
         &with(&|p| p.header["head.bias"]["dtype"] = "I32".into()),
         "wrong_dtype",
-        "`head.bias` holds I32 where F32",
+        "`head.bias` has type I32, expected F32",
     );
     refused(&with(&|p| p.header["head.bias"]["shape"] = json!([1, 3])), "wrong_shape", "[1, 3]");
     let number = |name: &'static str, bytes: &'static [u8]| {
@@ -375,7 +375,7 @@ fn a_manifest_that_contradicts_itself_or_the_tensors_is_refused() {
     refused(
         &with(&|m| m["order"]["model"]["layers"] = json!(vec![8192; 32])),
         "invalid_manifest",
-        "more than are allowed",
+        "more than the limit",
     );
     refused(&with(&|m| m["order"]["model"]["layers"] = json!([])), "invalid_manifest", "order.model.layers");
     refused(&with(&|m| m["order"]["model"]["bidirectional"] = json!(true)), "invalid_manifest", "model.bidirectional");
@@ -386,7 +386,7 @@ fn a_manifest_that_contradicts_itself_or_the_tensors_is_refused() {
     refused(&with(&|m| m["targets"] = json!([])), "invalid_manifest", "`targets`");
     refused(&with(&|m| m["series"] = json!(3)), "wrong_shape", "`scaling.mean`");
     refused(&with(&|m| m["series"] = json!(u64::MAX)), "wrong_shape", "`scaling.mean`");
-    refused(&with(&|m| m["parameters"] = json!(5)), "invalid_manifest", "5 parameters");
+    refused(&with(&|m| m["parameters"] = json!(5)), "invalid_manifest", "`parameters` is 5");
 
     let mut without = parts();
     without.header["__metadata__"] = json!({"format": "pt"});

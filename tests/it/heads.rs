@@ -93,7 +93,7 @@ fn a_head_for_counts_refuses_what_is_none() {
     match events(frame(&[("a", noisy(100))]), &task).last() {
         Some(TrainerEvent::Failed { code, detail, .. }) => {
             assert_eq!(code, "not_counts");
-            assert!(detail.contains("`x` holds"), "{detail}");
+            assert!(detail.contains("`x` contains"), "{detail}");
         }
         other => panic!("{other:?}"),
     }

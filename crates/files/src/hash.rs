@@ -1,4 +1,4 @@
-//! SHA-256 of what passes through, as lower-case hexadecimal.
+//! SHA-256 of a stream, as lower-case hexadecimal.
 
 use std::io::{self, Read, Write};
 
@@ -15,7 +15,7 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// The SHA-256 and the length of everything that `from` holds.
+/// The SHA-256 and the length of everything in `from`.
 pub fn hash_reader(mut from: impl Read) -> io::Result<(String, u64)> {
     let mut sink = HashingWriter::new(io::sink());
     io::copy(&mut from, &mut sink)?;
@@ -35,7 +35,7 @@ impl<W: Write> HashingWriter<W> {
         Self { inner, hash: Sha256::new(), bytes: 0 }
     }
 
-    /// The writer, and the SHA-256 and length of what it was given.
+    /// The writer, and the SHA-256 and length of the bytes written to it.
     pub fn finish(self) -> (W, (String, u64)) {
         (self.inner, (hex(&self.hash.finalize()), self.bytes))
     }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_is_of_what_was_written() {
+    fn the_hash_covers_the_written_bytes() {
         let mut writer = HashingWriter::new(Vec::new());
         writer.write_all(b"a").unwrap();
         writer.write_all(b"bc").unwrap();

@@ -1,4 +1,4 @@
-//! Files that are complete or absent, and their hashes: the rules that several crates share.
+//! Files that are complete or absent, and their hashes: rules that several crates share.
 
 pub mod atomic_write;
 mod hash;

@@ -1,11 +1,12 @@
-//! The header of a safetensors file, read and written by the letter of its format.
+//! Reads and writes the header of a safetensors file, strictly as the format defines it.
 //!
-//! A file is eight bytes of length, then that much JSON from its first byte on: each tensor's type, shape and position by
-//! name, and a table of texts. The tensors fill the rest of the file without a hole, an overlap or a remainder.
+//! A file starts with eight bytes that give the length of the JSON that follows. The JSON contains each tensor's
+//! type, shape and position by name, and a table of strings. The tensors fill the rest of the file without gaps,
+//! overlaps or trailing bytes.
 //!
-//! Reading trusts nothing: duplicate keys, blanks before the header and shapes whose size overflows, which other parsers let
-//! through, are errors. Memory is bounded by [`MAX_HEADER_BYTES`], never by what the file claims. Writing keeps to the same
-//! limit, so that no file is written that could not be read.
+//! Reading does not trust the file: duplicate keys, whitespace before the header and shapes whose size overflows,
+//! which other parsers accept, are errors. Memory is bounded by [`MAX_HEADER_BYTES`], never by sizes that the file
+//! declares. Writing applies the same limit, so every file that is written can be read.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -18,16 +19,16 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Enough for a manifest and the names of every tensor, many times over.
+/// Enough for a manifest and the names of all tensors, with a wide margin.
 pub const MAX_HEADER_BYTES: u64 = 16 << 20;
 
-/// The key of the texts among the tensors' names.
+/// The key of the table of strings among the tensor names.
 const METADATA: &str = "__metadata__";
 
 /// The header of a file.
 #[derive(Debug, Default)]
 pub struct Header {
-    /// Texts by name.
+    /// Strings by name.
     pub metadata: BTreeMap<String, String>,
     pub tensors: BTreeMap<String, TensorEntry>,
 }
@@ -38,11 +39,11 @@ pub struct Header {
 pub struct TensorEntry {
     pub dtype: String,
     pub shape: Vec<u64>,
-    /// From the end of the header; the end is exclusive.
+    /// Relative to the end of the header; the end is exclusive.
     pub data_offsets: [u64; 2],
 }
 
-/// A file is not a safetensors file, or its header cannot be written.
+/// The file is not a safetensors file, or its header cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
     #[error(transparent)]
@@ -55,12 +56,12 @@ pub enum HeaderError {
     Json(String),
     #[error("the positions of the tensors are invalid: {0}")]
     Offsets(String),
-    #[error("the safetensors header is {0} bytes long; the limit is {MAX_HEADER_BYTES}")]
+    #[error("the safetensors header has {0} bytes, but the limit is {MAX_HEADER_BYTES}")]
     TooLong(u64),
 }
 
-/// Reads the header of a file, and checks that it fits the file's length. Gives the header and the position of the first
-/// tensor.
+/// Reads the header of a file and checks it against the length of the file. Returns the header and the position of
+/// the first tensor.
 pub fn read_header(file: &mut File) -> Result<(Header, u64), HeaderError> {
     let length = file.metadata()?.len();
     let mut start = Vec::new();
@@ -71,7 +72,8 @@ pub fn read_header(file: &mut File) -> Result<(Header, u64), HeaderError> {
     };
     let size = u64::from_le_bytes(*size);
     let is_plausible = (2..=MAX_HEADER_BYTES).contains(&size);
-    // A length can begin like the magic bytes of another format, so those are compared only where it is no plausible length.
+    // A length can start like the magic bytes of another format, so those are compared only if it is not a plausible
+    // length.
     if !(is_plausible && rest.first() == Some(&b'{'))
         && let Some(what) = other_format(&start)
     {
@@ -90,13 +92,13 @@ pub fn read_header(file: &mut File) -> Result<(Header, u64), HeaderError> {
     Ok((Header::parse(&json, length - begins)?, begins))
 }
 
-/// The header of a file with these tensors in this order, with its length before it, padded so that the first tensor is
-/// aligned to eight bytes. Offsets follow from the order.
+/// The header of a file with these tensors in this order, including its length. It is padded so that the first tensor
+/// is aligned to eight bytes. The offsets follow from the order.
 pub fn header_bytes<'t>(
     metadata: &[(&str, &str)],
     tensors: impl Iterator<Item = (&'t str, &'static str, Vec<u64>)>,
 ) -> Result<Vec<u8>, HeaderError> {
-    // Composed by hand, because a map would not keep the order.
+    // Composed by hand because a map would not keep the order.
     let metadata: Vec<String> =
         metadata.iter().map(|&(key, text)| format!("{}:{}", Value::from(key), Value::from(text))).collect();
     let mut json = format!("{{\"{METADATA}\":{{{}}}", metadata.join(","));
@@ -121,11 +123,11 @@ pub fn header_bytes<'t>(
 }
 
 impl Header {
-    /// `json` is the header without its length; `data` the bytes that follow it in the file.
+    /// `json` is the header without its length, and `data` is the number of bytes that follow it in the file.
     fn parse(json: &[u8], data: u64) -> Result<Self, HeaderError> {
         let text = std::str::from_utf8(json).map_err(|_| HeaderError::Json("it is not UTF-8".to_owned()))?;
         if !text.starts_with('{') {
-            return Err(HeaderError::Json("it does not begin with `{`".to_owned()));
+            return Err(HeaderError::Json("it does not start with `{`".to_owned()));
         }
         let header: Self = serde_json::from_str(text).map_err(|error| HeaderError::Json(plain(&error)))?;
         header.check_offsets(data)?;
@@ -140,10 +142,10 @@ impl Header {
             let [from, to] = entry.data_offsets;
             let wrong = |what: &str| Err(HeaderError::Offsets(format!("tensor `{}` {what}", shorten(name))));
             if from > end {
-                return wrong("begins after a gap");
+                return wrong("starts after a gap");
             }
             if from < end {
-                return wrong("overlaps another");
+                return wrong("overlaps another tensor");
             }
             if to < from || entry.bytes() != Some(to - from) {
                 return wrong("has offsets that do not match its shape");
@@ -161,7 +163,7 @@ impl Header {
 }
 
 impl TensorEntry {
-    /// The size that type and shape give; `None` where it overflows or the type is unknown.
+    /// The size in bytes; `None` if it overflows or the type is unknown.
     fn bytes(&self) -> Option<u64> {
         let width = match self.dtype.as_str() {
             "BOOL" | "U8" | "I8" | "F8_E5M2" | "F8_E4M3" => 1,
@@ -174,7 +176,7 @@ impl TensorEntry {
     }
 }
 
-/// What is wrong with JSON and where, without the program's own type names.
+/// What is wrong with the JSON and where, without type names of this program.
 fn plain(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     let what = match error.classify() {
@@ -185,7 +187,7 @@ fn plain(error: &serde_json::Error) -> String {
     format!("{what} (at byte {})", error.column())
 }
 
-/// The messages of [`Unique`] are kept; those about types name the fields of an entry instead.
+/// Keeps the messages of [`Unique`], and replaces those about types by one that names the fields of an entry.
 fn without_position(text: &str) -> String {
     if text.starts_with("duplicate key") {
         text.split(" at line").next().unwrap_or_default().to_owned()
@@ -194,12 +196,12 @@ fn without_position(text: &str) -> String {
     }
 }
 
-/// At most 100 characters of a text from a file, for a message.
+/// At most 100 characters of a string from a file, for a message.
 pub fn shorten(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
-/// What a file is that is often taken for a model.
+/// Recognises formats that are often mistaken for safetensors.
 fn other_format(start: &[u8]) -> Option<&'static str> {
     let formats: [(&[u8], &str); 5] = [
         (b"PK", "it is a zip archive, such as torch.save and Keras write; save the tensors as safetensors"),
@@ -310,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_written_header_can_be_read() {
         let tensors = [("b", "F32", vec![2, 3]), ("a", "U8", vec![5])];
         let bytes = header_bytes(&[("note", "\"x\" ünï")], tensors.into_iter()).unwrap();
         assert_eq!(bytes.len() % 8, 0, "the tensors are aligned");
@@ -325,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn no_header_is_written_that_could_not_be_read() {
+    fn a_header_above_the_limit_is_not_written() {
         let text = "x".repeat(usize::try_from(MAX_HEADER_BYTES).unwrap());
         let longer = header_bytes(&[("gatecast", &text)], std::iter::empty());
         assert!(matches!(longer, Err(HeaderError::TooLong(_))));
@@ -336,11 +338,11 @@ mod tests {
     }
 
     #[test]
-    fn what_other_parsers_let_through_is_refused() {
+    fn input_that_other_parsers_accept_is_refused() {
         let entry = r#"{"dtype":"U8","shape":[1],"data_offsets":[0,1]}"#;
         let fault = |json: String, data: &[u8]| read_header(&mut with_header(&json, data)).unwrap_err().to_string();
         assert!(fault(format!(r#"{{"a":{entry},"a":{entry}}}"#), b"x").contains("duplicate key `a`"));
-        assert!(fault(format!(r#" {{"a":{entry}}}"#), b"x").contains("begin with `{`"));
+        assert!(fault(format!(r#" {{"a":{entry}}}"#), b"x").contains("start with `{`"));
         assert!(fault(format!(r#"{{"a":{entry}}}"#), b"xx").contains("1 bytes follow"));
         assert!(fault(format!(r#"{{"a":{entry},"b":{entry}}}"#), b"x").contains("overlaps"));
         assert!(fault(r#"{"a":{"dtype":"U8"}}"#.to_owned(), b"").contains("`data_offsets`"));

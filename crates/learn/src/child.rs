@@ -1,9 +1,8 @@
 //! The trainer's process: `gatecast train`.
 //!
-//! One line of JSON comes in on standard input, the task; events go out on standard output,
-//! one a line; the log goes to standard error. The pipe on standard input stays open while someone
-//! waits for the training: when it ends, this process ends, wherever it is. That loses nothing, for
-//! checkpoints and models appear whole or not at all.
+//! The process reads one line of JSON, the task, from standard input. It writes events to standard output, one per
+//! line, and its log to standard error. EOF on standard input means that the server is gone, and the process exits at
+//! once. Nothing is lost by that, because checkpoints and models are written atomically.
 
 use std::any::Any;
 use std::io::{self, BufRead, Read, Write};
@@ -20,10 +19,10 @@ use gatecast_core::trainer::{Task, TrainerEvent};
 use gatecast_model::error::LearnError;
 use gatecast_nn::engine::MakeEngine;
 
-/// Longer than any task that the API lets through.
+/// Longer than any task that the API accepts.
 const LONGEST_TASK: u64 = 16 << 20;
 
-/// Runs the task given by the process that started this one, with the engines that `make` makes.
+/// Runs the task from standard input with engines that `make` creates.
 pub fn run(make: MakeEngine) -> io::Result<()> {
     let mut line = String::new();
     io::stdin().lock().take(LONGEST_TASK).read_line(&mut line)?;
@@ -46,7 +45,7 @@ pub fn run(make: MakeEngine) -> io::Result<()> {
     }
 }
 
-/// Ends the process once standard input does.
+/// Exits the process at EOF on standard input.
 fn end_with_parent() {
     let mut nothing = [0; 64];
     let mut input = io::stdin().lock();
@@ -57,7 +56,8 @@ fn end_with_parent() {
             Ok(0) | Err(_) => break,
         }
     }
-    // At once: an orderly exit would run the tensor library's destructors under its own threads.
+    // Kills the process, because an orderly exit would run the tensor library's destructors while its threads are
+    // running.
     let _ = kill_process(getpid(), Signal::KILL);
     process::abort();
 }

@@ -1,4 +1,4 @@
-//! Evaluates a network on a part that it was not trained on.
+//! Evaluates a network on a part of the data that it was not trained on.
 
 use super::prepare::Prepared;
 use super::progress::Interrupted;
@@ -10,7 +10,7 @@ use gatecast_model::scaling::WindowScale;
 use gatecast_nn::engine::{Engine, Inputs, Steps};
 use gatecast_nn::loss::{Criterion, SCALE_FIELDS};
 
-/// Numbers a batch of predictions may have: 16 MB.
+/// The largest number of values in a batch of predictions: 16 MB.
 const PREDICTIONS: usize = 4_000_000;
 const MOST_WINDOWS: usize = 256;
 
@@ -22,7 +22,7 @@ pub(crate) struct EvaluatedNetwork<'n> {
     pub(crate) criterion: &'n Criterion,
 }
 
-/// Memory for evaluations, used again every epoch.
+/// Memory for evaluations, reused every epoch.
 #[derive(Debug, Default)]
 pub struct Evaluator {
     batcher: Batcher,
@@ -32,7 +32,8 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// The errors on `windows`; `None` where there are none. `progress` is told the number of windows that are done.
+    /// The errors on `windows`; `None` if there are none. `progress` receives the number of windows that were
+    /// evaluated.
     pub(crate) fn evaluate(
         &mut self,
         network: EvaluatedNetwork<'_>,

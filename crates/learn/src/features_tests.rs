@@ -1,4 +1,4 @@
-//! Inputs against a plain account of what each step should read.
+//! Compares inputs with a plain computation of what each step should read.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use gatecast_core::order::{DataSpec, Output};
 use gatecast_data::frame::{Frame, FrameCategories, FrameColumn, FrameSeries};
 
 const DAY: i64 = 86_400_000_000;
-/// 2024-02-26, a Monday: the leap day and a change of month stand in the series.
+/// 2024-02-26, a Monday: the series contain the leap day and a change of month.
 const MONDAY: i64 = 1_708_905_600_000_000;
 
 /// Two series of ten days from [`MONDAY`].
@@ -33,7 +33,7 @@ fn frame() -> Frame {
             number("size", |row| if row < 10 { 4.0 } else { 8.0 }),
         ],
         categories: vec![
-            // `late` stands in the validation part alone; one point has no mood.
+            // `late` occurs only in the validation part; one point has no mood.
             category("mood", &["sad", "glad", "late"], |row| match row {
                 9 | 19 => 2,
                 3 => FrameCategories::MISSING,
@@ -45,7 +45,7 @@ fn frame() -> Frame {
     }
 }
 
-/// The frame with the columns that an order asks for, as reading gives it.
+/// The frame with the columns that a spec reads, in the order in which they are read from a dataset.
 fn prepared(frame: Frame, data: &DataSpec) -> Result<Prepared, LearnError> {
     let wanted = gatecast_model::features::input_columns(data);
     let place = |name: &String| wanted.iter().position(|other| other == name);
@@ -79,12 +79,12 @@ fn one_hot(place: usize, count: usize) -> Vec<f32> {
     (0..count).map(|at| if at == place { 1.0 } else { 0.0 }).collect()
 }
 
-/// What a step at a row should read, by the order of the module's text.
+/// The inputs of the step at a row, in the order that the `features` module documents.
 fn expected(row: usize) -> Vec<f32> {
     let (frame, series) = (frame(), row / 10);
     let number = |column: usize, row: usize| vec![frame.columns[column].values[row] as f32];
     let mood = |row: usize| match frame.categories[0].codes[row] {
-        // glad, sad: in the order of their texts, behind the unknown one.
+        // The unknown category, glad, sad: known categories are sorted by text.
         0 => one_hot(2, 3),
         1 => one_hot(1, 3),
         _ => one_hot(0, 3),
@@ -112,11 +112,11 @@ fn expected(row: usize) -> Vec<f32> {
 }
 
 #[test]
-fn each_step_reads_what_its_order_says() {
+fn each_step_reads_the_documented_inputs() {
     let prepared = self::prepared(frame(), &all_features()).unwrap();
     for (part, count) in [(PartName::Training, 4), (PartName::Validation, 2)] {
         let windows = Windows::of(&prepared, part);
-        assert_eq!(windows.len(), count, "two points before each window are read by its lags");
+        assert_eq!(windows.len(), count, "the lags read two points before each window");
         let windows: Vec<_> = (0..count).map(|number| windows.get(number).unwrap()).collect();
         let mut batcher = Batcher::default();
         batcher.gather(&prepared, Output::LastStep, windows.iter().copied());
@@ -134,10 +134,10 @@ fn each_step_reads_what_its_order_says() {
 }
 
 #[test]
-fn what_is_known_is_read_off_the_training_part() {
+fn encodings_come_from_the_training_part() {
     let prepared = self::prepared(frame(), &all_features()).unwrap();
     let encodings = &prepared.features.encodings;
-    assert_eq!(encodings.categories["mood"], ["glad", "sad"], "`late` comes later");
+    assert_eq!(encodings.categories["mood"], ["glad", "sad"], "`late` is only in the validation part");
     assert_eq!(encodings.categories["colour"], ["blue", "red"]);
     assert_eq!(encodings.categories["series"], ["a", "b"]);
     assert_eq!((encodings.statics["size"].mean, encodings.statics["size"].std), (6.0, 2.0));
@@ -155,18 +155,18 @@ fn what_is_known_is_read_off_the_training_part() {
 }
 
 #[test]
-fn a_series_ends_with_its_last_target_where_more_is_known_ahead() {
+fn a_series_ends_at_its_last_target_if_covariates_are_known_ahead() {
     let mut longer = frame();
     longer.columns[0].values[18..].fill(f64::NAN);
     let spec = data(json!({"covariates": {"future": ["warmth"]}}));
     let prepared = self::prepared(longer.clone(), &spec).unwrap();
     assert_eq!(prepared.frame.series[1].rows, 10..18);
     let prepared = self::prepared(longer, &data(json!({"covariates": {"past": ["warmth"]}}))).unwrap();
-    assert_eq!(prepared.frame.series[1].rows, 10..20, "without, a gap at the end is filled as before");
+    assert_eq!(prepared.frame.series[1].rows, 10..20, "without covariates known ahead, a gap at the end is filled");
 }
 
 #[test]
-fn what_no_network_can_read_is_refused() {
+fn unusable_covariates_are_refused() {
     let refused = |frame: Frame, fields: Value| -> LearnError { prepared(frame, &data(fields)).unwrap_err() };
     let error = refused(frame(), json!({"covariates": {"static": ["warmth"]}}));
     assert_eq!(error.code(), "covariates_unusable");
@@ -178,7 +178,7 @@ fn what_no_network_can_read_is_refused() {
     let mut unknown = frame();
     unknown.columns[2].values[10..].fill(f64::NAN);
     let error = refused(unknown, json!({"covariates": {"static": ["size"]}}));
-    assert!(error.to_string().contains("series `b` has no value of `size`"), "{error}");
+    assert!(error.to_string().contains("series `b` has no value of the static covariate `size`"), "{error}");
     let mut many = frame();
     many.series = vec![FrameSeries { key: "a".into(), rows: 0..2_000, frequency: None }];
     many.times = None;

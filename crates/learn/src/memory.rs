@@ -1,9 +1,10 @@
-//! Checks that a training fits in memory, before it allocates: an error with a reason is better than a kill by the kernel.
+//! Checks that a training fits in memory before it allocates. An error with a reason is better than being killed by
+//! the kernel.
 //!
-//! It is checked twice: before the data is prepared, which copies it, and before the engine is built. The estimates count what
-//! grows with the request and leave out what does not, so they are a little low: what is refused would not have fitted. More
-//! than the machine (or the control group of this process) has at all is the request's fault; more than is free at the moment
-//! is the machine's, and another attempt may find room.
+//! There are two checks: before the data is prepared, which copies it, and before the engine is built. The estimates
+//! include only what grows with the request, so they are slightly low, and a request that is refused would not have
+//! fitted. A request that needs more than the limit of the machine (or of the process's control group) is invalid. If
+//! it only needs more than is free at the moment, another attempt may succeed.
 
 mod data;
 
@@ -16,26 +17,26 @@ use gatecast_nn::network::{Layer, Network};
 const MEBIBYTE: f64 = (1 << 20) as f64;
 const SINGLE: u64 = 4;
 
-/// What a training's size depends on.
+/// The values that determine the memory of a training.
 #[derive(Debug, Clone, Copy)]
 pub struct Demand<'n> {
     pub network: &'n Network,
     pub optimizer: Optimizer,
     pub batch: usize,
-    /// Points the network reads.
+    /// The number of points that the network reads.
     pub steps: usize,
     pub training_windows: u64,
 }
 
-/// Bytes of a training, by what holds them.
+/// The memory of a training by use, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
-    /// Parameters, gradient, best weights, the optimiser's state, and all of it once more while a
-    /// checkpoint is written.
+    /// Parameters, gradient, best weights and optimiser state, and a second copy of all of them while a checkpoint is
+    /// written.
     pub weights: u64,
-    /// Inputs, targets and what the layers remember of a batch for the way back.
+    /// Inputs, targets and the activations of a batch that the backward pass needs.
     pub batch: u64,
-    /// The order of the windows.
+    /// The permutation of the windows.
     pub windows: u64,
 }
 
@@ -61,11 +62,11 @@ impl Estimate {
         self.weights.saturating_add(self.batch).saturating_add(self.windows)
     }
 
-    /// An error if the training does not fit.
+    /// Returns an error if the training does not fit.
     pub fn check(&self, machine: Machine) -> Result<(), LearnError> {
         machine.check("the training", self.total(), || {
             format!(
-                "{} for a batch and its activations, {} for weights and the optimiser: lower `training.batch_size`, `data.context` or `model.layers`",
+                "{} for a batch and its activations, {} for weights and the optimiser: reduce `training.batch_size`, `data.context` or `model.layers`",
                 size(self.batch),
                 size(self.weights),
             )
@@ -73,8 +74,8 @@ impl Estimate {
     }
 }
 
-/// Numbers a layer keeps of one series at one step: gates, state and output, and their gradients'
-/// product with the weights.
+/// The number of values that a layer keeps per series and step: gates, state, output, and the products of their
+/// gradients with the weights.
 fn trace(layer: &Layer) -> u64 {
     layer.outputs() as u64 * layer.cell.spec().numbers_kept
 }
@@ -87,20 +88,20 @@ fn size(bytes: u64) -> String {
 /// The memory of the machine, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Machine {
-    /// All there is for this process and what else runs in its control group.
+    /// The total for this process and the others in its control group.
     pub limit: u64,
-    /// Free, or to be had for the asking.
+    /// Free memory, including what the kernel can reclaim.
     pub available: u64,
-    /// What this process holds already.
+    /// The memory that this process uses.
     pub own: u64,
 }
 
 impl Machine {
-    /// An error if `what` does not fit, with `bytes` more than the process holds already.
+    /// Returns an error if `what` does not fit; it needs `bytes` more than the process uses now.
     fn check(&self, what: &str, bytes: u64, advice: impl Fn() -> String) -> Result<(), LearnError> {
         if bytes.saturating_add(self.own) > self.limit {
             return Err(LearnError::TooLarge(format!(
-                "{what} needs about {} in addition to the {} in use, and this machine has {}; {}",
+                "{what} needs about {} in addition to the {} in use, but the machine has {}: {}",
                 size(bytes),
                 size(self.own),
                 size(self.limit),
@@ -109,7 +110,7 @@ impl Machine {
         }
         if bytes > self.available {
             return Err(LearnError::OutOfMemory(format!(
-                "{what} needs about {}, and {} are free at the moment",
+                "{what} needs about {}, but only {} is free at the moment",
                 size(bytes),
                 size(self.available),
             )));
@@ -117,7 +118,7 @@ impl Machine {
         Ok(())
     }
 
-    /// As this machine tells it; `None` where it does not.
+    /// The memory of this machine; `None` if it cannot be determined.
     pub fn here() -> Option<Self> {
         #[cfg(target_os = "linux")]
         return linux::machine();
@@ -144,20 +145,20 @@ mod linux {
         Some(Machine { limit, available, own })
     }
 
-    /// `MemTotal:       16316412 kB`, in bytes.
+    /// Parses a line such as `MemTotal:       16316412 kB` to bytes.
     pub(super) fn field(text: &str, name: &str) -> Option<u64> {
         let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
         rest.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
     }
 
-    /// Limit and use of every control group around this process that has a limit.
+    /// The limit and the usage of every control group above this process that has a limit.
     fn groups() -> Vec<(u64, u64)> {
         let Ok(text) = fs::read_to_string("/proc/self/cgroup") else { return Vec::new() };
         text.lines().flat_map(of_line).collect()
     }
 
-    /// `0::/path` (version 2), `5:memory:/path` (version 1). In a container the path may be the
-    /// host's, and the group itself stands at the top.
+    /// Parses `0::/path` (version 2) and `5:memory:/path` (version 1). In a container the path may be the host's,
+    /// while the group itself is mounted at the root.
     fn of_line(line: &str) -> Vec<(u64, u64)> {
         let mut parts = line.splitn(3, ':').skip(1);
         let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { return Vec::new() };
@@ -179,7 +180,7 @@ mod linux {
         found
     }
 
-    /// Cached files that nobody used lately are given up before anything else, and count as free.
+    /// The kernel reclaims inactive cached files first, so they count as free.
     fn group(folder: &Path, [limit, used, cached]: [&str; 3]) -> Option<(u64, u64)> {
         let number = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
         let limit = number(limit)?;
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_estimate_grows_with_what_it_is_made_of() {
+    fn the_estimate_grows_with_its_inputs() {
         let small = estimate(8, 32);
         let parameters = 4 * 8 * (3 + 8 + 1) + 4 * (8 + 1);
         assert_eq!(small.weights, parameters * 4 * 9);
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_machine_of_its_size_could_hold_is_the_orders_fault_and_what_is_in_use_is_not() {
+    fn exceeding_the_limit_is_too_large_and_exceeding_free_memory_is_out_of_memory() {
         let need = estimate(8, 32);
         let gibibyte = 1 << 30;
         let machine = Machine { limit: 4 * gibibyte, available: 2 * gibibyte, own: 1000 };
@@ -226,7 +227,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_machine_says_what_it_has() {
+    fn the_memory_of_this_machine_is_plausible() {
         let here = Machine::here().unwrap();
         assert!(here.own > 0 && here.own < here.limit && here.available <= here.limit, "{here:?}");
         assert_eq!(linux::field("MemFree: 1 kB\nMemTotal:   2048 kB\n", "MemTotal:"), Some(2 << 20));

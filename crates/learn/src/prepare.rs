@@ -1,7 +1,7 @@
 //! Prepares a dataset for windows: series on regular grids, split into parts, gaps filled, and a fitted scaler.
 //!
-//! Nothing of a later part reaches an earlier one: the scaler and the seasonal errors are fitted on training points only, and an
-//! unknown training point is filled from training points only, whatever follows the border.
+//! No information from a later part reaches an earlier one: the scaler and the seasonal errors are fitted on training
+//! points only, and unknown training points are filled from training points only.
 
 use std::ops::Range;
 
@@ -19,28 +19,28 @@ use gatecast_model::resample;
 use gatecast_model::scaling::Scaler;
 use gatecast_model::target_transform::{self, Streams, TargetTransform};
 
-/// The series as training reads them.
+/// The series in the form that training reads.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Columns: the targets, then the past and future covariates that are numbers. No value is NaN
-    /// in a series that any part holds points of, but in columns whose unknown values are masked.
+    /// Columns: the targets, then the numeric past and future covariates. In series that have points in any part, no
+    /// value is NaN except in columns whose unknown values are masked.
     pub frame: Frame,
-    /// What is done to the columns, and the columns after it, but for scaling.
+    /// The transform of the columns except scaling, and the transformed columns.
     pub values: TargetTransform,
     pub streams: Streams,
-    /// What else the network reads, and in what order.
+    /// The other inputs of the network, and the layout of all inputs.
     pub features: Features,
-    /// A series each.
+    /// One per series.
     pub parts: Vec<Parts>,
     pub scaler: Scaler,
-    /// How many of the columns are targets.
+    /// The number of columns that are targets.
     pub targets: usize,
     pub shape: Shape,
-    /// The mean absolute error of the seasonal naive forecast within the training part,
-    /// `[series, target]`; NaN where it is 0 or the part is too short.
+    /// The mean absolute error of the seasonal naive forecast in the training part, `[series, target]`; NaN if it is
+    /// 0 or the part is too short.
     pub seasonal_errors: Vec<f64>,
     pub recency: Option<Recency>,
-    /// What a person would want to know of the data.
+    /// Warnings about the data for the user.
     pub warnings: Vec<Warning>,
 }
 
@@ -51,7 +51,7 @@ pub struct Shape {
     pub horizon: usize,
     pub stride: usize,
     pub season: usize,
-    /// Points before a window's first one that its lags and differences read.
+    /// The number of points before a window that its lags and differences read.
     pub lookback: usize,
 }
 
@@ -66,19 +66,19 @@ impl Shape {
         }
     }
 
-    /// Points of one window, those that its lags alone read left out.
+    /// The number of points in a window, without the points before it that only its lags read.
     pub fn points(&self) -> usize {
         self.context.saturating_add(self.horizon)
     }
 }
 
 impl Prepared {
-    /// Of a frame with [`input_columns`](gatecast_model::features::input_columns) in their order.
+    /// Prepares a frame that has the columns [`input_columns`](gatecast_model::features::input_columns) in that order.
     pub fn new(frame: Frame, data: &DataSpec) -> Result<Self, LearnError> {
         Self::encoded(frame, data, None)
     }
 
-    /// With categories and static numbers encoded as a model does already.
+    /// Prepares a frame with the categories and static numbers encoded as in an existing model.
     pub fn encoded(frame: Frame, data: &DataSpec, known: Option<&Encodings>) -> Result<Self, LearnError> {
         let shape = Shape::of(data);
         let targets = data.targets.len();
@@ -94,7 +94,7 @@ impl Prepared {
         let of_series =
             |series: &FrameSeries| (series.rows.len(), times.and_then(|times| times.get(series.rows.clone())));
         let mut parts = split(&data.split, frame.series.iter().map(of_series))?;
-        // Numbers of whole series stand last, and are no columns to scale.
+        // The static numbers are the last columns and are not scaled as time series.
         let is_static = |column: &&FrameColumn| data.covariates.fixed.contains(&column.name);
         let statics = frame.columns.split_off(frame.columns.len() - frame.columns.iter().filter(is_static).count());
         let mut warnings = Vec::new();
@@ -117,14 +117,13 @@ impl Prepared {
         Ok(Self { frame, values, streams, features, parts, scaler, targets, shape, seasonal_errors, recency, warnings })
     }
 
-    /// Numbers the network reads at each step.
+    /// The number of inputs per step.
     pub fn inputs(&self) -> usize {
         self.features.layout.width()
     }
 }
 
-/// Ends each series at its last point with a target: what stands behind is there for its future
-/// covariates.
+/// Ends each series at its last point with a target. Later points only have future covariates.
 fn end_with_targets(frame: &mut Frame, targets: usize) {
     let ends: Vec<usize> = frame
         .series
@@ -134,14 +133,14 @@ fn end_with_targets(frame: &mut Frame, targets: usize) {
     frame.series.iter_mut().zip(ends).for_each(|(series, end)| series.rows.end = end);
 }
 
-/// The rows of a series that training windows are cut from; empty where none fits.
+/// The rows of a series that training windows are taken from; empty if no window fits.
 fn trained(series: &FrameSeries, parts: &Parts, shape: Shape) -> Range<usize> {
     let rows = series.rows.start + parts.training.start..series.rows.start + parts.training.end;
     if rows.len() >= shape.points() + shape.lookback { rows } else { 0..0 }
 }
 
-/// Fills every unknown value, each part from itself and what lies before it, but in the first columns
-/// that are masked. A series with nothing to fill from takes part in nothing.
+/// Fills every unknown value, except in the first `masked` columns. Each part is filled only from itself and earlier
+/// points. A series with a column that has no value to fill from is left out of all parts.
 fn fill(
     frame: &mut Frame,
     parts: &mut [Parts],
@@ -179,21 +178,19 @@ fn fill(
     }
     if !left_out.is_empty() {
         if left_out.len() == frame.series.len() {
-            return Err(LearnError::MissingValues(
-                "no series has a known value of every column to train on".to_owned(),
-            ));
+            return Err(LearnError::MissingValues("no series has a known training value in every column".to_owned()));
         }
         let named = left_out.iter().take(5).map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
         warnings.push(Warning {
             code: "series_left_out".to_owned(),
-            detail: format!("{} series have a column without any known value to learn from: {named}", left_out.len()),
+            detail: format!("{} series have a column without a known training value: {named}", left_out.len()),
         });
     }
     Ok(())
 }
 
-/// Fits the scaler on training points: for `standard` those of the series that training windows
-/// are cut from; the others' own context says as much.
+/// Fits the scaler on training points. With `standard`, only series that have training windows get a row; the others
+/// are scaled by their own context.
 fn fit(
     frame: &Frame,
     streams: &Streams,
@@ -208,7 +205,7 @@ fn fit(
         .zip(trained)
         .filter(|(_, rows)| !rows.is_empty())
         .map(|(series, rows)| {
-            // The first differences of a part reach back before it.
+            // The first differences of a part would need points before it.
             let rows = rows.start + lookback..rows.end;
             let stream = |column| &streams.model_input(frame, column)[rows.clone()];
             (series.key.clone(), (0..names.len()).map(stream).collect())

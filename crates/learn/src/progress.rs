@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gatecast_core::trainer::TrainerEvent;
 use gatecast_model::error::LearnError;
 
-/// Receives a training's events; breaks once the server no longer listens.
+/// Receives the events of a training, and breaks once the server no longer listens.
 pub type EventSink<'e> = dyn FnMut(TrainerEvent) -> ControlFlow<()> + 'e;
 
 /// Why a training ended early.
@@ -36,34 +36,34 @@ pub fn warn(code: &str, detail: String, sink: &mut EventSink<'_>) -> Result<(), 
     emit(sink, TrainerEvent::Warning { code: code.to_owned(), detail })
 }
 
-/// The time between two progress events.
+/// The minimum time between two progress events.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// A forward pass alone costs about a third of one with its gradient.
+/// A forward pass costs about a third of a forward pass with gradient.
 const EVALUATION_COST: f64 = 1.0 / 3.0;
 
-/// How much there is to do at the most.
+/// The maximum amount of work.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
     pub training_windows: u64,
     pub evaluated_windows: u64,
-    /// As far as the order's steps reach: a part of an epoch counts as that.
+    /// May be fractional, because `max_steps` can end within an epoch.
     pub epochs: f64,
-    /// Left of the order's time limit.
+    /// The time that the request's time limit leaves.
     pub seconds: Option<f64>,
 }
 
-/// Counts windows; at most four times a second it says how far they bring the training.
+/// Counts windows and reports progress at most four times a second.
 ///
-/// The time left is that of the longest case: all epochs, or what the limits on steps and time
-/// leave of them. That early stopping will end a training sooner cannot be known.
+/// The estimated time left is an upper bound: all epochs, or what the limits on steps and time leave of them. Early
+/// stopping cannot be predicted.
 #[derive(Debug)]
 pub struct Progress {
     of_epoch: f64,
     total: f64,
     done: f64,
     began: Instant,
-    /// What was done before this attempt.
+    /// The work done by earlier attempts.
     before: f64,
     seconds: Option<f64>,
     told: Instant,
@@ -73,14 +73,14 @@ impl Progress {
     pub fn new(extent: Extent, epochs_done: u32) -> Self {
         let evaluation = extent.evaluated_windows as f64 * EVALUATION_COST;
         let of_epoch = extent.training_windows as f64 + evaluation;
-        // The whole validation part is evaluated, however short the last epoch.
+        // The whole validation part is evaluated even if the last epoch is short.
         let total = extent.training_windows as f64 * extent.epochs + evaluation * extent.epochs.ceil();
         let before = of_epoch * f64::from(epochs_done);
         let now = Instant::now();
         Self { of_epoch, total, done: before, began: now, before, seconds: extent.seconds, told: now }
     }
 
-    /// An epoch has ended.
+    /// Records the end of an epoch.
     pub fn reach(&mut self, epochs: u32) {
         self.done = (self.of_epoch * f64::from(epochs)).min(self.total);
     }
@@ -102,11 +102,11 @@ impl Progress {
         emit(sink, self.so_far(self.began.elapsed().as_secs_f64()))
     }
 
-    /// `elapsed` seconds after this attempt began.
+    /// The progress `elapsed` seconds after the start of this attempt.
     fn so_far(&self, elapsed: f64) -> TrainerEvent {
         let eta = elapsed * (self.total - self.done) / (self.done - self.before);
         let eta = self.seconds.map_or(eta, |seconds| eta.min((seconds - elapsed).max(0.0)));
-        // A training that its time limit will end is as far as its time is.
+        // If the time limit will end the training, the progress is that of the time.
         let of_work = if self.total > 0.0 { self.done / self.total } else { 0.0 };
         let of_time = self.seconds.map_or(0.0, |seconds| elapsed / seconds.max(elapsed));
         TrainerEvent::Progress { fraction: of_work.max(of_time).min(1.0), eta_seconds: eta.is_finite().then_some(eta) }
@@ -127,10 +127,10 @@ mod tests {
     }
 
     #[test]
-    fn the_time_left_is_that_of_the_longest_case() {
+    fn the_time_left_is_an_upper_bound() {
         let extent = Extent { training_windows: 100, evaluated_windows: 0, epochs: 10.0, seconds: None };
         assert_eq!(after(extent, 0, 5, 20.0), (0.5, 20.0));
-        assert_eq!(after(extent, 4, 5, 2.0), (0.5, 10.0), "what earlier attempts did took none of this one's time");
+        assert_eq!(after(extent, 4, 5, 2.0), (0.5, 10.0), "the work of earlier attempts does not affect the rate");
         assert_eq!(after(Extent { seconds: Some(25.0), ..extent }, 0, 5, 20.0), (0.8, 5.0));
         assert_eq!(after(Extent { epochs: 7.5, ..extent }, 0, 5, 20.0).1, 10.0);
     }

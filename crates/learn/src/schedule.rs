@@ -1,18 +1,18 @@
-//! The learning rate of each step: a function of the order, the step and the epochs so far.
+//! The learning rate of each step: a function of the request, the step and the epochs so far.
 //!
-//! Nothing is carried from step to step. What reduces on a plateau is read off the history, as
-//! early stopping is, so a resumed training goes on at the rate an uninterrupted one has.
+//! No state is carried from step to step. Reductions on a plateau are derived from the history, as early stopping is,
+//! so a resumed training continues with the rate that an uninterrupted one would have.
 
 use std::f64::consts::PI;
 
 use gatecast_core::order::{Schedule, TrainingSpec};
 
-/// The rates of one training.
+/// The learning rates of one training.
 #[derive(Debug, Clone, Copy)]
 pub struct Rates {
     schedule: Schedule,
     steps_per_epoch: u64,
-    /// Steps of the whole training.
+    /// The number of steps of the whole training.
     total: u64,
 }
 
@@ -24,18 +24,18 @@ impl Rates {
         Self { schedule: training.schedule, steps_per_epoch, total }
     }
 
-    /// Steps of the whole training, unless it ends before its time.
+    /// The number of steps of the whole training, unless it ends early.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// The same in epochs.
+    /// The number of epochs of the whole training, which may be fractional.
     pub fn epochs(&self) -> f64 {
         self.total as f64 / self.steps_per_epoch as f64
     }
 
-    /// The rate that an epoch begins from, after epochs with these losses: what the order says, less
-    /// what plateaus took off it (Keras's `ReduceLROnPlateau`).
+    /// The base rate of an epoch, after epochs with these losses: the requested rate after reductions on plateaus
+    /// (Keras's `ReduceLROnPlateau`).
     pub fn base(&self, learning_rate: f64, losses: impl Iterator<Item = f64>) -> f64 {
         let Schedule::ReduceOnPlateau { factor, patience, min_delta, cooldown, min_lr } = self.schedule else {
             return learning_rate;
@@ -59,7 +59,7 @@ impl Rates {
         rate
     }
 
-    /// The rate of the step after `step` others.
+    /// The rate of a step, given the number of steps before it.
     pub fn at(&self, base: f64, step: u64) -> f64 {
         let epochs = step as f64 / self.steps_per_epoch as f64;
         match self.schedule {
@@ -82,7 +82,7 @@ impl Rates {
             Schedule::OneCycle { pct_start, div_factor, final_div_factor } => {
                 let (first, last) = (base / div_factor, base / div_factor / final_div_factor);
                 let (step, end) = (step as f64, self.total as f64 - 1.0);
-                // As PyTorch counts: the top is at the last step of the first part.
+                // As in PyTorch, the peak is at the last step of the rising phase.
                 let top = pct_start * self.total as f64 - 1.0;
                 if step <= top && top > 0.0 {
                     return half_cosine(first, base, step / top);
@@ -94,7 +94,7 @@ impl Rates {
     }
 }
 
-/// From one rate to another, `share` of the way.
+/// Interpolates between two rates; `share` is the fraction of the way.
 fn half_cosine(from: f64, to: f64, share: f64) -> f64 {
     to + (from - to) / 2.0 * (1.0 + (PI * share).cos())
 }
@@ -103,7 +103,7 @@ fn half_cosine(from: f64, to: f64, share: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Ten steps an epoch, ten epochs.
+    /// Ten steps per epoch, ten epochs.
     fn rates(schedule: &str) -> Rates {
         let schedule = serde_json::from_str(schedule).unwrap();
         let training = TrainingSpec { epochs: 10, batch_size: 8, schedule, ..TrainingSpec::default() };
@@ -151,14 +151,14 @@ mod tests {
         near(cycle.at(1.0, 64), (1.0 + 4e-6) / 2.0);
         let all: Vec<f64> = (0..100).map(|step| cycle.at(1.0, step)).collect();
         assert!(all[..30].is_sorted() && all[29..].iter().rev().is_sorted());
-        // Nothing to rise over: it only falls.
+        // With no rising phase, the rate only falls.
         let falling = rates(r#"{"type": "one_cycle", "pct_start": 0}"#);
         near(falling.at(1.0, 0), 1.0);
         near(falling.at(1.0, 99), 4e-6);
     }
 
     #[test]
-    fn the_length_is_that_of_the_steps_where_they_are_fewer() {
+    fn max_steps_shortens_the_schedule() {
         let schedule = Schedule::Cosine { warmup_epochs: 0.0, alpha: 0.0 };
         let training = TrainingSpec { epochs: 10, max_steps: Some(20), schedule, ..TrainingSpec::default() };
         let rates = Rates::new(&training, 320);
@@ -173,10 +173,11 @@ mod tests {
         );
         let after = |losses: &[f64]| plateau.base(1.0, losses.iter().copied());
         assert_eq!(after(&[]), 1.0);
-        assert_eq!(after(&[1.0, 0.95]), 1.0, "one epoch of waiting");
-        assert_eq!(after(&[1.0, 0.95, 0.91]), 0.5, "falls of less than `min_delta` are none");
-        assert_eq!(after(&[1.0, 0.95, 0.5, 0.5]), 1.0, "a fall begins the count anew");
-        // The first epoch after a reduction rests; the second, at whose beginning the rest ends, counts.
+        assert_eq!(after(&[1.0, 0.95]), 1.0, "one epoch without improvement");
+        assert_eq!(after(&[1.0, 0.95, 0.91]), 0.5, "a fall below `min_delta` does not count");
+        assert_eq!(after(&[1.0, 0.95, 0.5, 0.5]), 1.0, "an improvement resets the count");
+        // The first epoch after a reduction is in the cooldown. The cooldown ends at the start of the second, which
+        // counts.
         assert_eq!(after(&[1.0, 1.0, 1.0, 1.0, 1.0]), 0.5);
         assert_eq!(after(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0]), 0.3, "no lower than `min_lr`");
         assert_eq!(after(&[1.0; 30]), 0.3);

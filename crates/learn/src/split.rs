@@ -1,14 +1,12 @@
-//! Which points each part of a split holds.
+//! Divides points into the parts of a split.
 //!
-//! The rules that keep evaluation honest:
-//! - A training window lies wholly within the training part, context included, and parts never
-//!   overlap: so no point of validation or test is ever read or predicted in training, wherever in
-//!   time the parts stand.
-//! - A validation or test window belongs to the part that holds all the targets of its last step;
-//!   its context may reach back before the part, as it does when the model is used. A window whose
-//!   last targets straddle a border belongs to no part.
-//! - In evaluation of an `every_step` network the loss counts only the steps whose targets all lie
-//!   in the part.
+//! These rules keep evaluation honest:
+//! - A training window is entirely within the training part, including its context, and parts never overlap. So
+//!   training neither reads nor predicts a validation or test point, whatever the order of the parts in time.
+//! - A validation or test window belongs to the part that contains all targets of its last step. Its context may
+//!   extend before the part, as it does when the model is used. A window whose last targets straddle a border belongs
+//!   to no part.
+//! - When an `every_step` network is evaluated, the loss counts only the steps whose targets are all in the part.
 
 use std::ops::Range;
 
@@ -16,7 +14,7 @@ use gatecast_core::order::{Part, Split};
 use gatecast_model::error::LearnError;
 use gatecast_nn::random::{Purpose, Random};
 
-/// The points of one series that each part holds, counted from the series' first.
+/// The points of one series in each part, as indices in the series.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Parts {
     pub training: Range<usize>,
@@ -24,7 +22,7 @@ pub struct Parts {
     pub test: Range<usize>,
 }
 
-/// The parts of every series, each given by its length and (where there are any) its times.
+/// The parts of every series, each given by its length and its times, if it has any.
 pub fn split<'t>(
     split: &Split,
     series: impl ExactSizeIterator<Item = (usize, Option<&'t [i64]>)>,
@@ -45,12 +43,12 @@ fn by_time(
     times: &[i64],
 ) -> Result<Parts, LearnError> {
     let test_range = test.map(|part| points(part, length, length, times));
-    // A share of validation stands right before the test part.
+    // A fraction for validation is the points directly before the test part.
     let before_test = test_range.as_ref().map_or(length, |range| range.start);
     let validation_range = validation.map(|part| points(part, length, before_test, times));
     let earliest = [&test_range, &validation_range].into_iter().flatten().map(|range| range.start).min();
     let training_range = match training {
-        // A share of training stands right before what is held back.
+        // A fraction for training is the points directly before the held-out parts.
         Some(part) => points(part, length, earliest.unwrap_or(length), times),
         None => 0..earliest.unwrap_or(length),
     };
@@ -63,7 +61,7 @@ fn by_time(
     Ok(parts)
 }
 
-/// A range's points, or the share of `length` points that ends at `end`.
+/// The points of a range, or a fraction of `length` points that ends at `end`.
 fn points(part: Part, length: usize, end: usize, times: &[i64]) -> Range<usize> {
     match part {
         Part::Fraction(share) => end - ((length as f64 * share).round() as usize).min(end)..end,
@@ -84,7 +82,7 @@ fn by_series<'t>(
     let count = series.len();
     let share = |share: f64| (share * count as f64).round() as usize;
     let (validation, test) = (share(validation), share(test));
-    // The place of each series in a random order: the first are tested, the next validated on.
+    // The rank of each series in a random order: the first are the test part, the next the validation part.
     let mut places = vec![0; count];
     for (place, series) in Random::new(seed, Purpose::Split, 0).permutation(count).into_iter().enumerate() {
         places[series] = place;
@@ -104,7 +102,7 @@ impl Parts {
             for (other_name, other) in &named[at + 1..] {
                 if range.start.max(other.start) < range.end.min(other.end) {
                     return Err(LearnError::SplitOverlaps(format!(
-                        "the {name} and {other_name} parts of `data.split` overlap: a model must not be evaluated on what it was trained on"
+                        "the {name} and {other_name} parts of `data.split` overlap: use separate ranges, because a model must not be evaluated on points that it was trained on"
                     )));
                 }
             }
@@ -112,12 +110,12 @@ impl Parts {
         Ok(())
     }
 
-    /// Whether training uses a point, to fit the weights or to choose among epochs.
+    /// Whether training uses a point to fit the weights or to select the best epoch.
     pub fn uses(&self, point: usize) -> bool {
         self.training.contains(&point) || self.validation.contains(&point)
     }
 
-    /// Where a part begins that must not be seen from before, earliest first.
+    /// The starts of the held-out parts, earliest first. Earlier points must not depend on points after a border.
     pub fn borders(&self) -> [usize; 2] {
         let start = |range: &Range<usize>| if range.is_empty() { 0 } else { range.start };
         let (validation, test) = (start(&self.validation), start(&self.test));
@@ -144,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_stand_at_the_end_test_last() {
+    fn fractions_are_taken_from_the_end_with_test_last() {
         let times: Vec<i64> = (0..100).collect();
         let share = |share| Some(Part::Fraction(share));
         assert_eq!(time(None, share(0.2), share(0.1), &times), parts(0..70, 70..90, 90..100));
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_hold_both_ends_and_training_stops_before_them() {
+    fn ranges_include_both_ends_and_training_stops_before_them() {
         let times: Vec<i64> = (0..100).map(|at| at * 10).collect();
         assert_eq!(time(None, range(Some(700), Some(790)), None, &times), parts(0..70, 70..80, 0..0));
         assert_eq!(
@@ -167,7 +165,7 @@ mod tests {
         assert_eq!(
             time(None, range(Some(700), Some(790)), None, &later).training,
             0..0,
-            "a series that begins after validation has nothing before it"
+            "a series that starts after validation has no earlier points"
         );
     }
 
@@ -179,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn every_series_falls_in_one_part_by_its_seed() {
+    fn the_seed_assigns_every_series_to_one_part() {
         let series = || (0..1_000).map(|_| (60, None));
         let count = |parts: &[Parts], of: fn(&Parts) -> &Range<usize>| {
             parts.iter().filter(|parts| *of(parts) == (0..60)).count()

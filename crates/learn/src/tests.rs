@@ -1,4 +1,4 @@
-//! Windows, splits and scales against plain versions of themselves.
+//! Compares windows, splits and scales with plain implementations.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use gatecast_data::frame::{Frame, FrameColumn, FrameSeries};
 use gatecast_model::scaling::WindowScale;
 use gatecast_nn::loss::Criterion;
 
-/// Series of the given lengths without times, columns `x` and `y`; every value tells its row.
+/// Series of the given lengths without times, with columns `x` and `y`. Every value identifies its row.
 fn frame(lengths: &[usize]) -> Frame {
     let total: usize = lengths.iter().sum();
     let mut next = 0;
@@ -54,7 +54,7 @@ fn all(prepared: &Prepared, part: PartName) -> Vec<Window> {
     (0..windows.len()).map(|number| windows.get(number).unwrap()).collect()
 }
 
-/// Every window of a part by the rules of `split`, one point after another.
+/// Every window of a part by the rules of `split`, checked point by point.
 fn naive_windows(prepared: &Prepared, part: PartName) -> Vec<(usize, usize)> {
     let shape = prepared.shape;
     let mut found = Vec::new();
@@ -196,7 +196,7 @@ proptest! {
             one.columns[0].values[row] = f64::NAN;
         }
         let Ok(first) = Prepared::new(one.clone(), &spec) else { return Ok(()) };
-        // The same data, but for other values wherever validation and test stand.
+        // The same data with other values in the validation and test parts.
         let evaluated = held_out(&[PartName::Validation, PartName::Test], &first);
         let mut other = one;
         for row in &evaluated {
@@ -213,7 +213,7 @@ proptest! {
     }
 }
 
-/// One series of 12 points; the last three are validated on, two read to forecast two.
+/// One series of 12 points. The last three are the validation part, with a context and a horizon of two.
 fn small(values: [f64; 12]) -> Prepared {
     let frame = Frame {
         series: vec![FrameSeries { key: "s".into(), rows: 0..12, frequency: None }],
@@ -227,8 +227,8 @@ fn small(values: [f64; 12]) -> Prepared {
 }
 
 #[test]
-fn errors_are_those_worked_out_by_hand() {
-    // Training part: 0 0 1 1 2 2 3 3 4, mean 16/9; seasonal naive (2) errs by 1 everywhere.
+fn errors_equal_hand_computed_values() {
+    // Training part: 0 0 1 1 2 2 3 3 4, mean 16/9. The seasonal naive forecast (2) has an error of 1 everywhere.
     let prepared = small([0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 10.0, 0.0, 6.0]);
     assert_eq!(prepared.seasonal_errors, [1.0]);
     let windows = all(&prepared, PartName::Validation);
@@ -261,14 +261,14 @@ fn errors_are_those_worked_out_by_hand() {
 fn baselines_repeat_the_last_value_and_the_last_season() {
     let prepared = small([0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 10.0, 0.0, 6.0]);
     let windows = Windows::of(&prepared, PartName::Validation);
-    // Naive: 4 4 for 10 0, then 10 10 for 0 6. Seasonal: 3 4, then 4 10.
+    // Naive: forecast 4 4 for 10 0, then 10 10 for 0 6. Seasonal: 3 4, then 4 10.
     assert_eq!(Baseline::Naive.evaluate(&prepared, &windows).unwrap().mae, (6.0 + 4.0 + 10.0 + 4.0) / 4.0);
     assert_eq!(Baseline::SeasonalNaive.evaluate(&prepared, &windows).unwrap().mae, (7.0 + 4.0 + 4.0 + 4.0) / 4.0);
     assert!(Baseline::Naive.evaluate(&prepared, &Windows::default()).is_none());
 }
 
 #[test]
-fn a_scale_of_zero_leaves_mase_out() {
+fn mase_is_absent_if_the_seasonal_error_is_zero() {
     let prepared = small([5.0; 12]);
     let windows = Windows::of(&prepared, PartName::Validation);
     let metrics = Baseline::Naive.evaluate(&prepared, &windows).unwrap();
@@ -276,7 +276,7 @@ fn a_scale_of_zero_leaves_mase_out() {
 }
 
 #[test]
-fn unknown_values_are_refused_where_the_order_says_so() {
+fn unknown_values_are_refused_if_requested() {
     let mut holed = frame(&[20]);
     holed.columns[1].values[4] = f64::NAN;
     let spec = DataSpec { missing: Missing::Refuse, ..data(3, 2, by_time(0.2, 0.0)) };

@@ -15,7 +15,7 @@ pub struct WindowMetrics {
     loss: WeightedMean,
     scaled_squares: WeightedMean,
     errors: MetricAccumulator,
-    /// Memory for the origins of one window, one for each target.
+    /// Memory for the origins of one window, one per target.
     scratch: Vec<Scratch>,
     /// Memory for the quantiles of one point.
     quantiles: Vec<f64>,
@@ -39,20 +39,20 @@ impl WeightedMean {
 }
 
 impl WindowMetrics {
-    /// For forecasts by a head; the default is for forecasts of one number.
+    /// Metrics for forecasts by a head. The default is for point forecasts.
     pub fn of(criterion: &Criterion) -> Self {
         Self { errors: MetricAccumulator::with_levels(criterion.head().evaluated_levels()), ..Self::default() }
     }
 
-    /// Adds the loss of the steps that count of one window: raw outputs `[step, output]` and targets
-    /// `[step, point]` in the network's scale, scales `[target, SCALE_FIELDS]`.
+    /// Adds the loss of the steps of one window that count: raw outputs `[step, output]` and targets `[step, point]`
+    /// in the network's scale, scales `[target, SCALE_FIELDS]`.
     pub fn add_loss(&mut self, criterion: &Criterion, outputs: &[f32], targets: &[f32], units: &[f32]) {
         let layout = Layout { series: 1, steps: 1, strides: [0, 0, 1] };
         let (loss, weight) = criterion.loss_sum(outputs, layout, Targets { targets, weights: &[], units });
         self.loss.add(loss, weight);
     }
 
-    /// Adds the last step's forecast of one window, as the head gives it: `[step ahead, target, width]`.
+    /// Adds the forecast of one window's last step as output by the head: `[step ahead, target, width]`.
     pub fn add_forecast(&mut self, criterion: &Criterion, prepared: &Prepared, view: &WindowView<'_>, outputs: &[f32]) {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.resize_with(prepared.targets, Scratch::default);
@@ -75,7 +75,7 @@ impl WindowMetrics {
         self.scratch = scratch;
     }
 
-    /// Adds one forecast, in the data's units; a point without a value counts nowhere.
+    /// Adds one forecast in the data's units. A point without a value is ignored.
     pub fn add_point(&mut self, view: &WindowView<'_>, target: usize, ahead: usize, forecast: f64) {
         let value = view.future(target)[ahead];
         if value.is_nan() {
@@ -83,7 +83,7 @@ impl WindowMetrics {
         }
         self.errors.add(forecast, value, view.seasonal_error(target));
         let distance = view.distance(target, forecast, value);
-        // A baseline may forecast what the transform does not take.
+        // A baseline may forecast a value that the transform does not accept.
         if distance.is_finite() || !(forecast - value).is_finite() {
             self.scaled_squares.add(distance.powi(2), 1.0);
         }

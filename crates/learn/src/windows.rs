@@ -1,4 +1,4 @@
-//! Windows are found by number and gathered for each batch; the full set is never stored.
+//! Windows are found by index and gathered for each batch. The full set is never stored.
 
 use std::ops::Range;
 
@@ -22,13 +22,13 @@ pub enum PartName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     pub series: usize,
-    /// A row of the frame.
+    /// The first row of the window in the frame.
     pub start: usize,
-    /// The first step of the context whose targets all lie in the window's part.
+    /// The first step of the context whose targets are all in the window's part.
     pub first_step: usize,
 }
 
-/// All windows of one part, series after series, each series' in time order.
+/// All windows of one part, ordered by series and then by time.
 #[derive(Debug, Default)]
 pub struct Windows {
     runs: Vec<Run>,
@@ -39,7 +39,7 @@ pub struct Windows {
 #[derive(Debug)]
 struct Run {
     series: usize,
-    /// The number of its first window.
+    /// The index of its first window.
     first: u64,
     start: usize,
     stride: usize,
@@ -81,7 +81,7 @@ impl Windows {
         self.count == 0
     }
 
-    /// The window of a number below [`Windows::len`].
+    /// The window at an index below [`Windows::len`].
     pub fn get(&self, number: u64) -> Option<Window> {
         let at = self.runs.partition_point(|run| run.first <= number).checked_sub(1)?;
         let run = self.runs.get(at).filter(|_| number < self.count)?;
@@ -90,11 +90,11 @@ impl Windows {
     }
 }
 
-/// Where windows of a part may start, within the series, and how far apart.
+/// The range in the series where windows of a part may start, and the distance between starts.
 fn starts(parts: &Parts, part: PartName, prepared: &Prepared) -> (Range<usize>, usize) {
     let shape = prepared.shape;
     let held_out = |range: &Range<usize>| {
-        // The last step's targets are the `horizon` points right behind the context.
+        // The last step's targets are the `horizon` points directly after the context.
         let first = range.start.saturating_sub(shape.context).max(shape.lookback);
         let first = if range.is_empty() { range.end } else { first };
         (first..(range.end + 1).saturating_sub(shape.points()), 1)
@@ -109,7 +109,7 @@ fn starts(parts: &Parts, part: PartName, prepared: &Prepared) -> (Range<usize>, 
     }
 }
 
-/// The rows, columns and scale behind one window.
+/// The rows, columns and scale of one window.
 #[derive(Debug)]
 pub struct WindowView<'a> {
     pub window: Window,
@@ -118,7 +118,7 @@ pub struct WindowView<'a> {
 }
 
 impl<'a> WindowView<'a> {
-    /// `own` is room for the scale of a series that the scaler does not know.
+    /// `own` is memory for the scale of a series without a row in the scaler.
     pub fn of(prepared: &'a Prepared, window: Window, own: &'a mut WindowScale) -> Self {
         let key = prepared.frame.series.get(window.series).map(|series| series.key.as_str());
         let scale = match key.and_then(|key| prepared.scaler.for_series(Some(key))) {
@@ -133,17 +133,17 @@ impl<'a> WindowView<'a> {
         Self { window, scale, prepared }
     }
 
-    /// What the network reads of a column, in the data's units: `[step]`.
+    /// The values of a column in the context, in the data's units: `[step]`.
     pub fn context(&self, column: usize) -> &'a [f64] {
         self.rows(column, 0..self.prepared.shape.context)
     }
 
-    /// What the last step should forecast of a target, in the data's units: `[step ahead]`.
+    /// The values of a target that the last step should forecast, in the data's units: `[step ahead]`.
     pub fn future(&self, target: usize) -> &'a [f64] {
         self.rows(target, self.prepared.shape.context..self.prepared.shape.points())
     }
 
-    /// How the last step's forecasts of a target go back to the data's units. `scratch` is for its bases.
+    /// The origin that converts the last step's forecasts of a target to the data's units. `scratch` holds its bases.
     pub fn origin<'r>(&self, target: usize, scratch: &'r mut Scratch) -> Origin<'r> {
         let shape = self.prepared.shape;
         let rows = self.window.start - shape.lookback..self.window.start + shape.context;
@@ -151,19 +151,19 @@ impl<'a> WindowView<'a> {
         self.prepared.values.origin(target, &self.scale, levels, shape.horizon, scratch)
     }
 
-    /// How far apart two values of a target are in the network's scale.
+    /// The distance of two values of a target in the network's scale.
     pub fn distance(&self, target: usize, one: f64, other: f64) -> f64 {
         let transform = self.prepared.values.transform(target);
         let ColumnScale { scale, .. } = self.scale.column(target);
         (transform.apply(one) - transform.apply(other)).abs() / scale
     }
 
-    /// The seasonal error of a target within the training part of the window's series; NaN where it has none.
+    /// The seasonal error of a target in the training part of the window's series; NaN if there is none.
     pub fn seasonal_error(&self, target: usize) -> f64 {
         self.prepared.seasonal_errors[self.window.series * self.prepared.targets + target]
     }
 
-    /// How a target's numbers in the network's scale relate to the data's units.
+    /// The conversion of a target from the network's scale to the data's units.
     pub fn target_scale(&self, target: usize) -> TargetScale {
         let ColumnScale { offset, scale } = self.scale.column(target);
         TargetScale { factor: scale, term: offset, seasonal: self.seasonal_error(target) }
@@ -175,16 +175,16 @@ impl<'a> WindowView<'a> {
     }
 }
 
-/// Memory for one batch, used again for the next.
+/// Memory for one batch, reused for the next.
 #[derive(Debug, Default)]
 pub struct Batcher {
     /// `[batch, step, input]`.
     pub inputs: Vec<f32>,
     /// `[batch, output step, horizon × target]`.
     pub targets: Vec<f32>,
-    /// What brings targets to the data's units: `[batch, target, SCALE_FIELDS]`.
+    /// The conversion of each target to the data's units: `[batch, target, SCALE_FIELDS]`.
     pub units: Vec<f32>,
-    /// What each window counts for; empty where all count alike.
+    /// The weight of each window; empty if all weights are equal.
     pub weights: Vec<f32>,
     differences: DifferenceTargets,
     /// The numbers of one window in the network's scale, `[lookback + context + horizon, column]`.
@@ -239,7 +239,7 @@ impl Batcher {
         }
     }
 
-    /// The targets of a step, which begin at a row of the window's numbers; NaN where unknown.
+    /// Appends the targets of a step, which start at a row of the window's numbers; NaN if unknown.
     fn push_targets(&mut self, prepared: &Prepared, width: usize, row: usize) {
         let ahead = &self.scaled[row * width..(row + prepared.shape.horizon) * width];
         if prepared.targets == width {
@@ -258,7 +258,8 @@ impl Batcher {
     }
 }
 
-/// What a window's loss counts for: half for each half-life that it ends before the training part.
+/// The weight of a window's loss: it halves with each half-life between the end of the window and the end of the
+/// training part.
 fn weight(recency: Recency, prepared: &Prepared, window: Window) -> f32 {
     let series = &prepared.frame.series[window.series];
     let end = series.rows.start + prepared.parts[window.series].training.end;
@@ -266,7 +267,7 @@ fn weight(recency: Recency, prepared: &Prepared, window: Window) -> f32 {
     (-(age as f64) / recency.half_life).exp2() as f32
 }
 
-/// The targets of a window whose network forecasts differences, and memory for them.
+/// The targets of a window whose network forecasts differences, and memory to compute them.
 #[derive(Debug, Default)]
 struct DifferenceTargets {
     levels: Vec<f64>,
@@ -274,7 +275,7 @@ struct DifferenceTargets {
 }
 
 impl DifferenceTargets {
-    /// Puts the targets of some steps, `[step, horizon × target]`, behind those that are there.
+    /// Appends the targets of some steps, `[step, horizon × target]`.
     fn push(&mut self, view: &WindowView<'_>, differences: &Differences, steps: Range<usize>, targets: &mut Vec<f32>) {
         let (prepared, shape) = (view.prepared, view.prepared.shape);
         let (begin, of_step) = (targets.len(), shape.horizon * prepared.targets);

@@ -1,19 +1,19 @@
-//! Differences of levels: what a network may read and forecast in their place.
+//! Differences of transformed values, which a network may read and forecast instead of the values.
 //!
-//! With B the step back, the difference is d = (1 − B)^order (1 − B^season) y. What the network
-//! forecasts is measured from the **base**: what a point would be if all differences from here on
-//! were 0. For `order` 1 the base is the last known level; for a season, the last known level of the
-//! same place in the season; for both, that level moved by what the season before last lacked. One
-//! point ahead the distance from the base is the difference itself; further ahead, nothing is summed
-//! up over forecasts, so errors do not add up and a quantile of the distance is a quantile of the
-//! level.
+//! With B as the backshift operator, the difference is d = (1 − B)^order (1 − B^season) y. The network's forecast is
+//! relative to the **base**: the value that a point would have if all differences from the origin on were 0. With
+//! `order` 1, the base is the last known value. With a season, it is the last known value at the same position in the
+//! season. With both, it is that value plus the change of the last known value over one season.
+//!
+//! One point ahead, the distance from the base is the difference itself. Further ahead, forecasts are not summed, so
+//! errors do not accumulate, and a quantile of the distance is a quantile of the transformed value.
 
 use gatecast_core::order::{DifferencedInputs, Differencing};
 
-/// The levels that a point's expected level is made of.
+/// The earlier transformed values, with their weights, that add up to the expected value of a point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Differences {
-    /// (points back, weight): y − d.
+    /// (lag in points, weight) of each term of y − d.
     terms: Vec<(usize, f64)>,
     lookback: usize,
     season: Option<usize>,
@@ -22,7 +22,7 @@ pub struct Differences {
 
 impl Differences {
     pub fn new(order: Differencing) -> Self {
-        // The polynomial in B, by its coefficients.
+        // The coefficients of the polynomial in B.
         let mut polynomial = vec![1.0];
         let factors = std::iter::repeat_n(1, order.order).chain(order.seasonal);
         for lag in factors {
@@ -35,7 +35,7 @@ impl Differences {
         Self { terms: terms.collect(), lookback: order.lookback(), season: order.seasonal, inputs: order.inputs }
     }
 
-    /// Points before a point that its difference reads.
+    /// The number of earlier points that a point's difference reads.
     pub fn lookback(&self) -> usize {
         self.lookback
     }
@@ -44,12 +44,12 @@ impl Differences {
         self.season
     }
 
-    /// Whether the network reads levels, though it forecasts differences.
+    /// Whether the network reads transformed values although it forecasts differences.
     pub fn reads_levels(&self) -> bool {
         self.inputs == DifferencedInputs::Values
     }
 
-    /// The difference at each level; NaN where it reaches back before the first, or to one unknown.
+    /// The difference at each point; NaN if it needs a value that is unknown or before the first.
     pub fn of(&self, levels: &[f64]) -> Vec<f64> {
         let at = |(point, level): (usize, &f64)| {
             if point < self.lookback {
@@ -60,8 +60,8 @@ impl Differences {
         levels.iter().enumerate().map(at).collect()
     }
 
-    /// The bases of the points that follow the known levels (at least [`Differences::lookback`] of
-    /// them), over what `bases` held; NaN where one stands on a level that is unknown.
+    /// Writes to `bases` the bases of the points after `known`, which has at least [`Differences::lookback`] values.
+    /// A base is NaN if it depends on an unknown value.
     pub fn bases(&self, known: &[f64], horizon: usize, bases: &mut Vec<f64>) {
         bases.clear();
         for ahead in 0..horizon {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn differences_are_those_worked_out_by_hand() {
+    fn differences_equal_hand_computed_values() {
         let levels = [1.0, 4.0, 9.0, 16.0, 25.0, 36.0];
         let of = |order, seasonal| differences(order, seasonal).of(&levels);
         assert_eq!(of(1, None)[1..], [3.0, 5.0, 7.0, 9.0, 11.0]);
@@ -103,17 +103,17 @@ mod tests {
     }
 
     #[test]
-    fn bases_go_on_as_if_nothing_changed() {
+    fn bases_continue_with_zero_differences() {
         let known = [10.0, 20.0, 30.0, 14.0, 26.0, 33.0];
         assert_eq!(bases(&differences(1, None), &known, 3), [33.0, 33.0, 33.0]);
         assert_eq!(bases(&differences(2, None), &known, 3), [40.0, 47.0, 54.0]);
         assert_eq!(bases(&differences(0, Some(3)), &known, 5), [14.0, 26.0, 33.0, 14.0, 26.0]);
-        // The last point stood 3 above the one a season before, so every later one does.
+        // The last point is 3 above the one a season earlier, so every later base is as well.
         assert_eq!(bases(&differences(1, Some(3)), &known, 5), [17.0, 29.0, 36.0, 20.0, 32.0]);
     }
 
     proptest! {
-        /// Adding the differences back to their bases, one point after another, gives the levels.
+        /// Adding each difference to its base, point by point, restores the values.
         #[test]
         fn a_step_ahead_the_distance_from_the_base_is_the_difference(
             levels in prop::collection::vec(-100..100_i32, 12..30), order in 0..3_usize,
@@ -130,7 +130,7 @@ mod tests {
             }
         }
 
-        /// Far ahead the bases are the levels of a series whose differences are all 0.
+        /// Far ahead, the bases are the values of a series whose differences are all 0.
         #[test]
         fn bases_have_no_differences(
             known in prop::collection::vec(-100..100_i32, 12..30), order in 0..3_usize,

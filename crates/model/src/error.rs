@@ -1,4 +1,4 @@
-//! Why a training ended without a model.
+//! Reasons why a training ended without a model.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use gatecast_core::trainer::{Fault, TrainerEvent};
 use gatecast_data::ReadError;
 use gatecast_nn::engine::EngineError;
 
-/// What went wrong, in words for the person who requested the training: no path, no type name.
+/// An error for the user who requested the training. Messages contain no paths and no type names.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
     #[error("the dataset was deleted")]
@@ -41,13 +41,13 @@ pub enum LearnError {
     NotCounts(String),
     #[error("{0}")]
     Diverged(String),
-    #[error("this machine has no device `{0}`: use `auto` or `cpu`")]
+    #[error("the server has no device `{0}`: use `auto` or `cpu`")]
     NoDevice(String),
-    #[error("{0}: no `gatecast-libtorch` is installed beside this server's program")]
+    #[error("{0}: install `gatecast-libtorch` in the same directory as the server's program")]
     NoEngine(String),
-    #[error("out of memory: {0}; a smaller `training.batch_size`, network or context needs less")]
+    #[error("out of memory: {0}; reduce `training.batch_size`, the network or the context")]
     OutOfMemory(String),
-    #[error("the disk that holds checkpoints and models is full")]
+    #[error("the disk for checkpoints and models is full")]
     DiskFull,
     #[error("{what} failed: {cause}")]
     Storage {
@@ -62,7 +62,7 @@ pub enum LearnError {
 }
 
 impl LearnError {
-    /// Whether another try could end otherwise.
+    /// Whether another attempt could succeed.
     pub fn fault(&self) -> Fault {
         match self {
             Self::DatasetGone
@@ -89,7 +89,7 @@ impl LearnError {
         }
     }
 
-    /// Stable, for programs.
+    /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::DatasetGone => "dataset_deleted",
@@ -118,7 +118,7 @@ impl LearnError {
         }
     }
 
-    /// A failure to read or write a file; `what` says what was being done.
+    /// A failure to read or write a file; `what` names the operation.
     pub fn storage(what: &'static str, cause: io::Error) -> Self {
         match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,

@@ -1,5 +1,5 @@
-//! A trained model between its data and its network: how columns are transformed, scaled and laid
-//! out as inputs, how gaps are filled, and the bundle, the one file that holds it all.
+//! The parts of a trained model between its data and its network: transforms, scaling, the layout of inputs, gap
+//! filling, and the bundle, which stores the whole model in one file.
 
 pub mod build;
 pub mod bundle;

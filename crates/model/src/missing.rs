@@ -1,5 +1,4 @@
-//! Points that are not there: rows that a series' even grid has and the data lacks, and values
-//! that are not known.
+//! Missing points: rows that the regular grid of a series has and the data lacks, and unknown values.
 
 use std::ops::Range;
 
@@ -8,21 +7,21 @@ use gatecast_core::frequency::Frequency;
 use gatecast_core::order::Missing;
 use gatecast_data::frame::{Frame, FrameCategories, FrameColumn, FrameSeries};
 
-/// A grid may have this many steps a point of the series, and [`GRID_ALLOWANCE`] more: two points
-/// a second apart and a third in the year 9999 are a mistake, not a gap to fill.
+/// A grid may have this many steps per point of the series, plus [`GRID_ALLOWANCE`]. Two points a second apart and a
+/// third in the year 9999 are a mistake, not a gap to fill.
 const GRID_STEPS_A_POINT: usize = 4;
 const GRID_ALLOWANCE: usize = 1_000;
 
-/// Times that no even grid takes.
+/// Times that do not fit a regular grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OffGrid {
-    /// A time lies between two steps, or does not come after the one before.
+    /// A time is between two steps, or is not later than the previous one.
     Between(i64),
     /// The grid would have far more steps than the series has points.
     TooLong,
 }
 
-/// The place of each time on the even grid that begins at the first: `0, 1, …` without gaps.
+/// The index of each time on the regular grid that starts at the first time: `0, 1, …` if there are no gaps.
 pub fn places(times: &[i64], frequency: Frequency) -> Result<Vec<usize>, OffGrid> {
     let limit = times.len().saturating_mul(GRID_STEPS_A_POINT).saturating_add(GRID_ALLOWANCE);
     let Some(&first) = times.first() else { return Ok(Vec::new()) };
@@ -60,8 +59,8 @@ pub fn places(times: &[i64], frequency: Frequency) -> Result<Vec<usize>, OffGrid
     Ok(places)
 }
 
-/// The frame with every series on its even grid: a step that has no row becomes a row without
-/// values. Data without times stays as it is; uneven times are refused.
+/// Brings every series to its regular grid: a step without a row becomes a row without values. Data without times is
+/// returned unchanged. Irregular times are an error.
 pub fn on_grid(frame: Frame) -> Result<Frame, LearnError> {
     let Some(times) = &frame.times else { return Ok(frame) };
     let mut laid = Vec::with_capacity(frame.series.len());
@@ -73,7 +72,7 @@ pub fn on_grid(frame: Frame) -> Result<Frame, LearnError> {
             None if of_series.len() < 2 => (0..of_series.len()).collect(),
             None => {
                 return Err(LearnError::IrregularTimes(format!(
-                    "the times of series `{}` have no even step: bring them to one, or upload the data without times",
+                    "the times of series `{}` have no regular step: set `data.resample`, or upload the data without times",
                     series.key
                 )));
             }
@@ -93,11 +92,11 @@ fn off_grid(key: &str, frequency: Frequency, fault: OffGrid) -> LearnError {
         OffGrid::Between(time) => {
             let time = jiff::Timestamp::from_microsecond(time).unwrap_or_default();
             LearnError::IrregularTimes(format!(
-                "series `{key}` has a point at {time}, between two steps of {frequency}"
+                "series `{key}` has a point at {time}, which is between two steps of {frequency}"
             ))
         }
         OffGrid::TooLong => LearnError::GapsTooLarge(format!(
-            "series `{key}` has far more gaps than points at a step of {frequency}: is a time mistyped?"
+            "series `{key}` has far more gaps than points at a step of {frequency}: check its times for typos"
         )),
     }
 }
@@ -139,8 +138,8 @@ fn spread(frame: &Frame, times: &[i64], laid: &[(Range<usize>, Vec<usize>)], len
     Frame { series, times: Some(spread_times), columns, categories }
 }
 
-/// The number of points of a series, given by its rows, up to its last one with a target (the first `targets` columns). What
-/// follows is there for covariates known ahead.
+/// The number of points of a series, given by its rows, up to the last one with a known target (the first `targets`
+/// columns). Later rows only have covariates that are known ahead.
 pub fn targets_end(frame: &Frame, rows: Range<usize>, targets: usize) -> usize {
     let start = rows.start;
     let is_known = |row: &usize| {
@@ -150,8 +149,8 @@ pub fn targets_end(frame: &Frame, rows: Range<usize>, targets: usize) -> usize {
     rows.rev().find(is_known).map_or(0, |row| row + 1 - start)
 }
 
-/// Gives every unknown value (NaN) one. `false`, and nothing changed, where none is known or the
-/// order refuses; `true` where nothing was unknown.
+/// Fills every unknown value (NaN). Returns `true` if all values are known afterwards. Returns `false` and changes
+/// nothing if no value is known, or if values are unknown and `how` is [`Missing::Refuse`].
 pub fn fill(values: &mut [f64], how: Missing) -> bool {
     let Some(mut known) = values.iter().position(|value| !value.is_nan()) else { return values.is_empty() };
     if how == Missing::Refuse {
@@ -196,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn a_straight_line_crosses_the_gaps_and_the_nearest_value_the_ends() {
+    fn gaps_are_interpolated_and_ends_repeat_the_nearest_value() {
         let values = [NAN, 2.0, NAN, NAN, 8.0, 9.0, NAN, 7.0, NAN, NAN];
         assert_eq!(filled(&values, Missing::Interpolate), [2.0, 2.0, 4.0, 6.0, 8.0, 9.0, 8.0, 7.0, 7.0, 7.0]);
         assert_eq!(filled(&values, Missing::ForwardFill), [2.0, 2.0, 2.0, 2.0, 8.0, 9.0, 9.0, 7.0, 7.0, 7.0]);
     }
 
     #[test]
-    fn what_cannot_be_filled_is_said() {
+    fn fill_reports_values_that_it_cannot_fill() {
         assert!(!fill(&mut [NAN, NAN], Missing::Interpolate));
         assert!(!fill(&mut [1.0, NAN], Missing::Refuse));
         assert!(fill(&mut [1.0, 2.0], Missing::Refuse));
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn places_count_missing_steps_and_refuse_what_lies_between() {
+    fn places_count_missing_steps_and_refuse_times_between_steps() {
         let day = Frequency::Fixed(DAY);
         assert_eq!(places(&[0, DAY, 4 * DAY], day), Ok(vec![0, 1, 4]));
         assert_eq!(places(&[0, DAY + 1], day), Err(OffGrid::Between(DAY + 1)));
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_gap_is_refused_before_any_memory_is_taken() {
+    fn a_huge_gap_is_refused_before_memory_is_allocated() {
         let second = Frequency::Fixed(1_000_000);
         let (first, last) = (0, 253_370_764_800_000_000);
         assert_eq!(places(&[first, 1_000_000, last], second), Err(OffGrid::TooLong));

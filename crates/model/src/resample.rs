@@ -1,4 +1,4 @@
-//! Points brought to an even step that the order names.
+//! Aggregates points to the regular step that the request names.
 
 use super::error::LearnError;
 use gatecast_core::frequency::Frequency;
@@ -10,8 +10,8 @@ const WEEK: i64 = 7 * DAY;
 /// 1970-01-05, a Monday.
 const MONDAY: i64 = 4 * DAY;
 
-/// The beginning of the step that a time lies in, both in microseconds since 1970 UTC; `None` past
-/// the calendar's ends.
+/// The start of the step that contains a time, both in microseconds since 1970 UTC; `None` beyond the calendar's
+/// range.
 pub fn step_of(time: i64, every: Frequency) -> Option<i64> {
     match every {
         Frequency::Fixed(step) => {
@@ -31,7 +31,7 @@ pub fn step_of(time: i64, every: Frequency) -> Option<i64> {
     }
 }
 
-/// Runs of rows that lie in the same step, each with the step's beginning, oldest first.
+/// The rows of each step with the step's start, oldest first; `None` beyond the calendar's range.
 pub fn steps(times: &[i64], every: Frequency) -> Option<Vec<(i64, std::ops::Range<usize>)>> {
     let mut steps: Vec<(i64, std::ops::Range<usize>)> = Vec::new();
     for (row, &time) in times.iter().enumerate() {
@@ -44,7 +44,7 @@ pub fn steps(times: &[i64], every: Frequency) -> Option<Vec<(i64, std::ops::Rang
     Some(steps)
 }
 
-/// One number of a step's values; NaN where none is known.
+/// Aggregates the values of a step to one number; NaN if none is known.
 pub fn aggregate(values: &[f64], how: Aggregation) -> f64 {
     let known = || values.iter().copied().filter(|value| !value.is_nan());
     let (Some(first), Some(last)) = (known().next(), known().next_back()) else { return f64::NAN };
@@ -64,12 +64,12 @@ pub fn aggregate(values: &[f64], how: Aggregation) -> f64 {
     }
 }
 
-/// The frame at the step of the order: one row a step that holds any, at the step's beginning.
+/// Resamples the frame: one row for each step that contains points, at the step's start.
 pub fn resample(frame: Frame, order: Resample) -> Result<Frame, LearnError> {
     let Some(times) = &frame.times else {
-        return Err(LearnError::IrregularTimes("`data.resample` needs times, and the data has none".to_owned()));
+        return Err(LearnError::IrregularTimes("`data.resample` needs times, but the dataset has none".to_owned()));
     };
-    let past_the_end = || LearnError::IrregularTimes("a time lies at the calendar's end".to_owned());
+    let past_the_end = || LearnError::IrregularTimes("a time is outside the calendar's range".to_owned());
     let (mut series, mut laid) = (Vec::with_capacity(frame.series.len()), Vec::new());
     let mut new_times = Vec::new();
     for old in &frame.series {
@@ -86,7 +86,7 @@ pub fn resample(frame: Frame, order: Resample) -> Result<Frame, LearnError> {
         name: column.name.clone(),
         values: laid.iter().map(|rows| aggregate(&column.values[rows.clone()], order.aggregation)).collect(),
     });
-    // Categories have no mean: a step's is the last known, whatever is done to numbers.
+    // Categories cannot be aggregated, so a step has the last known one for every aggregation.
     let last = |codes: &[u32]| {
         codes.iter().copied().rfind(|&code| code != FrameCategories::MISSING).unwrap_or(FrameCategories::MISSING)
     };
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_begin_where_the_calendars_do() {
+    fn steps_start_at_calendar_boundaries() {
         let begins = |time: &str, every: &str| {
             let begins = step_of(at(time), every.parse().unwrap()).unwrap();
             jiff::Timestamp::from_microsecond(begins).unwrap().to_string()
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_one_number_of_its_known_values() {
+    fn aggregates_use_known_values_only() {
         let values = [4.0, f64::NAN, 1.0, 7.0, 2.0];
         let cases = [
             (Aggregation::Mean, 3.5),
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn uneven_points_become_one_a_step_and_empty_steps_stay_out() {
+    fn irregular_points_become_one_row_per_step_and_empty_steps_are_left_out() {
         let series = |key: &str, rows| FrameSeries { key: key.to_owned(), rows, frequency: None };
         let times = ["2024-01-01T03:00:00Z", "2024-01-01T20:17:00Z", "2024-01-03T00:00:00Z", "2024-01-01T23:59:59Z"];
         let frame = Frame {

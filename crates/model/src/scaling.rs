@@ -1,8 +1,9 @@
-//! Scales numbers to the range a network learns in, and back.
+//! Scales numbers to the range that a network learns in, and back.
 //!
-//! A scaler is fitted on training points only and is stored in the model. A series that it has no row for (held out, or new at
-//! forecast time) is scaled by its own last `context` points, and so is every window if the request scales windows. Evaluation
-//! and forecasts use the same code, so that a validation score is what users will see.
+//! A scaler is fitted on training points only and is stored in the model. A series that has no row in it (a held-out
+//! series, or one that is new at forecast time) is scaled by its own last `context` points. So is every window if the
+//! request scales per window. Evaluation and forecasts use the same code, so a validation score predicts the errors
+//! that users will see.
 
 mod statistics;
 
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 
 use gatecast_core::order::{Scaling, ScalingScope};
 
-/// An offset and a scale by series and input column: scaled = (value − offset) / scale.
+/// An offset and a scale per series and input column: scaled = (value − offset) / scale.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaler {
     kind: Scaling,
@@ -21,18 +22,18 @@ pub struct Scaler {
     rows: HashMap<String, usize>,
 }
 
-/// The numbers do not make a scaler.
+/// The numbers are not a valid scaler.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScalerError {
-    #[error("expected {expected} offsets and as many scales, got {offsets} and {scales}")]
+    #[error("expected {expected} offsets and scales, got {offsets} and {scales}")]
     Shape { expected: usize, offsets: usize, scales: usize },
-    #[error("series `{0}` is scaled twice")]
+    #[error("duplicate series `{0}`")]
     Repeated(String),
-    #[error("an offset is not finite, or a scale is not above zero")]
+    #[error("an offset is not finite, or a scale is not greater than zero")]
     Unusable,
 }
 
-/// One series' row: an offset and a scale a column.
+/// The row of one series: an offset and a scale per column.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale<'a> {
     pub offsets: &'a [f64],
@@ -66,10 +67,10 @@ impl Scale<'_> {
         scaled * scale + offset
     }
 
-    /// Offset and scale of a column.
+    /// The offset and scale of a column.
     ///
     /// # Panics
-    /// If the row has no such column: a number that is left unscaled would be a wrong forecast.
+    /// If the row has no such column, because a number that is left unscaled would be a wrong forecast.
     #[expect(clippy::expect_used, reason = "a scaler has an entry for each column of its model")]
     pub fn column(&self, column: usize) -> ColumnScale {
         let of = |row: &[f64]| *row.get(column).expect("a scale for each column of the model");
@@ -77,7 +78,7 @@ impl Scale<'_> {
     }
 }
 
-/// A row that belongs to no scaler: what a window's own context says.
+/// A row that is fitted on the context of one window and belongs to no scaler.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WindowScale {
     offsets: Vec<f64>,
@@ -91,9 +92,8 @@ impl WindowScale {
 }
 
 impl Scaler {
-    /// A scaler from its parts, as a bundle holds them: `offsets` and `scales` are `[row, column]`,
-    /// with one row a key where the scaling has rows ([`Scaling::has_rows`]) and a single row (and
-    /// no keys) elsewhere.
+    /// Creates a scaler from its parts, as stored in a bundle. `offsets` and `scales` are `[row, column]`, with one
+    /// row per key if the scaling has rows ([`Scaling::has_rows`]). Otherwise there are no keys and one row.
     pub fn new(
         kind: Scaling,
         columns: Vec<String>,
@@ -119,7 +119,7 @@ impl Scaler {
         Ok(Self { kind, columns, keys, offsets, scales, rows })
     }
 
-    /// Fits a scaler on training points: for each series with such points, one slice a column.
+    /// Fits a scaler on the training points of each series that has any, with one slice per column.
     pub fn fit(kind: Scaling, columns: Vec<String>, training: &[(String, Vec<&[f64]>)]) -> Result<Self, ScalerError> {
         let width = columns.len();
         let (mut keys, mut pairs) = (Vec::new(), Vec::new());
@@ -138,8 +138,8 @@ impl Scaler {
         Self::new(kind, columns, keys, offsets, scales)
     }
 
-    /// The row of a series; `None` where it must be scaled by its own context
-    /// ([`Scaler::of_context`]). A series without a name is the one a model of one series knows.
+    /// The row of a series; `None` if the series must be scaled by its own context ([`Scaler::of_context`]). A series
+    /// without a name matches the only series of a model that was trained on one.
     pub fn for_series(&self, key: Option<&str>) -> Option<Scale<'_>> {
         if !self.kind.has_rows() {
             return if self.kind.per == ScalingScope::Window { None } else { self.row(0) };
@@ -151,14 +151,14 @@ impl Scaler {
         }
     }
 
-    /// The scale of a window that has no row, by its context: one slice a column.
+    /// The scale of a window without a row, fitted on its context, with one slice per column.
     pub fn of_context<'v>(&self, columns: impl IntoIterator<Item = &'v [f64]>) -> WindowScale {
         let mut scale = WindowScale::default();
         self.refit(&mut scale, columns);
         scale
     }
 
-    /// [`Scaler::of_context`] into a row that is there, keeping its memory.
+    /// Like [`Scaler::of_context`], but reuses the memory of `own`.
     pub fn refit<'o, 'v>(&self, own: &'o mut WindowScale, columns: impl IntoIterator<Item = &'v [f64]>) -> Scale<'o> {
         own.offsets.clear();
         own.scales.clear();
@@ -174,7 +174,7 @@ impl Scaler {
         own.get()
     }
 
-    /// Whether each window is scaled by itself.
+    /// Whether each window is scaled by its own context.
     pub fn is_of_windows(&self) -> bool {
         self.kind.per == ScalingScope::Window
     }
@@ -183,12 +183,12 @@ impl Scaler {
         self.kind
     }
 
-    /// The network's inputs: targets, then past covariates.
+    /// The scaled columns: targets, then past and future covariates that are numbers.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
-    /// Series with a row of their own, in the order of the rows.
+    /// The keys of the series that have a row, in the order of the rows.
     pub fn keys(&self) -> &[String] {
         &self.keys
     }
@@ -198,7 +198,7 @@ impl Scaler {
         &self.offsets
     }
 
-    /// `[row, column]`, all above zero.
+    /// `[row, column]`, all greater than zero.
     pub fn scales(&self) -> &[f64] {
         &self.scales
     }
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a scale for each column")]
-    fn a_column_outside_the_row_is_no_unscaled_one() {
+    fn a_missing_column_panics_instead_of_staying_unscaled() {
         Scale { offsets: &[0.0], scales: &[2.0] }.apply(1, 5.0);
     }
 
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(scaler.for_series(Some("b")).unwrap().apply(0, 30.0), 1.0);
         assert_eq!(scaler.for_series(Some("b")).unwrap().undo(0, -1.0), 10.0);
         assert_eq!(scaler.for_series(Some("c")), None);
-        assert_eq!(scaler.for_series(None), None, "which of the two is meant?");
+        assert_eq!(scaler.for_series(None), None, "two series match");
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn one_scale_serves_all_where_the_order_says_so() {
+    fn global_and_no_scaling_have_one_scale_for_all_series() {
         let training =
             [("a".to_owned(), vec![[0.0, 2.0].as_slice()]), ("b".to_owned(), vec![[4.0, 6.0, f64::NAN].as_slice()])];
         let global = Scaler::fit(Scaling::STANDARD_GLOBAL, columns(&["x"]), &training).unwrap();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_scaled_by_its_own_context_whoever_it_is_of() {
+    fn window_scaling_ignores_the_series() {
         let training = [("a".to_owned(), vec![[0.0, 2.0].as_slice()])];
         for kind in [ScalingKind::Standard, ScalingKind::Mean] {
             let scaler = Scaler::fit(Scaling::new(kind, ScalingScope::Window), columns(&["x"]), &training).unwrap();

@@ -1,8 +1,9 @@
 //! Forward and inverse transform of the number columns.
 //!
-//! Forward: value → transformed value (its *level*) → difference → scaled number, which the network reads. The columns before
-//! scaling are the *model inputs*. Inverse, applied to forecasts: × scale, + offset, + the base of the differences, then undo the
-//! transform. Training, evaluation and forecasts all use this module.
+//! Forward: value → transformed value → difference → scaled number, which the network reads. The columns before
+//! scaling are the *model inputs*. Inverse, applied to forecasts: multiply by the scale, add the offset, add the base
+//! of the differences, then invert the transform. Training, evaluation and forecasts all use this module. Names with
+//! `level` refer to transformed values.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,20 +17,20 @@ use gatecast_core::order::{DataSpec, Missing, TransformKind};
 use gatecast_data::frame::{Frame, FrameColumn};
 use gatecast_nn::loss::TargetScale;
 
-/// What a model does to its number columns: targets, then past, then future covariates.
+/// The transform of a model's number columns: targets, then past, then future covariates.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TargetTransform {
-    /// A column each.
+    /// One per column.
     transforms: Vec<Fitted>,
-    /// Of the targets.
+    /// The differencing of the targets.
     differences: Option<Differences>,
     targets: usize,
-    /// Columns, from the first, whose unknown values are masked: each has an indicator.
+    /// The number of leading columns whose unknown values are masked. Each has an indicator.
     masked: usize,
 }
 
 impl TargetTransform {
-    /// Of a resolved order, its number columns and the λ that were estimated, by column.
+    /// The transform for a resolved spec, its number columns and the estimated λ of each column.
     pub fn new(data: &DataSpec, columns: &[String], lambdas: &BTreeMap<String, f64>) -> Self {
         let transformed = |at: usize, name: &String| {
             at < data.targets.len() || data.transform.covariates && data.covariates.past.contains(name)
@@ -46,7 +47,7 @@ impl TargetTransform {
         }
     }
 
-    /// Estimates what the order leaves open on the rows that are trained on, a run a series.
+    /// Estimates the λ that the spec leaves open on the training rows of each series.
     pub fn lambdas(
         data: &DataSpec,
         frame: &Frame,
@@ -66,7 +67,7 @@ impl TargetTransform {
             }
             let lambda = transform::guerrero(runs, data.season).ok_or_else(|| {
                 LearnError::OutsideTransform(format!(
-                    "no series has two seasons of `{}` to estimate the lambda of Box and Cox on: give it in `data.transform`",
+                    "cannot estimate the Box-Cox lambda of `{}`, because no series has two seasons of it: set `lambda` in `data.transform`",
                     column.name
                 ))
             })?;
@@ -83,13 +84,13 @@ impl TargetTransform {
         self.differences.as_ref()
     }
 
-    /// Numbers at each row beside the scaled columns: for each masked column, 1 where its value is
-    /// unknown.
+    /// The number of indicators in each row beside the scaled columns. The indicator of a masked column is 1 where
+    /// its value is unknown.
     pub fn masked(&self) -> usize {
         self.masked
     }
 
-    /// A column's levels, or its first value that has none.
+    /// The transformed values of a column. The error is the first value that the transform does not accept.
     pub fn levels<'v>(&self, column: usize, values: &'v [f64]) -> Result<Cow<'v, [f64]>, f64> {
         match self.transform(column) {
             Fitted::Identity => Ok(Cow::Borrowed(values)),
@@ -97,8 +98,8 @@ impl TargetTransform {
         }
     }
 
-    /// What the network reads of a column of one series, before scaling. The first points of a
-    /// differenced one are NaN.
+    /// The model input of a column of one series: what the network reads before scaling. The first points of a
+    /// differenced column are NaN.
     pub fn model_input<'v>(&self, column: usize, levels: &'v [f64]) -> Cow<'v, [f64]> {
         match &self.differences {
             Some(differences) if self.is_differenced(column) => Cow::Owned(differences.of(levels)),
@@ -106,7 +107,7 @@ impl TargetTransform {
         }
     }
 
-    /// Points of a stream's beginning that are unknown for want of what stands before.
+    /// The number of points at the start of a model input that are unknown because they need earlier points.
     pub fn lookback(&self) -> usize {
         self.differences.as_ref().map_or(0, Differences::lookback)
     }
@@ -115,8 +116,8 @@ impl TargetTransform {
         column < self.targets && self.differences.as_ref().is_some_and(|differences| !differences.reads_levels())
     }
 
-    /// The levels and the streams of a whole frame; of each, columns that are other than the one
-    /// before.
+    /// The transformed values and the model inputs of a whole frame. Columns that a step does not change are not
+    /// copied.
     pub fn of_frame(&self, frame: &Frame) -> Result<Streams, LearnError> {
         let mut streams = Streams::default();
         for (at, FrameColumn { name, values }) in frame.columns.iter().enumerate() {
@@ -137,8 +138,8 @@ impl TargetTransform {
         Ok(streams)
     }
 
-    /// Writes a run of one column's model inputs, scaled, into consecutive rows. An unknown value of a masked column is the last
-    /// known one before it, 0 where there is none, and its indicator is 1.
+    /// Scales the model inputs of one column and writes them to consecutive rows. An unknown value of a masked column
+    /// is written as the last known value before it, or 0 if there is none, with an indicator of 1.
     pub fn write(&self, column: usize, scale: ColumnScale, inputs: &[f64], rows: &mut NumberRows<'_>) {
         let scaled = |value: f64| scale.apply(value) as f32;
         if column >= self.masked {
@@ -148,7 +149,8 @@ impl TargetTransform {
         }
         let indicator = self.transforms.len() + column;
         let mut last = 0.0;
-        // Of differences, a history lacks the first, which training may know: no run has them.
+        // The first differences are unknown in a forecast's history although training may know them, so they are
+        // always masked.
         let blind = if self.is_differenced(column) { self.lookback() } else { 0 };
         for (at, (row, &value)) in rows.numbers.chunks_exact_mut(rows.width).zip(inputs).enumerate() {
             let value = if at < blind { f64::NAN } else { value };
@@ -160,8 +162,8 @@ impl TargetTransform {
         }
     }
 
-    /// Levels for bases to be taken from: where unknown values are masked, each is that of its place
-    /// in the season before, else the one before it.
+    /// Fills unknown transformed values before bases are computed, if unknown values are masked. Each becomes the
+    /// value at the same position in the previous season, or else the value before it.
     pub fn fill(&self, levels: &mut [f64]) {
         let Some(differences) = self.differences.as_ref().filter(|_| self.masked > 0) else { return };
         for at in 1..levels.len() {
@@ -173,8 +175,7 @@ impl TargetTransform {
         }
     }
 
-    /// How forecasts of a target after these levels (the last points before them) go back to the
-    /// data's units.
+    /// The origin for forecasts of a target after `levels`, the transformed values of the last points before them.
     pub fn origin<'r>(
         &self,
         target: usize,
@@ -193,10 +194,10 @@ impl TargetTransform {
         self.origin_of(target, scale, &scratch.bases)
     }
 
-    /// The same from bases that are worked out already.
+    /// Like [`TargetTransform::origin`], with bases that are already computed.
     pub fn origin_of<'b>(&self, target: usize, scale: &Scale<'_>, bases: &'b [f64]) -> Origin<'b> {
         let ColumnScale { offset, scale } = scale.column(target);
-        // What is read and what is forecast have an offset in common, which their distance lacks.
+        // The input and the forecast value share the offset, so it cancels in their difference.
         let cancels = self.differences.as_ref().is_some_and(Differences::reads_levels);
         Origin {
             transform: self.transform(target),
@@ -207,8 +208,8 @@ impl TargetTransform {
     }
 }
 
-/// How many of the number columns, from the first, have unknown values masked: all that are not known
-/// ahead, where the order says so.
+/// The number of leading number columns whose unknown values are masked: if the spec masks, all that are not known
+/// ahead.
 pub fn masked(data: &DataSpec, columns: &[String]) -> usize {
     let known_ahead = |name: &&String| data.covariates.future.contains(name);
     match data.missing {
@@ -217,7 +218,7 @@ pub fn masked(data: &DataSpec, columns: &[String]) -> usize {
     }
 }
 
-/// Columns of a frame as the network sees them; `None` where one is as it was before.
+/// The columns of a frame after each step of the transform; `None` if the step does not change the column.
 #[derive(Debug, Default)]
 pub struct Streams {
     levels: Vec<Option<Vec<f64>>>,
@@ -240,60 +241,61 @@ impl Streams {
 #[derive(Debug)]
 pub struct NumberRows<'a> {
     pub numbers: &'a mut [f32],
-    /// Numbers of a row.
+    /// The number of values per row.
     pub width: usize,
 }
 
-/// Memory for one origin after another.
+/// Memory that is reused for each origin.
 #[derive(Debug, Default)]
 pub struct Scratch {
     levels: Vec<f64>,
     bases: Vec<f64>,
 }
 
-/// Where one window's forecasts of one target are measured from.
+/// The reference of one window's forecasts of one target: it converts them to the data's units.
 #[derive(Debug, Clone)]
 pub struct Origin<'b> {
     transform: Fitted,
     offset: f64,
     scale: f64,
-    /// A point ahead each; none without differences.
+    /// One base per point ahead; empty without differences.
     bases: Cow<'b, [f64]>,
 }
 
 impl Origin<'_> {
-    /// Of a number in the network's scale, so many points ahead (from 0).
+    /// The transformed value of a number in the network's scale, `ahead` points after the origin (from 0).
     pub fn transformed(&self, ahead: usize, scaled: f64) -> f64 {
         scaled * self.scale + self.offset + self.bases.get(ahead).copied().unwrap_or(0.0)
     }
 
-    /// The same in the data's units. It grows with the number, so a quantile's is the quantile's.
+    /// The value in the data's units. It is monotonic in `scaled`, so quantiles map to quantiles.
     pub fn value(&self, ahead: usize, scaled: f64) -> f64 {
         self.transform.undo(self.transformed(ahead, scaled))
     }
 
-    /// The number in the network's scale of a level.
+    /// The number in the network's scale of a transformed value.
     pub fn scaled(&self, ahead: usize, level: f64) -> f64 {
         (level - self.bases.get(ahead).copied().unwrap_or(0.0) - self.offset) / self.scale
     }
 
-    /// The way to the data's units, bases and transform left out, for losses that are taken there.
+    /// The linear part of the conversion, without bases and transform, for losses that are computed in the data's
+    /// units.
     pub fn unit(&self) -> TargetScale {
         TargetScale { factor: self.scale, term: self.offset, seasonal: f64::NAN }
     }
 
-    /// The level of a value.
+    /// The transformed value of a value.
     pub fn level_of(&self, value: f64) -> f64 {
         self.transform.apply(value)
     }
 
-    /// The same with bases of its own.
+    /// The same origin with owned bases.
     pub fn into_owned(self) -> Origin<'static> {
         let Self { transform, offset, scale, bases } = self;
         Origin { transform, offset, scale, bases: Cow::Owned(bases.into_owned()) }
     }
 
-    /// Whether nothing is known to measure a point ahead from.
+    /// Whether the base of a point ahead is unknown.
     pub fn is_lost(&self, ahead: usize) -> bool {
         self.bases.get(ahead).is_some_and(|base| base.is_nan())
     }
@@ -345,7 +347,7 @@ mod tests {
                 let back = origin.value(ahead, origin.scaled(ahead, levels[8 + ahead]));
                 prop_assert!((back - points[8 + ahead]).abs() < 1e-9 * points[8 + ahead].max(1.0));
             }
-            // The next point's target is what the network will read of it, where it reads differences.
+            // If the network reads differences, the target of the next point equals its model input.
             if values.differences().is_none_or(|differences| !differences.reads_levels()) {
                 let stream = values.model_input(0, &levels)[8];
                 prop_assert!((origin.scaled(0, levels[8]) - scale.apply(0, stream)).abs() < 1e-9);
@@ -354,21 +356,21 @@ mod tests {
     }
 
     #[test]
-    fn unknown_values_are_the_last_known_and_say_so() {
+    fn masked_values_repeat_the_last_known_and_set_the_indicator() {
         const NAN: f64 = f64::NAN;
         let values = values(json!({"missing": "mask"}));
-        assert_eq!(values.masked(), 2, "what is known ahead is not masked");
+        assert_eq!(values.masked(), 2, "a column that is known ahead is not masked");
         let mut rows = vec![9.0; 4 * 5];
         let scale = ColumnScale { offset: 1.0, scale: 2.0 };
         values.write(0, scale, &[NAN, 5.0, NAN, 3.0], &mut NumberRows { numbers: &mut rows, width: 5 });
         let column = |at: usize| rows.iter().skip(at).step_by(5).copied().collect::<Vec<f32>>();
         assert_eq!(column(0), [0.0, 2.0, 2.0, 1.0]);
         assert_eq!(column(3), [1.0, 0.0, 1.0, 0.0]);
-        assert_eq!(column(4), [9.0; 4], "another column's");
+        assert_eq!(column(4), [9.0; 4], "the other column");
     }
 
     #[test]
-    fn bases_stand_on_known_levels() {
+    fn bases_use_known_values() {
         const NAN: f64 = f64::NAN;
         let values = values(json!({"missing": "mask", "differencing": {"seasonal": 2}}));
         let mut levels = [NAN, 2.0, 3.0, NAN, NAN, 7.0];
@@ -376,11 +378,11 @@ mod tests {
         assert_eq!(levels[1..], [2.0, 3.0, 2.0, 3.0, 7.0]);
         let mut gone = [NAN, NAN, 5.0, NAN];
         values.fill(&mut gone);
-        assert_eq!(gone[2..], [5.0, 5.0], "the one before, where the season has none");
+        assert_eq!(gone[2..], [5.0, 5.0], "the previous value if the season has none");
     }
 
     #[test]
-    fn covariates_are_transformed_where_asked() {
+    fn covariates_are_transformed_on_request() {
         let of = |covariates: bool| values(json!({"transform": {"type": "log", "covariates": covariates}}));
         assert_eq!([0, 1, 2].map(|at| of(true).transform(at)), [Fitted::Log, Fitted::Log, Fitted::Identity]);
         assert_eq!(of(false).transform(1), Fitted::Identity);

@@ -1,12 +1,13 @@
-//! Values to levels and back: the change that comes before scaling and differences.
+//! Transforms values before scaling and differencing, and inverts the transform.
 //!
-//! Each transform grows with its value, so quantiles of levels are quantiles of values, and what a
-//! level forecast stands for is the median, not the mean, of what the value may be.
+//! Each transform is monotonic, so quantiles of transformed values are quantiles of values. A point forecast of the
+//! transformed value therefore corresponds to the median of the value, not its mean. Names with `level` refer to
+//! transformed values.
 
 use super::error::LearnError;
 use gatecast_core::order::{Transform, TransformKind};
 
-/// A transform of one column, with its numbers.
+/// A transform of one column with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Fitted {
     #[default]
@@ -17,7 +18,7 @@ pub enum Fitted {
 }
 
 impl Fitted {
-    /// Of an order, with the λ that was estimated where it gives none.
+    /// The transform of a spec, with the estimated λ if the spec has none.
     pub fn of(transform: Transform, estimated: Option<f64>) -> Self {
         match transform.kind {
             TransformKind::None => Self::Identity,
@@ -27,7 +28,7 @@ impl Fitted {
         }
     }
 
-    /// Whether it has a level for a value. An unknown value (NaN) has an unknown level.
+    /// Whether the transform accepts a value. The transformed value of an unknown value (NaN) is unknown.
     pub fn takes(self, value: f64) -> bool {
         match self {
             Self::Identity => true,
@@ -36,7 +37,7 @@ impl Fitted {
         }
     }
 
-    /// What it takes, in words.
+    /// A description of the values that it accepts.
     pub fn domain(self) -> &'static str {
         match self {
             Self::Identity => "any value",
@@ -54,8 +55,7 @@ impl Fitted {
         }
     }
 
-    /// The value of a level. Levels below the least that Box and Cox's transform reaches (λ above
-    /// 0) are those of 0.
+    /// Inverts the transform. Numbers below the range of the Box-Cox transform (λ greater than 0) become 0.
     pub fn undo(self, level: f64) -> f64 {
         match self {
             Self::Identity => level,
@@ -66,14 +66,13 @@ impl Fitted {
     }
 }
 
-/// Candidates for λ lie from 0 to this: below 0 the transform has a ceiling, and a forecast at it
-/// would be infinite.
+/// The largest candidate for λ; the smallest is 0. With a λ below 0 the transform has an upper bound, and a forecast
+/// at the bound would be infinite.
 const LARGEST: f64 = 2.0;
 
-/// The λ under which the spread within a season depends least on its level: the coefficient of
-/// variation of deviation / mean^(1 − λ) over seasons (Guerrero 1993), as R's `BoxCox.lambda`
-/// computes it, averaged over series, to two decimals. `None` where no series has two seasons that
-/// differ within.
+/// The λ for which the spread within a season depends least on its mean (Guerrero 1993). It minimises the coefficient
+/// of variation over seasons of deviation / mean^(1 − λ), averaged over series, to two decimals, as R's
+/// `BoxCox.lambda` does. `None` if no series has two seasons whose values vary.
 pub fn guerrero<'v>(series: impl Iterator<Item = &'v [f64]>, season: usize) -> Option<f64> {
     let seasons: Vec<Vec<(f64, f64)>> =
         series.map(|values| spreads(values, season.max(2))).filter(|seasons| seasons.len() >= 2).collect();
@@ -90,7 +89,7 @@ pub fn guerrero<'v>(series: impl Iterator<Item = &'v [f64]>, season: usize) -> O
     Some((fine * 100.0).round() / 100.0)
 }
 
-/// Deviation and the logarithm of the mean of each whole season, counted from the end.
+/// The deviation and the logarithm of the mean of each complete season, counted from the end.
 fn spreads(values: &[f64], season: usize) -> Vec<(f64, f64)> {
     let of = |season: &[f64]| {
         let count = season.len() as f64;
@@ -113,7 +112,7 @@ fn variation(series: &[Vec<(f64, f64)>], lambda: f64) -> f64 {
     series.iter().map(of).sum::<f64>() / series.len() as f64
 }
 
-/// The levels of a column's values, or the first that has none.
+/// The transformed values of a column. The error is the first value that the transform does not accept.
 pub fn levels(transform: Fitted, values: &[f64]) -> Result<Vec<f64>, f64> {
     match values.iter().find(|value| !transform.takes(**value)) {
         Some(value) => Err(*value),
@@ -123,7 +122,7 @@ pub fn levels(transform: Fitted, values: &[f64]) -> Result<Vec<f64>, f64> {
 
 pub(super) fn outside(transform: Fitted, column: &str, value: f64) -> LearnError {
     LearnError::OutsideTransform(format!(
-        "`{column}` holds {value}, and `data.transform` takes {}: try `log1p` for counts with zeros, or `none`",
+        "`{column}` contains {value}, but `data.transform` accepts only {}: use `log1p` for counts with zeros, or `none`",
         transform.domain()
     ))
 }
@@ -150,7 +149,7 @@ mod tests {
         fn values_go_round(transform in transforms(), exponent in -4.0..4.0_f64) {
             let value = 10.0_f64.powf(exponent);
             let back = transform.undo(transform.apply(value));
-            // The least exact: λ = 2 keeps 1e−4 as −0.5 + 1e−8 / 2.
+            // The least precise case: λ = 2 stores 1e−4 as −0.5 + 1e−8 / 2.
             prop_assert!((back - value).abs() < 1e-7 * value, "{value} came back as {back}");
         }
 
@@ -165,16 +164,16 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_level_is_not_taken() {
+    fn values_outside_the_domain_are_refused() {
         assert!(!Fitted::Log.takes(0.0) && !Fitted::BoxCox(0.5).takes(-1.0) && !Fitted::Log1p.takes(-1.0));
         assert!(Fitted::Log1p.takes(0.0) && Fitted::Log.takes(f64::NAN) && Fitted::Identity.takes(-5.0));
         assert_eq!(levels(Fitted::Log, &[1.0, f64::NAN, 0.0]), Err(0.0));
-        assert_eq!(Fitted::BoxCox(0.5).undo(-100.0), 0.0, "below every level");
+        assert_eq!(Fitted::BoxCox(0.5).undo(-100.0), 0.0, "below the range of the transform");
     }
 
-    /// Seasons whose spread grows as a power of their level: that power gives λ.
+    /// Seasons whose spread grows as a power of their mean: that power determines λ.
     #[test]
-    fn guerreros_lambda_evens_the_spread_out() {
+    fn guerreros_lambda_stabilises_the_spread() {
         let series = |power: f64| -> Vec<f64> {
             (0..120)
                 .map(|at| {

@@ -1,4 +1,4 @@
-//! The series that a backtest reads, where each of them ends, and what of them the model has learnt from.
+//! The series that a backtest reads, where each one ends, and which of its points the model was trained on.
 
 use gatecast_core::model::Manifest;
 use gatecast_core::order::{DataSpec, Part, Split};
@@ -11,13 +11,13 @@ use gatecast_model::{missing, resample};
 use crate::source;
 use crate::split::{Parts, split};
 
-/// Where the origins lie.
+/// The position of the origins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     pub(super) folds: usize,
-    /// Points from one origin to the next.
+    /// The number of points from one origin to the next.
     pub(super) step: usize,
-    /// Steps after an origin that are forecast and not evaluated.
+    /// The number of steps after an origin that are forecast but not evaluated.
     pub(super) gap: usize,
     pub(super) horizon: usize,
 }
@@ -27,7 +27,7 @@ impl Plan {
         Self { folds: task.folds, step: task.step.max(1), gap: task.gap, horizon: task.horizon.max(1) }
     }
 
-    /// Points from a fold's origin to the end of the last fold's horizon. Fold 0 is the oldest.
+    /// The number of points from a fold's origin to the end of the last fold's horizon. Fold 0 is the oldest.
     pub(super) fn back(&self, fold: usize) -> usize {
         (self.folds - 1 - fold) * self.step + self.horizon
     }
@@ -35,13 +35,13 @@ impl Plan {
 
 #[derive(Debug)]
 pub(super) struct BacktestData {
-    /// On even grids. Rows after a series' end are there for the covariates that are known ahead.
+    /// Series on regular grids. Rows after a series' end only have covariates that are known ahead.
     pub(super) frame: Frame,
     /// For each series, the number of points up to the last one with a target, at or before `until`.
     pub(super) ends: Vec<usize>,
-    /// For each series, the points that training used; `None` where that is not known.
+    /// The parts of each series in training; `None` if they are not known.
     parts: Option<Vec<Parts>>,
-    /// The model was fine-tuned from one that was trained on data that its manifest does not split.
+    /// Whether the model was fine-tuned. The manifest does not describe the split of the base model's data.
     finetuned: bool,
 }
 
@@ -57,7 +57,7 @@ impl BacktestData {
         Self::new(frame, manifest, is_trained_on, until)
     }
 
-    /// `is_trained_on`: the frame is of the very data that the model was trained on.
+    /// `is_trained_on` means that the frame is the dataset that the model was trained on.
     pub(super) fn new(
         frame: Frame,
         manifest: &Manifest,
@@ -75,11 +75,11 @@ impl BacktestData {
         Ok(Self { frame, ends, parts, finetuned: manifest.finetuned_from.is_some() })
     }
 
-    /// Whether training used a point of a series, to fit the weights or to choose among epochs; `None` where that is not
-    /// known.
+    /// Whether training used a point of a series to fit the weights or to select the best epoch; `None` if that is
+    /// not known.
     pub(super) fn is_seen(&self, series: usize, at: usize) -> Option<bool> {
         let seen = self.parts.as_ref().and_then(|parts| parts.get(series)).map(|parts| parts.uses(at));
-        // What the first model of a fine-tuning was trained on is not known here.
+        // The training data of the base model of a fine-tuning is not known here.
         if self.finetuned { seen.filter(|seen| *seen) } else { seen }
     }
 }
@@ -94,7 +94,7 @@ fn end(frame: &Frame, series: &FrameSeries, targets: usize, until: Option<jiff::
     missing::targets_end(frame, series.rows.start..series.rows.start + length, targets)
 }
 
-/// The parts of each series in the model's training; `None` where they cannot be told on other data.
+/// The parts of each series in the model's training; `None` if they cannot be determined for other data.
 fn parts(frame: &Frame, data: &DataSpec, is_trained_on: bool) -> Result<Option<Vec<Parts>>, LearnError> {
     if !is_trained_on && !is_by_dates(&data.split) {
         return Ok(None);
@@ -110,7 +110,7 @@ fn parts(frame: &Frame, data: &DataSpec, is_trained_on: bool) -> Result<Option<V
     split(&data.split, frame.series.iter().map(of_series)).map(Some)
 }
 
-/// Whether the border of the training part depends on times alone, and so is the same on any data.
+/// Whether the borders of the parts depend on times alone, which makes them the same for any data.
 fn is_by_dates(split: &Split) -> bool {
     let Split::Time { training, validation, test } = split else { return false };
     let parts = [training, validation, test];

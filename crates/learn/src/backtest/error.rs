@@ -1,4 +1,4 @@
-//! Why a backtest ended without a result.
+//! Reasons why a backtest ended without a result.
 
 use std::io;
 
@@ -20,9 +20,9 @@ pub(super) enum BacktestError {
     Learn(#[from] LearnError),
     #[error(transparent)]
     Forecast(#[from] ForecastError),
-    #[error("the model could not be read: {0}")]
+    #[error("cannot read the model: {0}")]
     Model(#[from] LoadError),
-    #[error("writing the points failed: {0}")]
+    #[error("cannot write the points: {0}")]
     Points(ParquetError),
     #[error("{0}")]
     TooShort(String),
@@ -38,12 +38,12 @@ impl BacktestError {
         let longest = data.ends.iter().max().copied().unwrap_or(0);
         let reads = manifest.context + manifest.order.data.lookback();
         Self::TooShort(format!(
-            "no series has a point to evaluate: a fold needs {reads} points before its origin and {} after it, and the longest series has {longest} up to the end of the backtest: ask for fewer folds, a smaller step or a later `until`",
+            "no series has a point to evaluate: a fold needs {reads} points before its origin and {} after it, but the longest series has {longest} up to the end of the backtest; use fewer folds, a smaller step or a later `until`",
             plan.horizon
         ))
     }
 
-    /// The event that reports the failure; `None` where nobody listens.
+    /// The event that reports the failure; `None` if the server no longer listens.
     pub(super) fn event(&self) -> Option<TrainerEvent> {
         let (fault, code, detail) = match self {
             Self::Stopped => return None,
@@ -66,7 +66,7 @@ impl BacktestError {
 impl From<ParquetError> for BacktestError {
     fn from(error: ParquetError) -> Self {
         match error {
-            // A full disk has an answer of its own.
+            // A full disk has its own error.
             ParquetError::External(cause) => match cause.downcast::<io::Error>() {
                 Ok(cause) => Self::points(*cause),
                 Err(cause) => Self::Points(ParquetError::External(cause)),

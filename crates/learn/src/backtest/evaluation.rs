@@ -17,18 +17,18 @@ use super::history::{Columns, Origin};
 use super::points::{Point, Points};
 use gatecast_core::backtest::LISTED_SERIES;
 
-/// Sums of a whole backtest.
+/// The sums of a complete backtest.
 #[derive(Debug)]
 pub(super) struct Evaluation {
     overall: Compared,
     folds: Vec<Fold>,
     steps: Vec<Compared>,
     series: Vec<MetricAccumulator>,
-    /// Origins of a series without an evaluated point.
+    /// The number of origins without an evaluated point.
     pub(super) skipped: u64,
 }
 
-/// The model's errors, and those of the seasonal naive forecast on the same points.
+/// The errors of the model, and those of the seasonal naive forecast on the same points.
 #[derive(Debug, Clone)]
 struct Compared {
     model: MetricAccumulator,
@@ -46,7 +46,7 @@ struct Fold {
 }
 
 impl Evaluation {
-    /// `levels` are those of the forecasts' quantiles.
+    /// `levels` are the quantile levels of the forecasts.
     pub(super) fn new(plan: &Plan, series: usize, levels: &[f64]) -> Self {
         let model = MetricAccumulator::with_levels(levels);
         let compared = Compared { model: model.clone(), naive: MetricAccumulator::default() };
@@ -64,7 +64,7 @@ impl Evaluation {
         self.overall.model.is_empty()
     }
 
-    /// What a reader of the result must know.
+    /// Warnings for the reader of the result.
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let numbers = |which: fn(&Fold) -> bool| {
             let numbered = self.folds.iter().enumerate().filter(|(_, fold)| which(fold));
@@ -74,7 +74,7 @@ impl Evaluation {
         let empty = numbers(|fold| fold.errors.model.is_empty());
         if !empty.is_empty() {
             let detail = format!(
-                "{} of {} folds have no point with a known value, and count nowhere: {}",
+                "{} of {} folds have no point with a known value and are ignored: {}",
                 empty.len(),
                 self.folds.len(),
                 empty.join(", ")
@@ -84,7 +84,7 @@ impl Evaluation {
         let seen = numbers(|fold| fold.seen == Some(true) && !fold.errors.model.is_empty());
         if !seen.is_empty() {
             let detail = format!(
-                "{} of {} folds evaluate points that the model's training used, so their errors are too low: {}",
+                "{} of {} folds evaluate points that the model was trained on, so their errors are too low: {}",
                 seen.len(),
                 self.folds.len(),
                 seen.join(", ")
@@ -141,7 +141,7 @@ impl Evaluation {
     }
 }
 
-/// Compares forecasts with what came.
+/// Compares forecasts with actual values.
 pub(super) struct Evaluator<'e> {
     pub(super) data: &'e BacktestData,
     pub(super) manifest: &'e Manifest,
@@ -150,7 +150,7 @@ pub(super) struct Evaluator<'e> {
 }
 
 impl Evaluator<'_> {
-    /// Adds the forecasts from one origin, one for each target.
+    /// Adds the forecasts from one origin, one per target.
     pub(super) fn add(
         &mut self,
         evaluation: &mut Evaluation,
@@ -175,7 +175,7 @@ impl Evaluator<'_> {
         forecast: &Forecast,
     ) -> Result<(), BacktestError> {
         let frame = &self.data.frame;
-        let broken = || LearnError::Broken("a forecast is of no series or target of the backtest".to_owned());
+        let broken = || LearnError::Broken("a forecast is not for a series or target of the backtest".to_owned());
         let series = frame.series.get(origin.series).ok_or_else(broken)?;
         let columns = Columns { frame, series, manifest: self.manifest };
         let values = self.manifest.targets.get(target).and_then(|name| columns.numbers(name)).ok_or_else(broken)?;
@@ -193,7 +193,7 @@ impl Evaluator<'_> {
             let mut add = |compared: &mut Compared| {
                 compared.model.add(mean, actual, seasonal_error);
                 compared.model.add_quantiles(&quantiles, actual);
-                // Nothing is known to repeat: the naive forecast has fewer points.
+                // If no value is known to repeat, the naive forecast has fewer points.
                 if !naive.is_nan() {
                     compared.naive.add(naive, actual, seasonal_error);
                 }
@@ -225,7 +225,7 @@ impl Evaluator<'_> {
 }
 
 impl Fold {
-    /// Takes in an evaluated point.
+    /// Extends the fold's time range to an evaluated point, and records whether training used it.
     fn reach(&mut self, origin: Option<i64>, at: Option<i64>, seen: Option<bool>) {
         let earlier = |known: Option<i64>, time: Option<i64>| known.into_iter().chain(time).min();
         self.origin = earlier(self.origin, origin);
@@ -239,7 +239,7 @@ impl Fold {
     }
 }
 
-/// The values of each quantile of a forecast, a row a level; `None` where it lacks one.
+/// The values of each quantile of a forecast, one row per level; `None` if it lacks one.
 fn quantile_rows<'f>(forecast: &'f Forecast, levels: &[f64]) -> Option<Vec<&'f [f64]>> {
     let row = |&level: &f64| {
         let trained = forecast.quantiles.iter().find(|quantile| same_level(quantile.level, level));

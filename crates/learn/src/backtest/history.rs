@@ -1,4 +1,4 @@
-//! The history of a series up to an origin, as a caller would send it.
+//! The history of a series up to an origin, in the form that a caller would send.
 
 use std::ops::Range;
 
@@ -13,21 +13,21 @@ use gatecast_model::missing;
 
 use super::data::{BacktestData, Plan};
 
-/// One forecast to make: of a series, from an origin.
+/// One forecast to make for a series, from an origin.
 #[derive(Debug)]
 pub(super) struct Origin {
     pub(super) fold: usize,
     pub(super) series: usize,
-    /// Within the series: the first point that is forecast.
+    /// The index in the series of the first point to forecast.
     pub(super) at: usize,
-    /// For each target, the seasonal error before the origin; NaN where there is none.
+    /// The seasonal error before the origin per target; NaN if there is none.
     pub(super) seasonal_errors: Vec<f64>,
-    /// Whether training used any of the points that are evaluated; `None` where that is not known.
+    /// Whether training used any of the evaluated points; `None` if that is not known.
     pub(super) seen: Option<bool>,
 }
 
-/// A fold's origin in a series, and the history before it. `None` where the series has too few points before the origin, or
-/// a column without a known value there.
+/// The origin of a fold in a series, and the history before it. `None` if the series has too few points before the
+/// origin, or a column without a known value there.
 pub(super) fn at_origin(
     data: &BacktestData,
     manifest: &Manifest,
@@ -36,7 +36,7 @@ pub(super) fn at_origin(
     series: usize,
 ) -> Result<Option<(Origin, SeriesRequest)>, LearnError> {
     let (Some(of_series), Some(end)) = (data.frame.series.get(series), data.ends.get(series)) else {
-        return Err(LearnError::Broken(format!("there is no series {series}")));
+        return Err(LearnError::Broken(format!("series {series} does not exist")));
     };
     let reads = manifest.context + manifest.order.data.lookback();
     let Some(at) = end.checked_sub(plan.back(fold)).filter(|at| *at >= reads.max(1)) else { return Ok(None) };
@@ -56,7 +56,7 @@ pub(super) fn at_origin(
     Ok(Some((origin, SeriesRequest::History(history))))
 }
 
-/// Whether training used any of the points; `None` where that is not known of all.
+/// Whether training used any of the points; `None` if that is not known for all of them.
 fn seen(data: &BacktestData, series: usize, points: Range<usize>) -> Option<bool> {
     let mut of_points = points.map(|at| data.is_seen(series, at));
     if of_points.clone().any(|seen| seen == Some(true)) {
@@ -73,12 +73,12 @@ pub(super) struct Columns<'d> {
 }
 
 impl<'d> Columns<'d> {
-    /// All values of a number column, NaN where unknown; `None` for a category column.
+    /// All values of a number column, NaN if unknown; `None` for a category column.
     pub(super) fn numbers(&self, name: &str) -> Option<&'d [f64]> {
         self.frame.columns.iter().find(|column| column.name == name)?.values.get(self.series.rows.clone())
     }
 
-    /// `rows` are those that the model reads before the origin.
+    /// `rows` are the rows before the origin that the model reads.
     fn history(&self, rows: Range<usize>, plan: &Plan) -> Result<Option<History>, LearnError> {
         let data = &self.manifest.order.data;
         let is_masked = data.missing == Missing::Mask;
@@ -112,8 +112,8 @@ impl<'d> Columns<'d> {
         Ok(Some(history))
     }
 
-    /// A number column's values, gaps filled as in training, or left where the model masks them. `None` where no value is
-    /// known, or the model refuses gaps.
+    /// The values of a number column. Gaps are filled as in training, or kept if the model masks them. `None` if no
+    /// value is known, or if there are gaps and the model refuses them.
     fn filled(&self, name: &str, rows: Range<usize>, masked: bool) -> Result<Option<Vec<f64>>, LearnError> {
         let all = self.numbers(name).ok_or_else(|| lacking(name))?;
         let values = all.get(rows.clone()).ok_or_else(|| lacking(name))?;
@@ -144,7 +144,7 @@ impl<'d> Columns<'d> {
         Ok(Some(codes.iter().map(|&code| category(texts, code)).collect()))
     }
 
-    /// The last known value of a column before `end`, for covariates with one value a series.
+    /// The last known value of a column before `end`, for covariates with one value per series.
     fn latest(&self, name: &str, end: usize) -> Option<CovariateValue> {
         if let Some((texts, codes)) = self.categories(name) {
             let code = codes.iter().take(end).rfind(|code| **code != FrameCategories::MISSING)?;
@@ -169,5 +169,5 @@ fn category(texts: &[String], code: u32) -> CovariateValue {
 }
 
 fn lacking(name: &str) -> LearnError {
-    LearnError::Broken(format!("the backtest read no column `{name}`"))
+    LearnError::Broken(format!("the backtest did not read the column `{name}`"))
 }

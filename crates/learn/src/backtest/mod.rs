@@ -1,8 +1,8 @@
 //! Rolling-origin evaluation of a stored model, in the trainer's process.
 //!
-//! The forecasts are made by the code that answers `POST /v1/models/{id}/forecast`, from histories
-//! that end at the origin: what a user would have been told then. A gap in a history is filled from
-//! what lies before the origin alone.
+//! The forecasts are made by the code that handles `POST /v1/models/{id}/forecast`, from histories that end at the
+//! origin, so they are the forecasts that a user would have received then. Gaps in a history are filled only from
+//! points before the origin.
 
 mod data;
 mod error;
@@ -21,7 +21,7 @@ use error::BacktestError;
 use evaluation::{Evaluation, Evaluator};
 use points::Points;
 
-/// Histories forecast at once.
+/// The number of histories to forecast at once.
 const BATCH: usize = 128;
 
 /// Runs one backtest. The last event is `backtested` or `failed`, unless `sink` breaks.
@@ -33,7 +33,7 @@ pub fn run(task: &BacktestTask, sink: &mut EventSink<'_>) {
             None => return,
         },
     };
-    // The last event: whether anyone still listens changes nothing.
+    // This is the last event, so it does not matter whether the server still listens.
     let _ = sink(last);
 }
 

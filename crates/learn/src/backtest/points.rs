@@ -1,5 +1,5 @@
-//! All points of a backtest as Parquet: `fold`, `series`, `target`, `step`, `time` (for data with times), `forecast`,
-//! `actual` (null where no value is known).
+//! Writes all points of a backtest as Parquet: `fold`, `series`, `target`, `step`, `time` (for data with times),
+//! `forecast` and `actual` (null if no value is known).
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use gatecast_core::backtest::PointsFile;
 use gatecast_files::hash_reader;
 use gatecast_model::LearnError;
 
-/// Rows held before they are written.
+/// The number of rows to buffer before they are written.
 const BLOCK: usize = 65_536;
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Point<'p> {
     pub(super) actual: Option<f64>,
 }
 
-/// A file being written.
+/// A file that is being written.
 pub(super) struct Points {
     path: PathBuf,
     writer: ArrowWriter<File>,
@@ -117,7 +117,7 @@ impl Points {
     }
 }
 
-/// Folds and steps are bounded far below this by the order.
+/// The limits on requests keep folds and steps far below this.
 fn narrow(number: usize) -> Result<i32, BacktestError> {
-    i32::try_from(number).map_err(|_| LearnError::Broken(format!("{number} is no fold or step")).into())
+    i32::try_from(number).map_err(|_| LearnError::Broken(format!("{number} is not a fold or step")).into())
 }

@@ -1,7 +1,7 @@
-//! One linear map from the context to the horizon for all series: ridge regression on the training
-//! windows, each brought to mean 0 and deviation 1 by its own context. What a network has to beat
-//! to have learnt more than a weighted mean of the past (compare Zeng et al. 2023, "Are
-//! transformers effective for time series forecasting?").
+//! One linear map from the context to the horizon for all series: ridge regression on the training windows, each
+//! standardised to mean 0 and deviation 1 by its own context. A network that does not beat it has learned no more
+//! than a weighted mean of the past (compare Zeng et al. 2023, "Are transformers effective for time series
+//! forecasting?").
 
 use crate::prepare::Prepared;
 use crate::windows::{WindowView, Windows};
@@ -9,14 +9,14 @@ use gatecast_model::scaling::WindowScale;
 
 use super::known;
 
-/// The latest points that the map reads at most.
+/// The largest number of points that the map reads: the latest ones.
 const MOST_POINTS: usize = 512;
-/// The training windows it is fitted on at most, spread evenly over all.
+/// The largest number of training windows that it is fitted on, spread evenly over all windows.
 const MOST_WINDOWS: u64 = 20_000;
-/// The penalty on the weights, a window: as much as a thousandth of a standardised point's square.
+/// The penalty on the weights, per window: as much as a thousandth of a standardised point's square.
 const RIDGE: f64 = 1e-3;
 
-/// The fitted map, a target each: weights `[point or constant, step ahead]`.
+/// The fitted map. Each target has weights `[point or constant, step ahead]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Linear {
     points: usize,
@@ -32,7 +32,7 @@ impl Linear {
         Self { points, horizon, weights }
     }
 
-    /// Appends the forecast of what follows `context`, in its units.
+    /// Appends the forecast of the points after `context`, in the context's units.
     pub(super) fn forecast(&self, context: &[f64], target: usize, forecast: &mut Vec<f64>) {
         let (z, mean, std) = standardised(context, self.points);
         let Some(weights) = self.weights.get(target) else { return };
@@ -44,7 +44,7 @@ impl Linear {
     }
 }
 
-/// The latest `points` with their mean taken off and their deviation divided out, then a constant 1.
+/// The latest `points`, standardised (mean subtracted, divided by the deviation), followed by a constant 1.
 fn standardised(context: &[f64], points: usize) -> (Vec<f64>, f64, f64) {
     let latest = &context[context.len().saturating_sub(points)..];
     let count = latest.len().max(1) as f64;
@@ -55,7 +55,7 @@ fn standardised(context: &[f64], points: usize) -> (Vec<f64>, f64, f64) {
     (z, mean, std)
 }
 
-/// Solves (ZᵀZ + λI) W = ZᵀY; `[point or constant, step ahead]`.
+/// Solves (ZᵀZ + λI) W = ZᵀY for W, `[point or constant, step ahead]`.
 fn fit(prepared: &Prepared, training: &Windows, target: usize, points: usize) -> Vec<f64> {
     let (width, horizon) = (points + 1, prepared.shape.horizon);
     let mut square = vec![0.0; width * width];
@@ -73,7 +73,7 @@ fn fit(prepared: &Prepared, training: &Windows, target: usize, points: usize) ->
         known(view.context(target), &mut context);
         let (z, mean, std) = standardised(&context, points);
         for (row, &zi) in z.iter().enumerate() {
-            // The lower triangle alone: the matrix is symmetric.
+            // Only the lower triangle, because the matrix is symmetric.
             let cells = square[row * width..row * width + row + 1].iter_mut();
             cells.zip(&z).for_each(|(cell, zj)| *cell += zi * zj);
             let cells = right[row * horizon..(row + 1) * horizon].iter_mut();
@@ -88,8 +88,9 @@ fn fit(prepared: &Prepared, training: &Windows, target: usize, points: usize) ->
     right
 }
 
-/// Cholesky's way, in place: `square` is `[width, width]`, its lower triangle given and positive
-/// definite, which the ridge sees to; `right` is `[width, columns]` and becomes the solution.
+/// Solves a linear system in place by Cholesky decomposition. `square` is `[width, width]`; only its lower triangle
+/// is read, and it must be positive definite, which the ridge ensures. `right` is `[width, columns]` and becomes the
+/// solution.
 fn solve(square: &mut [f64], right: &mut [f64], width: usize, columns: usize) {
     for row in 0..width {
         for column in 0..=row {
@@ -120,7 +121,7 @@ mod tests {
     use gatecast_data::frame::{Frame, FrameColumn, FrameSeries};
 
     #[test]
-    fn the_equations_are_solved() {
+    fn a_linear_system_is_solved() {
         // [[4, 2], [2, 3]] x = [[8], [7]] has x = [1.25, 1.5]. The upper triangle is never read.
         let (mut square, mut right) = (vec![4.0, f64::NAN, 2.0, 3.0], vec![8.0, 7.0]);
         solve(&mut square, &mut right, 2, 1);
@@ -128,8 +129,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_linear_map_of_the_past_is_found() {
-        // A sine is: x(t) = 2 cos(w) x(t − 1) − x(t − 2).
+    fn a_linear_map_of_the_past_is_fitted() {
+        // A sine is one: x(t) = 2 cos(w) x(t − 1) − x(t − 2).
         let values: Vec<f64> = (0..400).map(|at| 50.0 + 7.0 * (f64::from(at) * 0.37).sin()).collect();
         let series = vec![FrameSeries { key: "a".to_owned(), rows: 0..400, frequency: None }];
         let columns = vec![FrameColumn { name: "x".to_owned(), values }];
@@ -140,6 +141,6 @@ mod tests {
         let validation = Windows::of(&prepared, PartName::Validation);
         let of = |baseline: super::super::Baseline| baseline.evaluate(&prepared, &validation).unwrap().mae;
         let (linear, naive) = (of(super::super::Baseline::Linear(linear)), of(super::super::Baseline::Naive));
-        assert!(linear < 0.1 && naive > 1.0, "{linear} beside {naive}");
+        assert!(linear < 0.1 && naive > 1.0, "linear {linear}, naive {naive}");
     }
 }

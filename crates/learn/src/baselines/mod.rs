@@ -1,4 +1,4 @@
-//! The forecasts every model must beat: they learn nothing, or next to nothing.
+//! Simple forecasts that every model must beat. They are fitted little or not at all.
 
 mod linear;
 mod theta;
@@ -12,14 +12,14 @@ use gatecast_core::metric_values::{Baselines, HoldoutMetrics, Metrics};
 use gatecast_core::seasonal::seasonal_naive;
 use gatecast_model::scaling::WindowScale;
 
-/// A method by which one series' context gives its forecast.
+/// A method that forecasts a series from its context.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Baseline {
     /// The last known value, repeated.
     Naive,
-    /// The last season, repeated; naive where the season is longer than the context.
+    /// The last season, repeated; the same as naive if the season is longer than the context.
     SeasonalNaive,
-    /// The straight line through the first and the last value, drawn on.
+    /// The straight line through the first and the last value, extrapolated.
     Drift,
     /// Assimakopoulos and Nikolopoulos 2000, seasonally adjusted.
     Theta,
@@ -28,7 +28,7 @@ pub enum Baseline {
 }
 
 impl Baseline {
-    /// Its errors on some windows; `None` where there are none.
+    /// The baseline's errors on some windows; `None` if there are none.
     pub fn evaluate(&self, prepared: &Prepared, windows: &Windows) -> Option<Metrics> {
         let mut errors = WindowMetrics::default();
         let mut own = WindowScale::default();
@@ -46,7 +46,7 @@ impl Baseline {
         errors.metrics()
     }
 
-    /// What comes after `context`, all known, in the data's units.
+    /// Forecasts the points after `context`, whose values are all known, in the data's units.
     fn forecast(&self, context: &[f64], season: usize, horizon: usize, target: usize, forecast: &mut Vec<f64>) {
         forecast.clear();
         let length = context.len();
@@ -67,7 +67,7 @@ impl Baseline {
     }
 }
 
-/// The windows that baselines are fitted and judged on.
+/// The windows that baselines are fitted and evaluated on.
 #[derive(Debug, Clone, Copy)]
 pub struct EvaluatedWindows<'w> {
     pub training: &'w Windows,
@@ -75,7 +75,7 @@ pub struct EvaluatedWindows<'w> {
     pub test: &'w Windows,
 }
 
-/// All baselines, or the quick ones alone.
+/// Evaluates all baselines, or only the fast ones.
 pub fn evaluate_all(prepared: &Prepared, windows: EvaluatedWindows<'_>, all: bool) -> Baselines {
     let evaluate = |baseline: Baseline| HoldoutMetrics {
         validation: baseline.evaluate(prepared, windows.validation),
@@ -90,8 +90,8 @@ pub fn evaluate_all(prepared: &Prepared, windows: EvaluatedWindows<'_>, all: boo
     }
 }
 
-/// The values with each unknown one replaced by the last known before it; before the first known
-/// one, by that.
+/// Replaces each unknown value by the last known value before it. Values before the first known one are replaced by
+/// that one.
 fn known(values: &[f64], into: &mut Vec<f64>) {
     into.clear();
     let mut last = values.iter().copied().find(|value| !value.is_nan()).unwrap_or_default();
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_values_are_taken_for_the_last_known() {
+    fn unknown_values_repeat_the_last_known() {
         let mut filled = Vec::new();
         known(&[f64::NAN, 1.0, f64::NAN, 3.0], &mut filled);
         assert_eq!(filled, [1.0, 1.0, 1.0, 3.0]);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn drift_draws_the_line_on() {
+    fn drift_extrapolates_the_line() {
         let mut forecast = Vec::new();
         Baseline::Drift.forecast(&[1.0, 9.0, 5.0], 1, 2, 0, &mut forecast);
         assert_eq!(forecast, [7.0, 9.0]);

@@ -1,20 +1,20 @@
 //! The Theta method, as it won the M3 competition.
 //!
-//! V. Assimakopoulos and K. Nikolopoulos, "The theta model: a decomposition approach to
-//! forecasting", International Journal of Forecasting 16 (2000): the seasonally adjusted series is
-//! split into the line of its linear trend (θ = 0) and the series with its curvature doubled
-//! (θ = 2); the first is drawn on, the second forecast by simple exponential smoothing, and the
-//! forecast is the mean of both. Seasons are taken out by classical decomposition where the
-//! autocorrelation at the season's lag is significant (90 %), multiplicatively where all values are
-//! above zero.
+//! V. Assimakopoulos and K. Nikolopoulos, "The theta model: a decomposition approach to forecasting", International
+//! Journal of Forecasting 16 (2000): the seasonally adjusted series is split into the line of its linear trend (θ =
+//! 0) and the series with its curvature doubled (θ = 2). The first is extrapolated, the second is forecast by simple
+//! exponential smoothing, and the forecast is the mean of both. If the autocorrelation at the season's lag is
+//! significant (90 %), the season is removed by classical decomposition, multiplicative if all values are greater
+//! than zero.
 
-/// Smoothing weights that are tried: by tenths first, then by hundredths around the best tenth.
+/// The number of candidates in each search for the smoothing weight: by tenths first, then by hundredths around the
+/// best tenth.
 const STEPS: usize = 9;
 
-/// The 95 % quantile of the normal distribution: a test at 90 %, both sides.
+/// The 95 % quantile of the normal distribution, for a two-sided test at 90 %.
 const SIGNIFICANT: f64 = 1.645;
 
-/// Appends `horizon` values that follow `values`.
+/// Appends the forecast of the `horizon` values after `values`.
 pub(super) fn forecast(values: &[f64], season: usize, horizon: usize, into: &mut Vec<f64>) {
     let length = values.len();
     let seasonal = season > 1 && length >= 3 * season && is_seasonal(values, season);
@@ -38,8 +38,8 @@ pub(super) fn forecast(values: &[f64], season: usize, horizon: usize, into: &mut
     }
 }
 
-/// The autocorrelation at the season's lag is further from zero than chance would have it
-/// (Bartlett's bound, as in the M competitions).
+/// Whether the autocorrelation at the season's lag is significantly different from zero (Bartlett's bound, as in the
+/// M competitions).
 fn is_seasonal(values: &[f64], season: usize) -> bool {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     let total: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
@@ -55,8 +55,8 @@ fn is_seasonal(values: &[f64], season: usize) -> bool {
     correlation(season).abs() > bound
 }
 
-/// The season's figures by classical decomposition: what is left over the centred moving average,
-/// averaged by place in the season, and brought to a mean of 1 (or 0).
+/// The seasonal factors by classical decomposition: the values relative to the centred moving average, averaged by
+/// position in the season and normalised to a mean of 1 (multiplicative) or 0 (additive).
 fn decompose(values: &[f64], season: usize, multiplicative: bool) -> Vec<f64> {
     let half = season / 2;
     let mut sums = vec![(0.0, 0.0); season];
@@ -77,7 +77,7 @@ fn decompose(values: &[f64], season: usize, multiplicative: bool) -> Vec<f64> {
     raw.iter().map(|figure| if multiplicative { figure / mean } else { figure - mean }).collect()
 }
 
-/// Least squares through (0, v₀), (1, v₁), …: where it starts, and its slope.
+/// The least squares line through (0, v₀), (1, v₁), …: intercept and slope.
 fn line(values: &[f64]) -> (f64, f64) {
     let middle = (values.len().saturating_sub(1)) as f64 / 2.0;
     let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
@@ -91,8 +91,7 @@ fn line(values: &[f64]) -> (f64, f64) {
     (mean - slope * middle, slope)
 }
 
-/// The last level of simple exponential smoothing, its weight the one whose one-step forecasts were
-/// best.
+/// The last level of simple exponential smoothing with the weight that minimises the errors of one-step forecasts.
 fn smooth(values: &[f64]) -> f64 {
     let better = |best: (f64, f64, f64), weight: f64| {
         let (error, level) = smoothed(values, weight);
@@ -104,7 +103,7 @@ fn smooth(values: &[f64]) -> f64 {
     around.filter(|weight| (0.01..=0.99).contains(weight)).fold(coarse, better).1
 }
 
-/// The squared errors of the one-step forecasts, and the last level.
+/// The sum of squared errors of the one-step forecasts, and the last level.
 fn smoothed(values: &[f64], weight: f64) -> (f64, f64) {
     let mut level = values.first().copied().unwrap_or_default();
     let mut error = 0.0;
@@ -125,17 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_goes_on_and_a_line_by_half_its_slope() {
+    fn a_constant_is_continued_and_a_line_with_half_its_slope() {
         assert_eq!(next(&[5.0; 12], 4, 3), [5.0; 3]);
         let line: Vec<f64> = (0..40).map(|at| 10.0 + f64::from(at)).collect();
-        // θ = 0 draws the slope on, θ = 2 smooths: its level lags behind by little at a weight of 0.99.
+        // θ = 0 extrapolates the slope and θ = 2 smooths: with a weight of 0.99 its level lags slightly.
         let forecast = next(&line, 1, 2);
         assert!((forecast[1] - forecast[0] - 0.5).abs() < 1e-9, "{forecast:?}");
         assert!((forecast[0] - 49.5).abs() < 0.02, "{forecast:?}");
     }
 
     #[test]
-    fn seasons_are_taken_out_and_put_back() {
+    fn seasons_are_removed_and_restored() {
         let figures = [0.5, 1.0, 1.5, 1.0];
         let values: Vec<f64> = (0..40).map(|at| 100.0 * figures[at % 4]).collect();
         for (forecast, figure) in next(&values, 4, 8).iter().zip(figures.iter().cycle()) {
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn short_and_odd_histories_give_finite_numbers() {
+    fn forecasts_of_short_and_odd_histories_are_finite() {
         for values in [&[3.0][..], &[3.0, 4.0], &[0.0; 9], &[1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0]] {
             assert!(next(values, 3, 4).iter().all(|value| value.is_finite()), "{values:?}");
         }

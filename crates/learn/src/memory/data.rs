@@ -1,4 +1,4 @@
-//! What preparing the data takes.
+//! Estimates the memory that preparing the data needs.
 
 use gatecast_core::frequency::Frequency;
 use gatecast_core::order::{DataSpec, Differencing, TransformKind};
@@ -8,16 +8,16 @@ use gatecast_model::error::LearnError;
 use super::Machine;
 
 const DOUBLE: u64 = 8;
-/// A category's code in a frame, and the code of its embedding.
+/// A category's code in a frame plus its code for the embedding.
 const CODES: u64 = 4 + 2;
 /// In microseconds.
 const SHORTEST_MONTH: i64 = 28 * 86_400_000_000;
 
-/// An error if the data does not fit in memory once more, as far as preparing it makes copies: series laid on their grids,
-/// transformed columns, and differences.
+/// Returns an error if the copies that preparing the data makes do not fit in memory: series on their grids,
+/// transformed columns and differences.
 pub fn check_data(frame: &Frame, data: &DataSpec, machine: Machine) -> Result<(), LearnError> {
     machine.check("preparing the data", needed(frame, data), || {
-        "train on fewer series or columns, on a later part of the data, or at a coarser `data.resample`".to_owned()
+        "use fewer series or columns, a shorter part of the data, or a coarser `data.resample`".to_owned()
     })
 }
 
@@ -27,7 +27,7 @@ fn needed(frame: &Frame, data: &DataSpec) -> u64 {
     let on_grid = frame.series.iter().map(|series| steps(frame, series, data)).fold(0, u64::saturating_add);
     let times = u64::from(frame.times.is_some());
     let row = DOUBLE * (frame.columns.len() as u64 + times) + CODES * frame.categories.len() as u64;
-    // A frame without gaps is used as it is.
+    // A frame without gaps is not copied.
     let laid = if on_grid == points as u64 && data.resample.is_none() { 0 } else { on_grid.saturating_mul(row) };
     let transformed = match data.transform.kind {
         TransformKind::None => 0,
@@ -48,7 +48,7 @@ fn steps(frame: &Frame, series: &FrameSeries, data: &DataSpec) -> u64 {
     };
     let step = match frequency {
         Frequency::Fixed(step) => step,
-        // A grid of months has no gaps but for whole ones.
+        // On a monthly grid, only whole months can be missing.
         Frequency::Months(_) if data.resample.is_none() => return series.rows.len() as u64,
         Frequency::Months(months) => i64::from(months).saturating_mul(SHORTEST_MONTH),
     };
@@ -64,7 +64,7 @@ mod tests {
 
     const DAY: i64 = 86_400_000_000;
 
-    /// One series of column `x` at these days.
+    /// A series with column `x` and points on these days.
     fn frame(days: &[i64]) -> Frame {
         Frame {
             series: vec![FrameSeries {

@@ -1,4 +1,4 @@
-//! After the last epoch: the best weights are evaluated once more, and the model's file is written.
+//! After the last epoch: evaluates the best weights once more and writes the model's file.
 
 use super::Trainer;
 use crate::baselines::{EvaluatedWindows, evaluate_all};
@@ -80,7 +80,7 @@ impl Trainer<'_> {
     }
 }
 
-/// What to say of a training that did not run all its epochs.
+/// The warning for a training that did not run all its epochs.
 fn early_end(stopped_by: StoppedBy, state: &TrainingState) -> Option<(&'static str, String)> {
     let kept =
         format!("training ended after epoch {}; the weights of epoch {} are kept", state.epochs(), state.best_epoch());

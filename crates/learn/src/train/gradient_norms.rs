@@ -1,4 +1,4 @@
-//! The norms of the gradient, by layer.
+//! The norms of the gradient per layer.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use gatecast_nn::clip::norm;
 use gatecast_nn::network::Network;
 
-/// Adds up norms over the steps of an epoch.
+/// Sums norms over the steps of an epoch.
 #[derive(Debug)]
 pub(super) struct GradientNorms {
     layers: Vec<Group>,
@@ -16,13 +16,13 @@ pub(super) struct GradientNorms {
 #[derive(Debug)]
 struct Group {
     name: String,
-    /// Neighbours in the flat buffer.
+    /// Parameters of one layer are contiguous in the flat buffer.
     range: Range<usize>,
     sum: f64,
 }
 
 impl GradientNorms {
-    /// Of all layers but those that lie wholly within the `frozen` ranges.
+    /// Tracks all layers except those entirely within the `frozen` ranges.
     pub(super) fn new(network: &Network, frozen: &[Range<usize>]) -> Self {
         let mut layers: Vec<Group> = Vec::new();
         for parameter in network.parameters() {
@@ -43,7 +43,7 @@ impl GradientNorms {
         self.steps = 0;
     }
 
-    /// Counts one step's gradient; gives its norm over all layers.
+    /// Adds the gradient of one step and returns its norm over all layers.
     pub(super) fn add(&mut self, gradient: &[f32]) -> f64 {
         self.steps += 1;
         let mut squares = 0.0;
@@ -55,7 +55,7 @@ impl GradientNorms {
         squares.sqrt()
     }
 
-    /// By layer, the mean over the steps.
+    /// The mean over the steps per layer.
     pub(super) fn means(&self) -> BTreeMap<String, f64> {
         let mut means = BTreeMap::new();
         for layer in &self.layers {
@@ -65,7 +65,7 @@ impl GradientNorms {
     }
 }
 
-/// `recurrent.0` of `recurrent.0.input_norm.gain`, `head` of `head.bias`.
+/// The layer of a variable: `recurrent.0` for `recurrent.0.input_norm.gain`, `head` for `head.bias`.
 fn layer_name(variable: &str) -> &str {
     let dots = if variable.starts_with("recurrent.") { 2 } else { 1 };
     variable.match_indices('.').nth(dots - 1).map_or(variable, |(at, _)| &variable[..at])

@@ -19,12 +19,12 @@ pub(super) struct PretrainedModel {
     pub(super) bundle: Bundle,
     /// For the new model's manifest.
     pub(super) from: FinetunedFrom,
-    /// Of the flat buffer: numbers that no step moves.
+    /// Ranges of the flat buffer that training does not change.
     pub(super) frozen: Vec<Range<usize>>,
 }
 
 impl PretrainedModel {
-    /// Reads the model and holds it against the order: the same columns, windows ahead and scaling.
+    /// Reads the model and checks that the request has the same columns, horizon and scaling.
     pub(super) fn read(base: &BaseModel, order: &TrainSpec) -> Result<Self, LearnError> {
         let bundle = bundle::read(&base.bundle).map_err(unreadable)?;
         let sha256 = hash(&base.bundle)?;
@@ -53,7 +53,7 @@ impl PretrainedModel {
         }
         if !base.refit_scaling && manifest.order.data.scaling != order.data.scaling {
             return Err(LearnError::FinetuneMismatch(
-                "`data.scaling` differs from that of the base model: set `scaling` to `refit`, or leave it as it is in the model".to_owned(),
+                "`data.scaling` differs from that of the base model: use the model's scaling, or set `scaling` to `refit`".to_owned(),
             ));
         }
         let frozen = frozen(&bundle.network, &base.freeze)?;
@@ -67,15 +67,13 @@ impl PretrainedModel {
         Ok(Self { bundle, from, frozen })
     }
 
-    /// The network must be the model's own; what is dropped in training, and how weights begin, may
-    /// be otherwise.
+    /// The network must be the same as the model's, except for dropout and the initial weights.
     pub(super) fn check_network(&self, network: &Network) -> Result<(), LearnError> {
         if as_it_forecasts(&self.bundle.network) == as_it_forecasts(network) {
             return Ok(());
         }
         Err(LearnError::FinetuneMismatch(
-            "`model` describes another network than that of the base model: give it as it is in the model's manifest"
-                .to_owned(),
+            "`model` differs from the network of the base model: copy it from the model's manifest".to_owned(),
         ))
     }
 }
@@ -88,7 +86,7 @@ fn as_it_forecasts(network: &Network) -> Network {
     network
 }
 
-/// The ranges of the variables that begin with one of the names; neighbours are one range.
+/// The ranges of the variables whose names start with one of `names`; adjacent ranges are merged.
 fn frozen(network: &Network, names: &[String]) -> Result<Vec<Range<usize>>, LearnError> {
     let matches = |variable: &str, name: &str| {
         variable.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -98,7 +96,7 @@ fn frozen(network: &Network, names: &[String]) -> Result<Vec<Range<usize>>, Lear
         if !parameters.iter().any(|parameter| matches(&parameter.name, name)) {
             let known: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).take(20).collect();
             return Err(LearnError::FinetuneMismatch(format!(
-                "no variable of the network begins with `{name}`, as `freeze` asks; it has {}",
+                "`freeze` matches no variable of the network: `{name}`; the variables are {}",
                 known.join(", ")
             )));
         }
@@ -115,7 +113,9 @@ fn frozen(network: &Network, names: &[String]) -> Result<Vec<Range<usize>>, Lear
         }
     }
     if ranges.iter().map(ExactSizeIterator::len).sum::<usize>() == network.parameter_count() {
-        return Err(LearnError::FinetuneMismatch("`freeze` names every variable: nothing is left to train".to_owned()));
+        return Err(LearnError::FinetuneMismatch(
+            "`freeze` matches every variable: leave at least one to train".to_owned(),
+        ));
     }
     Ok(ranges)
 }
@@ -145,7 +145,7 @@ mod tests {
     use gatecast_core::order::{Cell, Output};
 
     #[test]
-    fn names_freeze_whole_layers_or_single_variables_and_must_mean_something() {
+    fn names_freeze_layers_or_single_variables_and_must_match() {
         let network = Network::stack(Cell::SimpleRnn, false, 1, &[1, 1], 1, Output::LastStep);
         let of = |names: &[&str]| frozen(&network, &names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
         assert_eq!(of(&["recurrent.0"]).unwrap(), std::slice::from_ref(&(0..3)));

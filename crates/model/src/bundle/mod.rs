@@ -1,15 +1,14 @@
 //! A model as one file: safetensors, with the manifest as JSON in its metadata.
 //!
-//! Tensors carry PyTorch's names, layout and gate order, so that the plain cells load into
-//! `torch.nn` modules as they are. The same bundle gives the same bytes: tensors and keys stand in
-//! one order. A file is written beside its place, synced and renamed, so that a reader finds a
-//! whole one or none.
+//! Tensors have PyTorch's names, layout and gate order, so the plain cells load into `torch.nn` modules unchanged.
+//! The same bundle always produces the same bytes, because tensors and keys are written in a fixed order. A file is
+//! written to a temporary path, synced and renamed, so a reader finds a complete file or none.
 //!
-//! Reading trusts nothing. The header is held against the form's own rules (which parsers in use
-//! bend: doubled keys, blanks before the header, shapes whose size overflows), the tensors against
-//! the manifest, one by one and number by number, and all of it against a digest in the metadata.
-//! A file that someone changed on purpose can lack the digest: what is checked then is that it is
-//! a model, not whose. Memory is bounded by the file's size, never by what the file claims.
+//! Reading does not trust the file. The header is checked against the rules of the format, which common parsers relax
+//! (duplicate keys, whitespace before the header, shapes whose size overflows). Each tensor and each number is
+//! checked against the manifest, and the whole file against a digest in the metadata. The digest is optional, so a
+//! file that was edited on purpose may lack it: the checks then prove that the file is a valid model, but not where
+//! it comes from. Memory is bounded by the size of the file, never by sizes that the file declares.
 
 mod read;
 mod tensors;
@@ -26,40 +25,40 @@ use super::scaling::{Scaler, ScalerError};
 pub use read::read;
 pub use write::{Written, write};
 
-/// All that a forecast needs.
+/// Everything that a forecast needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bundle {
     pub manifest: Manifest,
     pub network: Network,
-    /// As [`Network::parameters`] lays them out.
+    /// In the layout of [`Network::parameters`].
     pub parameters: Vec<f32>,
     pub scaler: Scaler,
 }
 
-/// A file is no bundle, or none of ours; or it could not be read or written.
+/// A bundle could not be read or written, or the file is not a valid bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    #[error("the bundle's file: {0}")]
+    #[error("cannot read or write the bundle: {0}")]
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Header(HeaderError),
-    #[error("the bundle has format {found}; this program reads formats up to {newest}")]
+    #[error("the bundle has format {found}, but this program reads formats up to {newest}: upgrade the program")]
     Newer { found: u64, newest: u32 },
-    #[error("the manifest is wrong: {0}")]
+    #[error("the manifest is invalid: {0}")]
     Manifest(String),
     #[error("tensor `{0}` is missing")]
     MissingTensor(String),
-    #[error("tensor `{0}` does not belong to this network")]
+    #[error("tensor `{0}` does not belong to the network in the manifest")]
     UnknownTensor(String),
-    #[error("tensor `{name}` holds {found} where {expected} is expected")]
+    #[error("tensor `{name}` has type {found}, expected {expected}")]
     WrongDtype { name: String, found: String, expected: &'static str },
-    #[error("tensor `{name}` has shape {found:?} where the manifest's network has {expected:?}")]
+    #[error("tensor `{name}` has shape {found:?}, but the network in the manifest needs {expected:?}")]
     WrongShape { name: String, found: Vec<u64>, expected: Vec<usize> },
-    #[error("tensor `{0}` holds a number that is not finite")]
+    #[error("tensor `{0}` contains a number that is not finite")]
     NotFinite(String),
-    #[error("the scaling is wrong: {0}")]
+    #[error("the scaling is invalid: {0}")]
     Scaling(#[from] ScalerError),
-    #[error("the file's contents do not give its digest: it was damaged, or changed by hand")]
+    #[error("the contents of the file do not match its digest: the file is damaged or was edited")]
     Digest,
 }
 
@@ -73,7 +72,7 @@ impl From<HeaderError> for BundleError {
 }
 
 impl BundleError {
-    /// Stable, for programs.
+    /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Io(_) => "bundle_io",

@@ -1,4 +1,4 @@
-//! A bundle from a file, checked through and through.
+//! Reads a bundle from a file and checks it completely.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -14,12 +14,12 @@ use gatecast_core::order::DataSpec;
 use gatecast_core::resolve::MAX_PARAMETERS;
 use gatecast_files::safetensors::{Header, HeaderError, TensorEntry, read_header, shorten};
 
-/// Reads a bundle and holds every part of it against every other.
+/// Reads a bundle and checks that all its parts are consistent.
 pub fn read(path: &Path) -> Result<Bundle, BundleError> {
     let mut file = File::open(path)?;
     let (header, data_begins) = read_header(&mut file)?;
     let text = header.metadata.get("gatecast").ok_or_else(|| {
-        BundleError::Manifest("the metadata have no entry `gatecast`: this is not a model of Gatecast".to_owned())
+        BundleError::Manifest("the metadata has no key `gatecast`: this is not a Gatecast model".to_owned())
     })?;
     let manifest = read_manifest(text)?;
     let network = network(&manifest);
@@ -27,7 +27,7 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
         true => usize::try_from(manifest.series).unwrap_or(usize::MAX),
         false => 1,
     };
-    // A misspelt digest would pass for none.
+    // A misspelt digest key would otherwise be read as a missing digest.
     if let Some(unknown) = header.metadata.keys().find(|key| !KNOWN_METADATA.contains(&key.as_str())) {
         return Err(HeaderError::Json(format!("unknown metadata key `{}`", shorten(unknown))).into());
     }
@@ -36,7 +36,7 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
     let tensors = table(&network, ScalingSize { rows, columns: manifest.inputs.len(), key_bytes });
     check_names(&header, &tensors)?;
 
-    // From here on every size is one that the file really has.
+    // From here on, every size is backed by bytes in the file.
     let mut digest = ContentDigest::new(text);
     let mut parameters = vec![0.0; network.parameter_count()];
     let (mut mean, mut std, mut keys) = (Vec::new(), Vec::new(), Vec::new());
@@ -71,12 +71,12 @@ pub fn read(path: &Path) -> Result<Bundle, BundleError> {
         return Err(BundleError::Digest);
     }
     let keys: Vec<String> = serde_json::from_slice(&keys)
-        .map_err(|_| BundleError::Manifest("`scaling.series` is not a JSON array of texts".to_owned()))?;
+        .map_err(|_| BundleError::Manifest("`scaling.series` is not a JSON array of strings".to_owned()))?;
     let scaler = Scaler::new(manifest.order.data.scaling, manifest.inputs.clone(), keys, mean, std)?;
     Ok(Bundle { manifest, network, parameters, scaler })
 }
 
-/// What may stand in the metadata; other writers of safetensors put `format` there.
+/// The metadata keys that are allowed. Other safetensors writers add `format`.
 const KNOWN_METADATA: [&str; 3] = ["gatecast", "gatecast.sha256", "format"];
 
 fn read_manifest(text: &str) -> Result<Manifest, BundleError> {
@@ -89,88 +89,92 @@ fn read_manifest(text: &str) -> Result<Manifest, BundleError> {
         Some(found) if found == u64::from(BUNDLE_FORMAT) => {}
         _ => return Err(wrong(format!("`format` must be {BUNDLE_FORMAT}"))),
     }
-    // From the text once more: a value would have swallowed doubled fields.
+    // Parses the text again, because a `Value` silently drops duplicate fields.
     let manifest: Manifest = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))
         .map_err(|error| wrong(format!("`{}` cannot be read", shorten(&error.path().to_string()))))?;
     check_manifest(&manifest).map_err(wrong)?;
     Ok(manifest)
 }
 
-/// What the manifest says in two places must be the same in both.
+/// Checks that values which the manifest contains twice agree.
 fn check_manifest(manifest: &Manifest) -> Result<(), String> {
     if let Some(error) = manifest.order.check_fields().first() {
-        return Err(format!("`order{}` is out of its range", shorten(&error.pointer.replace('/', "."))));
+        return Err(format!("`order{}` is out of range", shorten(&error.pointer.replace('/', "."))));
     }
     if let Some(error) = manifest.order.model.validate_layers().first() {
         return Err(format!("`order{}` contradicts the rest of the model", error.pointer.replace('/', ".")));
     }
     let data = &manifest.order.data;
     if data.targets.is_empty() || manifest.targets != data.targets {
-        return Err("`targets` are not those of the order".to_owned());
+        return Err("`targets` differ from those in `order`".to_owned());
     }
     check_encodings(&manifest.encodings, data)?;
     if manifest.inputs != features::number_columns(data, &manifest.encodings) {
-        return Err("`inputs` are not the order's targets, past and future covariates that are numbers".to_owned());
+        return Err("`inputs` must be the targets and the numeric past and future covariates in `order`".to_owned());
     }
     let columns = features::input_columns(data);
     if columns.iter().collect::<BTreeSet<_>>().len() < columns.len() {
-        return Err("`order.data` names a column twice".to_owned());
+        return Err("`order.data` contains a duplicate column".to_owned());
     }
     if manifest.context != data.context || manifest.horizon != data.horizon {
-        return Err("`context` or `horizon` is not the order's".to_owned());
+        return Err("`context` or `horizon` differs from `order`".to_owned());
     }
     if data.future_window > data.horizon {
         return Err("`future_window` is longer than the horizon".to_owned());
     }
     let network = network(manifest);
     if network.inputs > features::MAX_INPUTS {
-        return Err(format!("the network would read {} numbers a step, more than are allowed", network.inputs));
+        return Err(format!("the network would read {} inputs per step, which is more than the limit", network.inputs));
     }
     let parameters = network.parameter_count() as u64;
     if parameters > MAX_PARAMETERS.saturating_mul(2) {
-        return Err(format!("the network would have {parameters} parameters, more than are allowed"));
+        return Err(format!("the network would have {parameters} parameters, which is more than the limit"));
     }
     if parameters != manifest.parameters {
-        return Err(format!("it counts {} parameters, where its network has {parameters}", manifest.parameters));
+        return Err(format!("`parameters` is {}, but the network has {parameters}", manifest.parameters));
     }
     Ok(())
 }
 
-/// Every category column of the order has its categories and every static number its scale, and
-/// nothing else has.
+/// Checks that each category column of the spec has categories and each static number a scale, and that nothing else
+/// has.
 fn check_encodings(encodings: &Encodings, data: &DataSpec) -> Result<(), String> {
     let covariates = &data.covariates;
     let varying = covariates.past.iter().chain(&covariates.future);
     let mut known: BTreeSet<&str> = varying.chain(&covariates.fixed).map(String::as_str).collect();
     let of_series = encodings.categories.contains_key(features::SERIES);
     if covariates.series && !(of_series && known.insert(features::SERIES)) {
-        return Err("`encodings.categories` must hold `series`, and no column of that name".to_owned());
+        return Err("`encodings.categories` must contain `series`, and no column may have that name".to_owned());
     }
     for (name, texts) in &encodings.categories {
         if !known.contains(name.as_str()) {
-            return Err(format!("`encodings.categories` holds `{}`, which is no covariate", shorten(name)));
+            return Err(format!("`encodings.categories` contains `{}`, which is not a covariate", shorten(name)));
         }
         if texts.len() > features::MAX_CATEGORIES || !texts.is_sorted_by(|a, b| a < b) {
-            return Err(format!("the categories of `{}` are too many, doubled or not in order", shorten(name)));
+            return Err(format!(
+                "the categories of `{}` are too many, contain duplicates or are not sorted",
+                shorten(name)
+            ));
         }
     }
     let numbers = covariates.fixed.iter().filter(|&name| !encodings.categories.contains_key(name));
     if !numbers.collect::<BTreeSet<_>>().into_iter().eq(encodings.statics.keys()) {
-        return Err("`encodings.statics` are not the order's static numbers".to_owned());
+        return Err("`encodings.statics` must be the static numbers in `order`".to_owned());
     }
     if encodings.lambdas.iter().any(|(name, lambda)| {
         !data.targets.contains(name) && !covariates.past.contains(name) || !(-2.0..=2.0).contains(lambda)
     }) {
-        return Err("`encodings.lambdas` holds a column that is not transformed, or a number out of range".to_owned());
+        return Err("`encodings.lambdas` contains a column that is not transformed, or a number that is out of range"
+            .to_owned());
     }
     let usable = |scale: &StaticScale| scale.mean.is_finite() && scale.std.is_finite() && scale.std > 0.0;
     if !encodings.statics.values().all(usable) {
-        return Err("a scale in `encodings.statics` is not finite, or not above zero".to_owned());
+        return Err("a scale in `encodings.statics` is not finite or not greater than zero".to_owned());
     }
     Ok(())
 }
 
-/// Every tensor is there, of the right type and shape, and no other.
+/// Checks that every tensor is present with the right type and shape, and that there is no other.
 fn check_names(header: &Header, tensors: &[Tensor]) -> Result<(), BundleError> {
     for tensor in tensors {
         let name = || tensor.name.clone();
@@ -199,7 +203,7 @@ fn read_tensor(file: &mut File, begins: u64, header: &Header, tensor: &Tensor) -
     let mut bytes = Vec::new();
     file.by_ref().take(to - from).read_to_end(&mut bytes)?;
     if bytes.len() as u64 != to - from {
-        return Err(HeaderError::Truncated("it shrank while it was read").into());
+        return Err(HeaderError::Truncated("it shrank while being read").into());
     }
     Ok(bytes)
 }

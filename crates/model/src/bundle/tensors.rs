@@ -1,4 +1,4 @@
-//! Which tensors a bundle holds, by PyTorch's names, and which of our numbers each one is.
+//! The tensors of a bundle by PyTorch's names, and the parameters that each one holds.
 
 use std::ops::Range;
 
@@ -16,19 +16,19 @@ pub(super) struct Tensor {
 
 #[derive(Debug, Clone)]
 pub(super) enum Holds {
-    /// A part of the flat parameters.
+    /// A range of the flat parameters.
     Weights(Range<usize>),
-    /// PyTorch's second bias, where Keras and we have one: zeros. What was learnt in it elsewhere
-    /// is added to the bias at this place when read.
+    /// PyTorch's second bias, which is written as zeros because Keras and this crate have only one. If another
+    /// program trained it, its values are added to the bias in this range on reading.
     SecondBias(Range<usize>),
     Mean,
     Std,
-    /// The keys of the scaling's series: a JSON array of texts, as UTF-8 bytes.
+    /// The keys of the scaled series: a JSON array of strings, as UTF-8 bytes.
     SeriesKeys,
 }
 
 impl Holds {
-    /// As safetensors names it.
+    /// The type's name in safetensors.
     pub(super) fn dtype(&self) -> &'static str {
         match self {
             Self::Weights(_) | Self::SecondBias(_) => "F32",
@@ -43,11 +43,11 @@ impl Holds {
 pub(super) struct ScalingSize {
     pub(super) rows: usize,
     pub(super) columns: usize,
-    /// The length of the series' keys as JSON.
+    /// The length of the series keys as JSON.
     pub(super) key_bytes: usize,
 }
 
-/// All tensors in the order of the file: the widest numbers first, so that each stands aligned.
+/// All tensors in file order: the widest numbers first, so that each tensor is aligned.
 pub(super) fn table(network: &Network, scaling: ScalingSize) -> Vec<Tensor> {
     let ScalingSize { rows, columns, key_bytes } = scaling;
     let scaling = |name: &str, holds| Tensor { name: name.to_owned(), shape: vec![rows, columns], holds };
@@ -65,7 +65,7 @@ fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Te
         None => ("head".to_owned(), parameter.name.trim_start_matches("head.")),
     };
     let kind = kind.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches('.');
-    // As PyTorch names the half of a bidirectional layer that reads from the end.
+    // PyTorch's suffix for the half of a bidirectional layer that reads from the end.
     let (kind, way) = match kind.strip_prefix("reverse.") {
         Some(kind) => (kind, "_reverse"),
         None => (kind, ""),
@@ -86,7 +86,7 @@ fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Te
             let first = whole.start..whole.start + rows;
             let cell = network.layer_of(parameter).map(|layer| layer.cell.spec());
             push(format!("{place}.bias_ih_l0{way}"), vec![rows], Holds::Weights(first.clone()));
-            // PyTorch has a second bias wherever there is a recurrent product.
+            // PyTorch has a second bias for every recurrent product.
             if cell.is_some_and(|cell| cell.recurrent_kernel) {
                 let own = cell.is_some_and(|cell| cell.recurrent_bias);
                 let second = if own { Holds::Weights(first.end..whole.end) } else { Holds::SecondBias(first) };
@@ -109,7 +109,7 @@ fn push_parameter(network: &Network, parameter: &Parameter, tensors: &mut Vec<Te
     }
 }
 
-/// Of the manifest's text and every tensor's bytes in the order of [`table`].
+/// The digest of the manifest's text and of every tensor's bytes, in the order of [`table`].
 #[derive(Debug)]
 pub(super) struct ContentDigest(Sha256);
 

@@ -1,4 +1,4 @@
-//! A bundle into a file.
+//! Writes a bundle to a file.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -11,14 +11,14 @@ use gatecast_files::{HashingWriter, atomic_write};
 use super::tensors::{ContentDigest, Holds, ScalingSize, Tensor, table};
 use super::{Bundle, BundleError};
 
-/// What stands in the file now.
+/// The hash and length of the file that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     pub sha256: String,
     pub bytes: u64,
 }
 
-/// Writes the bundle to `path`, over what was there before. A reader finds the old file or the whole new one.
+/// Writes the bundle to `path` and replaces an existing file. A reader finds the old file or the complete new one.
 pub fn write(path: &Path, bundle: &Bundle) -> Result<Written, BundleError> {
     check(bundle)?;
     let keys = serde_json::to_vec(bundle.scaler.keys()).map_err(io::Error::from)?;
@@ -40,11 +40,14 @@ pub fn write(path: &Path, bundle: &Bundle) -> Result<Written, BundleError> {
     Ok(written)
 }
 
-/// No bundle is written that could not be read back. The length of the header is checked as it is made.
+/// Checks that the bundle can be read back. The length of the header is checked where the header is built.
 fn check(bundle: &Bundle) -> Result<(), BundleError> {
     let expected = bundle.network.parameter_count();
     if bundle.parameters.len() != expected {
-        return Err(BundleError::Manifest(format!("{} parameters, not {expected}", bundle.parameters.len())));
+        return Err(BundleError::Manifest(format!(
+            "it has {} parameters, expected {expected}",
+            bundle.parameters.len()
+        )));
     }
     let parameters = bundle.network.parameters();
     let unusable = |range: std::ops::Range<usize>| bundle.parameters[range].iter().any(|x| !x.is_finite());
@@ -54,7 +57,7 @@ fn check(bundle: &Bundle) -> Result<(), BundleError> {
     }
 }
 
-/// The header, as it begins the file.
+/// The header, which is the start of the file.
 fn header(bundle: &Bundle, tensors: &[Tensor], keys: &[u8]) -> Result<Vec<u8>, BundleError> {
     let manifest = serde_json::to_string(&bundle.manifest).map_err(io::Error::from)?;
     let mut digest = ContentDigest::new(&manifest);
@@ -67,7 +70,7 @@ fn header(bundle: &Bundle, tensors: &[Tensor], keys: &[u8]) -> Result<Vec<u8>, B
     Ok(header_bytes(&[("gatecast", &manifest), ("gatecast.sha256", &digest)], entries)?)
 }
 
-/// A tensor's numbers as they stand in the file.
+/// The bytes of a tensor as stored in the file.
 fn bytes<'a>(bundle: &Bundle, tensor: &Tensor, keys: &'a [u8]) -> Cow<'a, [u8]> {
     let double = |values: &[f64]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
     match &tensor.holds {

@@ -1,4 +1,4 @@
-//! Slot after slot into a layout.
+//! Builds a layout slot by slot.
 
 use super::{Coded, Layout, Slot, Source};
 use gatecast_core::order::{CalendarFeature, CalendarForm};
@@ -22,7 +22,7 @@ impl Builder {
         self.push(Source::Constant(constant), 0, 1, 1);
     }
 
-    /// One-hot blocks of `known` categories and the unknown one, with a table of their own.
+    /// Adds one-hot blocks over `known` categories and the unknown category, with their own embedding table.
     pub(super) fn category(&mut self, coded: Coded, name: &str, known: usize, shift: isize, rows: usize) {
         self.table(coded, name, known + 1, known, shift, rows);
     }
@@ -68,8 +68,8 @@ impl Builder {
     }
 }
 
-/// Numbers that stand for a category: half as many as there are categories, at most 50 (the rule
-/// of fastai's tabular models, before its later 1.6 · n^0.56).
+/// The embedding's width for a number of categories: half of that number, at most 50 (the rule of fastai's tabular
+/// models before it became 1.6 · n^0.56).
 fn dimension(categories: usize) -> usize {
     categories.div_ceil(2).clamp(1, 50)
 }

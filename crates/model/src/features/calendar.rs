@@ -1,4 +1,4 @@
-//! Parts of the calendar, read off a time in UTC.
+//! Calendar features of a time in UTC.
 
 use jiff::Timestamp;
 use jiff::civil::Weekday;
@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use gatecast_core::order::CalendarFeature;
 
-/// The value of a feature at a time (microseconds since 1970 UTC), counted from 0: January, Monday
-/// and the first of a month are 0. A time past the calendar's ends counts as its end.
+/// The value of a feature at a time (microseconds since 1970 UTC), counted from 0: January, Monday and the first day
+/// of a month are 0. A time beyond the calendar's range is clamped to its end.
 pub fn code(feature: CalendarFeature, time: i64) -> u16 {
     let time = Timestamp::from_microsecond(time).unwrap_or(Timestamp::MAX);
     let at = TimeZone::UTC.to_datetime(time);
@@ -23,7 +23,7 @@ pub fn code(feature: CalendarFeature, time: i64) -> u16 {
         CalendarFeature::Quarter => (i16::from(date.month()) - 1) / 3,
         CalendarFeature::IsWeekend => i16::from(matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday)),
     };
-    // None is negative.
+    // None of these is negative.
     code.unsigned_abs()
 }
 
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn every_feature_is_read_off_the_time() {
+    fn every_feature_is_computed_from_the_time() {
         assert_eq!(codes("2024-02-29T23:59:59Z"), [59, 23, 3, 28, 59, 8, 1, 0, 0], "a leap day, a Thursday");
         assert_eq!(codes("2021-01-01T00:00:00Z"), [0, 0, 4, 0, 0, 52, 0, 0, 0], "ISO week 53 of the year before");
         assert_eq!(codes("2024-12-31T12:30:00Z"), [30, 12, 1, 30, 365, 0, 11, 3, 0], "ISO week 1 of the year after");
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn no_code_passes_its_features_count() {
+    fn codes_are_below_the_count_of_their_feature() {
         use CalendarFeature::*;
         for feature in
             [MinuteOfHour, HourOfDay, DayOfWeek, DayOfMonth, DayOfYear, WeekOfYear, Month, Quarter, IsWeekend]

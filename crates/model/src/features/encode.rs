@@ -1,5 +1,5 @@
-//! What stands beside the scaled columns of a frame: categories as codes, values of whole series,
-//! the calendar. What counts as known is read off training points alone.
+//! Inputs other than the scaled columns of a frame: category codes, static values and the calendar. Categories and
+//! static scales come from training points only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -11,13 +11,13 @@ use gatecast_core::numbers::exceeds_f32;
 use gatecast_core::order::{DataSpec, Missing};
 use gatecast_data::frame::{Frame, FrameCategories, FrameColumn};
 
-/// The most categories of one column that a network learns; codes have room for more.
+/// The largest number of categories per column that a network embeds. Codes could represent more.
 pub const MAX_CATEGORIES: usize = 1_000;
 
-/// The code of a category that training did not see, or that is missing.
+/// The code of a category that is missing or does not occur in training.
 const UNKNOWN: u16 = 0;
 
-/// The inputs of a frame that are not scaled columns, and the layout that brings both together.
+/// The inputs of a frame that are not scaled columns, and the layout of all inputs.
 #[derive(Debug)]
 pub struct Features {
     pub layout: Layout,
@@ -30,15 +30,15 @@ pub struct Features {
 
 #[derive(Debug)]
 enum CodedColumn {
-    /// A row of the frame each.
+    /// One code per row of the frame.
     Rows(Vec<u16>),
-    /// A series each.
+    /// One code per series.
     Series(Vec<u16>),
 }
 
 impl Features {
-    /// `statics` are the static number columns, `trained` each series' rows that are learnt from;
-    /// `known` is how the base model of a fine-tuning encodes them: its weights depend on that.
+    /// `statics` are the static number columns, and `trained` are the training rows of each series. `known` are the
+    /// encodings of the base model of a fine-tuning, whose weights depend on them.
     pub fn of(
         frame: &Frame,
         statics: &[FrameColumn],
@@ -69,7 +69,7 @@ impl Features {
         let layout = Layout::of(data, &encodings);
         if layout.width() > MAX_INPUTS {
             return Err(LearnError::Covariates(format!(
-                "the network would read {} numbers at a step; at most {MAX_INPUTS} are taken: lower `data.future_window`, or leave out a column of many categories",
+                "the network would read {} inputs per step, but the limit is {MAX_INPUTS}: reduce `data.future_window` or remove a column with many categories",
                 layout.width()
             )));
         }
@@ -78,7 +78,7 @@ impl Features {
         Ok(Self { constants: constants.collect(), coded: coded?, layout, encodings, series: frame.series.len() })
     }
 
-    /// Of some rows of a series.
+    /// The codes of some rows of a series.
     pub fn codes(&self, series: usize, rows: Range<usize>) -> impl Iterator<Item = Codes<'_>> {
         self.coded.iter().map(move |column| match column {
             CodedColumn::Rows(codes) => Codes::Each(&codes[rows.clone()]),
@@ -96,7 +96,7 @@ fn check_sizes(encodings: &Encodings) -> Result<(), LearnError> {
     for (name, texts) in &encodings.categories {
         if texts.len() > MAX_CATEGORIES {
             return Err(LearnError::Covariates(format!(
-                "`{name}` has {} categories in the training part; at most {MAX_CATEGORIES} are embedded: group the rare ones",
+                "`{name}` has {} categories in the training part, but the limit is {MAX_CATEGORIES}: group the rare ones",
                 texts.len()
             )));
         }
@@ -128,7 +128,9 @@ fn codes(coded: &Coded, frame: &Frame, encodings: &Encodings, data: &DataSpec) -
         }
         Coded::Calendar(feature) => {
             let times = frame.times.as_ref();
-            let times = times.ok_or_else(|| LearnError::Covariates("`data.calendar` needs times".to_owned()))?;
+            let times = times.ok_or_else(|| {
+                LearnError::Covariates("`data.calendar` needs times, but the dataset has none".to_owned())
+            })?;
             Ok(CodedColumn::Rows(times.iter().map(|&time| calendar_code(*feature, time)).collect()))
         }
     }
@@ -139,7 +141,7 @@ fn category_column<'f>(frame: &'f Frame, name: &str) -> Result<&'f FrameCategori
     found.ok_or_else(|| LearnError::Broken(format!("`{name}` was not read")))
 }
 
-/// The network's code of each of the column's own.
+/// Maps each code of the column to the network's code.
 fn column_codes(column: &FrameCategories, encodings: &Encodings) -> BTreeMap<u32, u16> {
     let texts = (0..).zip(&column.texts);
     texts.map(|(code, text)| (code, encodings.code(&column.name, Some(text.as_str())))).collect()
@@ -159,7 +161,7 @@ fn refuse_missing(frame: &Frame, column: &FrameCategories) -> Result<(), LearnEr
     Ok(())
 }
 
-/// Each series' category; `None` where it is missing at every point.
+/// The category of each series; `None` if it is missing at every point.
 fn static_codes(frame: &Frame, column: &FrameCategories) -> Result<Vec<Option<u32>>, LearnError> {
     let of = |rows: Range<usize>| column.codes[rows].iter().copied().filter(|&code| code != FrameCategories::MISSING);
     let one = |series: &gatecast_data::frame::FrameSeries| {
@@ -173,14 +175,14 @@ fn static_codes(frame: &Frame, column: &FrameCategories) -> Result<Vec<Option<u3
     frame.series.iter().map(one).collect()
 }
 
-/// Each series' number.
+/// The number of each series.
 fn static_numbers(frame: &Frame, column: &FrameColumn) -> Result<Vec<f64>, LearnError> {
     let mut numbers = Vec::with_capacity(frame.series.len());
     for series in &frame.series {
         let mut known = column.values[series.rows.clone()].iter().filter(|value| !value.is_nan());
         let first = known.next().copied().ok_or_else(|| {
             LearnError::MissingValues(format!(
-                "series `{}` has no value of `{}`, a static covariate",
+                "series `{}` has no value of the static covariate `{}`",
                 series.key, column.name
             ))
         })?;
@@ -200,11 +202,11 @@ fn static_numbers(frame: &Frame, column: &FrameColumn) -> Result<Vec<f64>, Learn
 
 fn varies(series: &str, column: &str) -> LearnError {
     LearnError::Covariates(format!(
-        "`{column}` changes within series `{series}`: a static covariate has one value a series; name it under `past` or `future`"
+        "`{column}` changes within series `{series}`: a static covariate has one value per series; move it to `past` or `future`"
     ))
 }
 
-/// Mean and deviation over series, each counted once; a deviation of 0 becomes 1.
+/// Mean and standard deviation over series, each counted once; a deviation of 0 becomes 1.
 fn static_scale(values: &[f64]) -> StaticScale {
     let count = values.len().max(1) as f64;
     let mean = values.iter().map(|value| value / count).sum::<f64>();

@@ -1,16 +1,16 @@
-//! Which numbers a network reads at a step, and where each comes from.
+//! The inputs that a network reads at each step, and the source of each one.
 //!
-//! A step's inputs, in this order:
-//! 1. the targets at the step, scaled;
-//! 2. the past covariates at the step: a number scaled, a category as a one-hot block;
-//! 3. where unknown values are masked, an indicator of each of the numbers above: 1 where it is unknown;
-//! 4. the lags: for each lag, the targets so many points before the coming one;
+//! The inputs of a step are, in this order:
+//! 1. the scaled targets at the step;
+//! 2. the past covariates at the step: a scaled number, or a one-hot block for a category;
+//! 3. if unknown values are masked, an indicator for each of the numbers above: 1 if it is unknown;
+//! 4. the lags: for each lag, the targets that many points before the next point;
 //! 5. the future covariates of the next `future_window` points, column by column;
-//! 6. the static covariates and, where asked for, the series itself, the same at every step;
-//! 7. the calendar of the coming point.
+//! 6. the static covariates and, if requested, the series itself, which are the same at every step;
+//! 7. the calendar of the next point.
 //!
-//! One-hot blocks are embedded by the network (`embedding.rs` in `gatecast-nn`). Training and forecasts
-//! write inputs by the same code from the same kind of rows, so that they cannot part ways.
+//! The network embeds one-hot blocks (`embedding.rs` in `gatecast-nn`). Training and forecasts write inputs with the same
+//! code and from the same kind of rows, so they cannot differ.
 
 mod build;
 mod calendar;
@@ -25,44 +25,44 @@ use build::Builder;
 pub use calendar::code as calendar_code;
 pub use encode::{Features, MAX_CATEGORIES};
 
-/// The most numbers a network may read at a step.
+/// The largest number of inputs per step.
 pub const MAX_INPUTS: usize = 16_384;
 
-/// Which input comes from where. The same for all series and steps.
+/// The source of each input. It is the same for all series and steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
     slots: Vec<Slot>,
     width: usize,
-    /// Scaled number columns, and the indicators of those that are masked behind them.
+    /// The number of scaled number columns plus the indicators of the masked ones, which follow them.
     columns: usize,
-    /// Whether a step's inputs are one row of the number columns.
+    /// Whether the inputs of a step are exactly one row of the number columns.
     plain: bool,
     coded: Vec<Coded>,
     embeddings: Vec<Embedding>,
 }
 
-/// A coded column: what its codes are of.
+/// The source of a coded column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Coded {
-    /// A category column known up to the moment of the forecast.
+    /// A category column that is known up to the forecast's origin.
     Past(String),
-    /// One known ahead.
+    /// A category column that is known ahead.
     Future(String),
-    /// A category column with a value a series.
+    /// A category column with one value per series.
     Static(String),
     /// The series' key.
     Series,
     Calendar(CalendarFeature),
 }
 
-/// A run of inputs.
+/// A contiguous range of inputs.
 #[derive(Debug, Clone, PartialEq)]
 struct Slot {
-    /// The first of them.
+    /// The index of the first input.
     at: usize,
-    /// Its row, counted from the step's.
+    /// The row it reads, relative to the step's row.
     shift: isize,
-    /// Rows it takes, one after another.
+    /// The number of consecutive rows it reads.
     rows: usize,
     source: Source,
 }
@@ -73,20 +73,20 @@ enum Source {
     Number(usize),
     /// A number that belongs to the series.
     Constant(usize),
-    /// A 1 at a code's place among so many.
+    /// `count` inputs: 1 at the index of the code, 0 elsewhere.
     OneHot { coded: usize, count: usize },
-    /// Sine and cosine of a code's place in a turn of so many.
+    /// The sine and cosine of the code's angle; `turn` has one pair per code.
     Cycle { coded: usize, turn: Vec<[f32; 2]> },
     /// The code itself.
     Flag(usize),
 }
 
-/// One series' points, as far as a layout reads them.
+/// The points of one series that a layout reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
     /// In the network's scale, `[row, column]`.
     pub numbers: &'a [f32],
-    /// A coded column each.
+    /// One entry per coded column.
     pub codes: &'a [Codes<'a>],
     pub constants: &'a [f32],
 }
@@ -108,7 +108,7 @@ impl Codes<'_> {
 }
 
 impl Layout {
-    /// Of a resolved order and what training found in its columns.
+    /// The layout for a resolved spec and the encodings found in training.
     pub fn of(data: &DataSpec, encodings: &Encodings) -> Self {
         let columns = number_columns(data, encodings);
         let masked = target_transform::masked(data, &columns);
@@ -162,27 +162,28 @@ impl Layout {
         build.finish()
     }
 
-    /// Numbers read at a step: the inputs of the network.
+    /// The number of inputs per step.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Numbers of a row: the scaled columns, then the indicators of those that are masked.
+    /// The width of a row: the scaled columns, then the indicators of the masked ones.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// What [`Rows::codes`] hold, in their order.
+    /// The source of each entry of [`Rows::codes`].
     pub fn coded(&self) -> &[Coded] {
         &self.coded
     }
 
-    /// The tables of the one-hot blocks.
+    /// The embedding tables of the one-hot blocks.
     pub fn embeddings(&self) -> &[Embedding] {
         &self.embeddings
     }
 
-    /// Writes the inputs of the steps that begin at row `first`: `[step, input]`, over all of `out`.
+    /// Writes the inputs of consecutive steps to `out`, `[step, input]`, starting with the step at row `first`. `out`
+    /// is overwritten completely.
     pub fn write(&self, rows: Rows<'_>, first: usize, out: &mut [f32]) {
         if self.plain {
             out.copy_from_slice(&rows.numbers[first * self.width..first * self.width + out.len()]);
@@ -217,30 +218,29 @@ impl Slot {
     }
 }
 
-/// Under this name stand the keys that training saw, where the series itself is an input.
+/// The name of the encoding of series keys, for networks that read the series itself.
 pub const SERIES: &str = "series";
 
-/// Columns to read for an order: targets, then past, future and static covariates.
+/// The columns that a spec reads: targets, then past, future and static covariates.
 pub fn input_columns(data: &DataSpec) -> Vec<String> {
     let covariates = &data.covariates;
     data.targets.iter().chain(&covariates.past).chain(&covariates.future).chain(&covariates.fixed).cloned().collect()
 }
 
-/// The columns that are scaled as series are: targets, then the past and future covariates that
-/// are numbers.
+/// The columns that are scaled as time series: targets, then the numeric past and future covariates.
 pub fn number_columns(data: &DataSpec, encodings: &Encodings) -> Vec<String> {
     let covariates = data.covariates.past.iter().chain(&data.covariates.future);
     let numbers = covariates.filter(|&name| !encodings.categories.contains_key(name));
     data.targets.iter().chain(numbers).cloned().collect()
 }
 
-/// The number of times a network of this trained horizon runs for a forecast of `horizon` points.
+/// The number of times that a network trained for `trained` points runs to forecast `horizon` points.
 pub fn runs(trained: usize, horizon: usize) -> usize {
     horizon.div_ceil(trained.max(1)).max(1)
 }
 
-/// The number of points ahead at which future covariates must be known for a forecast of `horizon` points: up to the end of
-/// the window that the last run reads. 0 without future covariates.
+/// The number of points ahead for which future covariates must be known to forecast `horizon` points: up to the end
+/// of the window that the last run reads. 0 without future covariates.
 pub fn points_ahead(data: &DataSpec, trained: usize, horizon: usize) -> usize {
     match data.future_window {
         0 => 0,

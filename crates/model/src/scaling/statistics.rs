@@ -1,9 +1,9 @@
-//! What a column's points say of its scale: (offset, scale), with scaled = (value − offset) / scale.
+//! Computes (offset, scale) from the points of a column, with scaled = (value − offset) / scale.
 
 use gatecast_core::order::ScalingKind;
 
-/// Of some points; those that are not known (NaN) are left out. Where a scale would be 0 (all
-/// values alike, or none known) it is 1.
+/// The offset and scale of some points. Unknown points (NaN) are ignored. A scale that would be 0, because all values
+/// are equal or none is known, is 1.
 pub(super) fn of(kind: ScalingKind, values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let values = values.filter(|value| !value.is_nan());
     match kind {
@@ -19,8 +19,8 @@ pub(super) fn of(kind: ScalingKind, values: impl Iterator<Item = f64> + Clone) -
     }
 }
 
-/// The same of one window's context. Where its values are all alike, what follows them is better
-/// measured by their size than by 1.
+/// The offset and scale of one window's context. If its values are all equal, their magnitude is a better scale than
+/// 1 for the values that follow.
 pub(super) fn of_window(kind: ScalingKind, values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let (low, high) = bounds(values.clone().filter(|value| !value.is_nan()));
     let (offset, scale) = of(kind, values);
@@ -32,9 +32,8 @@ pub(super) fn of_window(kind: ScalingKind, values: impl Iterator<Item = f64> + C
     }
 }
 
-/// The mean and the standard deviation (dividing by the count), in two passes. Whether all are
-/// alike is asked of the values themselves, for the rounding of their mean would pass for a
-/// deviation.
+/// The mean and the standard deviation (divided by the count), in two passes. The values themselves are tested for
+/// equality, because the rounding of their mean would look like a deviation.
 fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let (low, high) = bounds(values.clone());
     if low >= high {
@@ -42,13 +41,12 @@ fn mean_and_std(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     }
     let (mean, count) = (mean(values.clone()), values.clone().count() as f64);
     let std = (values.map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-    // Differences so small that their squares vanish.
+    // Differences so small that their squares underflow to 0.
     (mean, above_zero(std))
 }
 
-/// The median and the distance between the quartiles, each a straight line between its neighbours
-/// (NumPy's default). Where more than half the values are alike the distance is 0 and the standard
-/// deviation stands in for it.
+/// The median and the interquartile range, both linearly interpolated (NumPy's default). If more than half of the
+/// values are equal, the range can be 0, and the standard deviation replaces it.
 fn median_and_quartiles(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let mut sorted: Vec<f64> = values.clone().collect();
     sorted.sort_by(f64::total_cmp);
@@ -76,7 +74,7 @@ fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
     values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
 }
 
-/// Of values that are all `value`, or of none (then `value` is infinite).
+/// The offset and scale of values that all equal `value`, or of no values (`value` is then infinite).
 fn alike(value: f64) -> (f64, f64) {
     (if value.is_finite() { value } else { 0.0 }, 1.0)
 }
@@ -94,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_what_its_name_says() {
+    fn each_kind_computes_its_offset_and_scale() {
         let values = [3.0, 1.0, f64::NAN, 2.0, -6.0];
         assert_eq!(of_values(ScalingKind::None, &values), (0.0, 1.0));
         assert_eq!(of_values(ScalingKind::Standard, &values), (0.0, (50.0_f64 / 4.0).sqrt()));
@@ -106,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn no_factor_is_zero() {
+    fn no_scale_is_zero() {
         let kinds = [ScalingKind::Standard, ScalingKind::Minmax, ScalingKind::Robust, ScalingKind::Mean];
         for kind in kinds {
             assert_eq!(of_values(kind, &[f64::NAN]), (0.0, 1.0), "{kind:?}");
             assert_eq!(of_values(kind, &[0.0, 0.0]).1, 1.0, "{kind:?}");
         }
         let spike = of_values(ScalingKind::Robust, &[0.0, 0.0, 0.0, 0.0, 0.0, 4.0]);
-        assert!((spike.1 - (80.0_f64 / 36.0).sqrt()).abs() < 1e-12, "the deviation stands in: {spike:?}");
+        assert!((spike.1 - (80.0_f64 / 36.0).sqrt()).abs() < 1e-12, "the deviation replaces the range: {spike:?}");
         assert_eq!(of_values(ScalingKind::Standard, &vec![0.1; 1_000]), (0.1, 1.0), "its mean rounds");
         assert_eq!(of_window(ScalingKind::Standard, [-5.0, -5.0].into_iter()), (-5.0, 5.0));
         assert_eq!(of_window(ScalingKind::Minmax, [0.0, 0.0].into_iter()), (0.0, 1.0));
