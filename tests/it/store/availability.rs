@@ -118,16 +118,20 @@ impl<F: Future> Future for Polls<F> {
 async fn a_write_that_is_broken_off_leaves_no_transaction_behind() {
     let Some(url) = postgres::database().await else { return };
     let bed = Bed::at(url).await;
-    let job = bed.job().await;
     let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                 AND state LIKE 'idle in transaction%'";
-    for polls in 1.. {
-        let write = Polls { inner: Box::pin(bed.store.cancel_job(job.id)), left: polls };
-        let ended = pin!(write).await;
-        until(&bed, open, |open| open == 0).await;
-        if ended {
-            assert!(polls > 5, "it ended after {polls} polls: nothing was broken off");
-            break;
+    // On a busy machine the database may answer before each read, and a write ends at its first poll.
+    let mut broken_off = 0;
+    while broken_off < 5 {
+        let job = bed.job().await;
+        for polls in 1.. {
+            let write = Polls { inner: Box::pin(bed.store.cancel_job(job.id)), left: polls };
+            let ended = pin!(write).await;
+            until(&bed, open, |open| open == 0).await;
+            if ended {
+                break;
+            }
+            broken_off += 1;
         }
     }
     postgres::drop_database(&bed.url).await;

@@ -92,7 +92,7 @@ fn another_network_or_other_columns_are_the_orders_fault() {
     let (_, good) = tuned(folder.path(), &[], false);
     type Change = fn(&mut FinetuneTask);
     let changes: [(Change, &str); 5] = [
-        (|bad| bad.train.order.model.cell = Cell::Lstm, "another network"),
+        (|bad| bad.train.order.model.cell = Cell::Lstm, "`model` differs from the network"),
         (|bad| bad.train.order.data.horizon = 4, "a horizon of 3, and the request 4"),
         (|bad| bad.train.order.data.scaling = serde_json::from_str("\"none\"").unwrap(), "`data.scaling` differs"),
         (|bad| bad.base.freeze = vec!["nothing".to_owned()], "`nothing`"),
