@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The lock is the operating system's: it ends with the process, however that ends, and is not
-//! inherited by children. So whoever holds it knows that no other process with the same owner name
+//! inherited by children. So its holder knows that no other process with the same owner name
 //! lives, and may take back that owner's leases at once instead of waiting until they run out.
 
 use std::fs::{self, File, TryLockError};
@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::put::sync_folder;
 use gatecast_core::ids::JobId;
+use gatecast_files::atomic_write;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -116,11 +116,7 @@ fn read_or_make_owner(root: &Path) -> io::Result<Uuid> {
         Err(error) => return Err(error),
     }
     let owner = Uuid::now_v7();
-    let beside = root.join("owner.part");
-    fs::write(&beside, owner.to_string())?;
-    File::open(&beside)?.sync_all()?;
-    fs::rename(&beside, &path)?;
-    sync_folder(root)?;
+    atomic_write::replace(&path, |beside| fs::write(beside, owner.to_string()))?;
     Ok(owner)
 }
 

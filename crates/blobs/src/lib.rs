@@ -57,7 +57,7 @@ impl From<io::Error> for BlobError {
 /// A blob as [`Blobs::list`] finds it.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// `None` for a file that no key of ours names.
+    /// `None` for a file that no [`Key`] names.
     pub key: Option<Key>,
     /// Relative to the store's root.
     pub path: String,

@@ -60,7 +60,7 @@ fn make_folders(folder: &Path, root: &Path) -> io::Result<()> {
 }
 
 /// Makes renames and new names within the folder durable.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

@@ -49,7 +49,7 @@ pub struct Transition {
     /// From 0 to 1.
     pub progress: f64,
     pub spawn: Vec<NewChildJob>,
-    /// Children that shall not go on.
+    /// Children to cancel.
     pub stop: Vec<JobId>,
     pub end: Option<Outcome>,
     /// When time alone changes what is to be done.
@@ -104,7 +104,7 @@ pub(crate) fn baselines(children: &BTreeMap<u32, &ChildJob>) -> Option<Baselines
 pub(crate) fn none_succeeded(children: &BTreeMap<u32, &ChildJob>, metric: &MetricName) -> JobError {
     let detail = match children.values().find_map(|child| child.job.error.as_ref()) {
         Some(first) => {
-            format!("none of its {} trainings succeeded; the first failed of: {}", children.len(), first.detail)
+            format!("none of its {} trainings succeeded; first error: {}", children.len(), first.detail)
         }
         None => format!(
             "none of its {} trainings gave the metric {}: they were cancelled, or have no such part",

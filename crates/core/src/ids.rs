@@ -80,7 +80,7 @@ id!(
     DatasetId
 );
 id!(
-    /// A job: one order and what became of it.
+    /// A job.
     JobId
 );
 id!(

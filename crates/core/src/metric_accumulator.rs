@@ -78,7 +78,7 @@ impl MetricAccumulator {
     /// Adds one point, in the data's units. A point whose actual value is unknown (NaN) is ignored.
     ///
     /// `seasonal_error` is the scale of the point's series, NaN where it has none. A forecast that is NaN makes the metrics
-    /// NaN: whoever has no forecast must not add one.
+    /// NaN: do not add a point that has no forecast.
     pub fn add(&mut self, forecast: f64, actual: f64, seasonal_error: f64) {
         if actual.is_nan() {
             return;

@@ -73,7 +73,7 @@ impl OptimizerState {
     }
 
     /// Moves `parameters` against `gradient`, both as long as the state was made for, at a learning
-    /// rate: the order's own, or what became of it by now.
+    /// rate: the configured one, as the schedule has changed it.
     pub fn step(&mut self, parameters: &mut [f32], gradient: &[f32], learning_rate: f64) {
         self.steps += 1;
         let decay = self.optimizer.weight_decay() as f32;

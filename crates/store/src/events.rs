@@ -2,7 +2,7 @@
 //!
 //! An event takes its number from its job's row, in the transaction that makes the change it tells
 //! of. The row stays locked until the commit, so numbers have no holes and become visible in
-//! order: whoever has seen event 7 will not be surprised by a 6.
+//! order: a reader that has seen event 7 never sees a 6 later.
 
 use serde_json::{Value, json};
 

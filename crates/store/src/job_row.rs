@@ -85,7 +85,7 @@ pub(super) fn read_summary(row: &Record) -> Result<JobSummary, StoreError> {
     })
 }
 
-/// The order, for whoever has to run it.
+/// The spec, for a caller that runs the job.
 pub(super) fn read_order(row: &Record) -> Result<JobSpec, StoreError> {
     JobSpec::read(&row.get::<String>("job_order")?).map_err(|error| corrupt(format_args!("job_order: {error}")))
 }

@@ -17,10 +17,11 @@ use super::download::{self, Download};
 use super::extract::{Id, PageParams, Params};
 use super::page::List;
 use super::problem::{Code, Problem};
+use crate::service::artifacts;
 use gatecast_blobs::Key;
 use gatecast_core::dataset::Dataset;
 use gatecast_core::ids::DatasetId;
-use gatecast_store::{DatasetDeletion, Revision};
+use gatecast_store::DatasetDeletion;
 
 /// All datasets, newest first.
 #[utoipa::path(get, path = "/v1/datasets", tag = "datasets", params(PageParams),
@@ -43,15 +44,8 @@ pub(super) async fn show(State(app): State<AppState>, Id(id): Id<DatasetId>) -> 
 #[utoipa::path(delete, path = "/v1/datasets/{id}", tag = "datasets", params(("id" = DatasetId, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<DatasetId>) -> Result<StatusCode, Problem> {
-    match app.store.delete_dataset(id).await? {
-        DatasetDeletion::Deleted(revisions) => {
-            for Revision { dataset, sha256, .. } in revisions {
-                app.blobs.delete(&Key::dataset_points(dataset, &sha256)?).await?;
-                app.blobs.delete(&Key::dataset_index(dataset, &sha256)?).await?;
-            }
-            app.store.keep_reserve().await;
-            Ok(StatusCode::NO_CONTENT)
-        }
+    match artifacts::delete_dataset(&app.store, &app.blobs, id).await? {
+        DatasetDeletion::Deleted(_) => Ok(StatusCode::NO_CONTENT),
         DatasetDeletion::NotFound => Err(missing(id)),
         DatasetDeletion::NeededBy(job) => Err(Problem::new(
             Code::DatasetInUse,

@@ -16,7 +16,7 @@ use super::json::ValidJson;
 use super::page::List;
 use super::problem::{Code, Problem};
 use super::tasks::spawn_detached;
-use crate::service::{order_job, retry_job};
+use crate::service::{artifacts, order_job, retry_job};
 use gatecast_blobs::Key;
 use gatecast_core::ids::{DatasetId, JobId};
 use gatecast_core::job::{Job, JobKind, JobStatus, JobSummary};
@@ -127,15 +127,10 @@ fn ended_as(status: JobStatus) -> &'static str {
 #[utoipa::path(delete, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<StatusCode, Problem> {
-    let store = app.store.clone();
-    // A long history takes a while to delete, and half of it is of use to nobody.
-    match spawn_detached(&app, async move { store.delete_job(id).await }).await?? {
-        JobDeletion::Deleted => {
-            // Of a backtest; of any other job there is nothing to delete.
-            app.blobs.delete(&Key::backtest_points(id)).await?;
-            app.store.keep_reserve().await;
-            Ok(StatusCode::NO_CONTENT)
-        }
+    let (store, blobs) = (app.store.clone(), app.blobs.clone());
+    // A long history takes a while to delete, and half of one is of no use.
+    match spawn_detached(&app, async move { artifacts::delete_job(&store, &blobs, id).await }).await?? {
+        JobDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
         JobDeletion::NotFound => Err(missing(id)),
         JobDeletion::NotEnded(status) => {
             Err(Problem::new(Code::JobNotEnded, format!("the job is {}: cancel it first", status.name())))

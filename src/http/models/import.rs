@@ -16,8 +16,8 @@ use crate::http::body::Chunks;
 use crate::http::extract::Params;
 use crate::http::problem::Problem;
 use crate::http::{AppState, tasks};
+use crate::service::artifacts::{self, KeepError};
 use crate::service::forecasts::check_bundle;
-use gatecast_blobs::Key;
 use gatecast_core::ids::ModelId;
 use gatecast_core::model::Model;
 use gatecast_store::NewModel;
@@ -68,13 +68,11 @@ async fn receive(app: &AppState, request: Request, file: &Scratch) -> Result<(St
         written.write_all(&chunk).await?;
     }
     written.flush().await?;
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((sha256, bytes))
+    Ok((gatecast_files::hex(&hash.finalize()), bytes))
 }
 
-async fn keep(app: AppState, file: Scratch, new: NewModel) -> Result<Model, Problem> {
-    app.blobs.put_file(&Key::model(new.id), &file.0).await?;
-    Ok(app.store.insert_model(new).await?)
+async fn keep(app: AppState, file: Scratch, new: NewModel) -> Result<Model, KeepError> {
+    artifacts::keep_model(&app.store, &app.blobs, &file.0, new).await
 }
 
 /// A file that goes with its request, unless it was moved away before.

@@ -14,6 +14,7 @@ use super::download::{self, Download};
 use super::extract::{Id, PageParams, Params};
 use super::page::List;
 use super::problem::{Code, Problem};
+use crate::service::artifacts;
 use gatecast_blobs::Key;
 use gatecast_core::alias::ModelRef;
 use gatecast_core::ids::ModelId;
@@ -41,13 +42,10 @@ pub(super) async fn show(State(app): State<AppState>, ModelPath(id): ModelPath) 
 #[utoipa::path(delete, path = "/v1/models/{id}", tag = "models", params(("id" = ModelId, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<ModelId>) -> Result<StatusCode, Problem> {
-    if !app.store.delete_model(id).await? {
-        return Err(missing(id));
-    }
+    let deleted = artifacts::delete_model(&app.store, &app.blobs, id).await;
+    // The row may be gone even where the file could not be deleted.
     app.forecaster.forget(id).await;
-    app.blobs.delete(&Key::model(id)).await?;
-    app.store.keep_reserve().await;
-    Ok(StatusCode::NO_CONTENT)
+    if deleted? { Ok(StatusCode::NO_CONTENT) } else { Err(missing(id)) }
 }
 
 /// The model as one safetensors file, its manifest inside: what `POST /v1/models` takes.

@@ -223,13 +223,13 @@ impl Checked for CheckedCompare {
         let seed = self.candidates.first().and_then(|first| first.seed);
         let variants = self.candidates.iter().filter(|candidate| candidate.seed == seed).count();
         let name = request.name.unwrap_or_else(|| short(format!("{}: comparison of {variants}", dataset.name)));
-        let (mut plan, mut compared, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut names, mut compared, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for mut candidate in self.candidates {
             let seed = candidate.seed.map(|seed| format!(", seed {seed}")).unwrap_or_default();
             candidate.request.name = Some(short(format!("{name}: {}{seed}", candidate.name)));
             match resolve::train(candidate.request, &dataset.name, &dataset.profile) {
                 Ok(train) => {
-                    plan.push(Candidate { name: candidate.name, seed: candidate.seed, train: Some(train.clone()) });
+                    names.push((candidate.name, candidate.seed));
                     compared.push(Compared { pointer: candidate.pointer, train });
                 }
                 Err(found) => errors.extend(within(&candidate.pointer, found)),
@@ -237,6 +237,8 @@ impl Checked for CheckedCompare {
         }
         errors.extend(comparability::check(&compared, &request.metric));
         distinct(errors)?;
+        let candidate = |((name, seed), Compared { train, .. })| Candidate { name, seed, train: Some(train) };
+        let plan = names.into_iter().zip(compared).map(candidate).collect();
         Ok(CompareSpec {
             name,
             base: request.base,

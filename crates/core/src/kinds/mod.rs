@@ -3,7 +3,7 @@
 //! A [`JobRequest`] is what a caller sends. Its fields are checked one by one, which gives a
 //! [`CheckedRequest`]; that is resolved against the dataset and the model that it names, which gives a
 //! [`JobSpec`]. A spec is what is stored and run: every value that training depends on is present.
-//! Whoever orders a job goes this way, and nothing else checks requests.
+//! Every caller that orders a job takes this path, and nothing else checks requests.
 //!
 //! Each kind is one module here and one line of the table below. `docs/howto/job-kind.md` tells how to
 //! add one.

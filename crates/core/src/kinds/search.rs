@@ -221,12 +221,11 @@ impl Checked for CheckedSearch {
     fn resolve(self, found: &Found<'_>) -> Result<SearchSpec, Vec<FieldError>> {
         let (request, dataset) = (self.request, found.dataset);
         let name = request.name.unwrap_or_else(|| short(format!("{}: search", dataset.name)));
-        let (mut plan, mut compared, mut trials) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut compared, mut trials) = (Vec::new(), Vec::new());
         for (number, (values, mut trial)) in self.trials.into_iter().enumerate() {
             trial.name = Some(short(format!("{name}: trial {number}")));
             let train =
                 resolve::train(trial, &dataset.name, &dataset.profile).map_err(|errors| within(RANGES, errors))?;
-            plan.push(Candidate { name: format!("trial {number}"), seed: None, train: Some(train.clone()) });
             compared.push(Compared { pointer: RANGES.to_owned(), train });
             trials.push(values);
         }
@@ -234,6 +233,12 @@ impl Checked for CheckedSearch {
         if !errors.is_empty() {
             return Err(errors);
         }
+        let candidate = |(number, Compared { train, .. })| Candidate {
+            name: format!("trial {number}"),
+            seed: None,
+            train: Some(train),
+        };
+        let plan = compared.into_iter().enumerate().map(candidate).collect();
         Ok(SearchSpec {
             name,
             base: request.base,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
+use crate::json_pointer;
 use crate::resolve::nearest;
 
 /// A value that does not fit: the place, as far as it is known, and what is wrong there.
@@ -65,8 +66,8 @@ impl Misfit {
     pub fn pointer(&self) -> String {
         let place = pointer(&self.path());
         match &self.kind {
-            MisfitKind::UnknownField { name, .. } => format!("{place}{}", escaped(name)),
-            MisfitKind::MissingField(name) => format!("{place}{}", escaped(name)),
+            MisfitKind::UnknownField { name, .. } => json_pointer::join(&place, name),
+            MisfitKind::MissingField(name) => json_pointer::join(&place, name),
             _ => place,
         }
     }
@@ -137,16 +138,14 @@ impl de::Error for Misfit {
 
 /// As a JSON pointer.
 fn pointer(path: &[Segment]) -> String {
-    path.iter()
-        .map(|segment| match segment {
-            Segment::Field(name) => escaped(name),
-            Segment::Item(at) => format!("/{at}"),
-        })
-        .collect()
-}
-
-fn escaped(key: &str) -> String {
-    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Field(name) => json_pointer::push(&mut pointer, name),
+            Segment::Item(at) => json_pointer::push(&mut pointer, &at.to_string()),
+        }
+    }
+    pointer
 }
 
 fn list(names: &[&str]) -> String {

@@ -68,7 +68,7 @@ fn check_calendar(data: &DataRequest, profile: &Profile, errors: &mut Vec<FieldE
         if profile.start.is_none() {
             errors.push(FieldError::new(pointer, format!("the dataset has no times to read `{name}` off")));
         } else if seen.iter().any(same) {
-            errors.push(FieldError::new(pointer, format!("`{name}` stands twice")));
+            errors.push(FieldError::new(pointer, format!("`{name}` is listed twice")));
         } else if calendar.form() == CalendarForm::Category
             && profile.column(&format!("calendar.{name}")).is_some_and(|column| column.kind == ColumnKind::Category)
         {
@@ -84,7 +84,7 @@ fn check_calendar(data: &DataRequest, profile: &Profile, errors: &mut Vec<FieldE
 fn check_lags(lags: &[usize], errors: &mut Vec<FieldError>) {
     for (at, lag) in lags.iter().enumerate() {
         if lags.iter().take(at).any(|other| other == lag) {
-            errors.push(FieldError::new(format!("/data/lags/{at}"), format!("{lag} stands twice")));
+            errors.push(FieldError::new(format!("/data/lags/{at}"), format!("{lag} is listed twice")));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::node::{Node, Object, quoted};
 use super::suggest;
+use crate::json_pointer;
 use crate::resolve::FieldError;
 
 /// Different errors that are kept. A body of a million wrong values does not get a million answers.
@@ -82,17 +83,12 @@ impl<'a> Report<'a> {
         let mut pointer = String::new();
         for step in &self.path {
             match step {
-                Step::Key(key) => pointer.push_str(&escape(key)),
-                Step::Item(place) => pointer.push_str(&format!("/{place}")),
+                Step::Key(key) => json_pointer::push(&mut pointer, key),
+                Step::Item(place) => json_pointer::push(&mut pointer, &place.to_string()),
             }
         }
         pointer
     }
-}
-
-/// One step of a JSON pointer (RFC 6901).
-pub(super) fn escape(key: &str) -> String {
-    format!("/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// The start of a text, for a message.
