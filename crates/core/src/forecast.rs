@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -17,29 +16,25 @@ pub const MAX_SERIES: usize = 100_000;
 pub const MAX_ID_BYTES: usize = 512;
 
 /// Body of `POST /v1/models/{id}/forecast`: stored series by their keys, or series with their values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForecastRequest {
     /// Keys of stored series, or series with their values. Left out or `"all"`: every series of the
     /// dataset.
     #[serde(default, skip_serializing_if = "SeriesSelection::is_all")]
-    #[garde(skip)]
     #[schema(required = false)]
     pub series: SeriesSelection,
     /// The dataset of the stored series. Left out: the one that the model was trained on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub dataset: Option<DatasetId>,
     /// The number of points to forecast. Left out: the horizon that the model was trained for. Past
     /// that, forecasts are appended to the history and the model runs again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 1, max = 10_000)))]
     #[schema(minimum = 1, maximum = 10000)]
     pub horizon: Option<usize>,
     /// Prediction intervals to return, each by its coverage in per cent: `[80, 95]`. For models with
     /// a probabilistic head.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[garde(length(max = 32))]
     #[schema(max_items = 32, minimum = 1.0, maximum = 99.9)]
     #[schema(extensions(("x-hint" = json!("interval levels are per cent, such as 80"))))]
     pub levels: Vec<f64>,

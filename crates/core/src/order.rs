@@ -14,7 +14,6 @@ mod layer_spec;
 mod loss;
 pub mod merge_patch;
 mod model;
-pub(crate) mod name;
 mod optimizer;
 mod rate;
 mod scaling;

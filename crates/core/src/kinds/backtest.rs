@@ -4,7 +4,6 @@
 mod folds;
 mod next;
 
-use garde::Validate;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,53 +19,44 @@ use crate::resolve::{FieldError, fields, nearest};
 
 /// Forecast the past from rolling origins, with a stored model or with one trained for each origin,
 /// and compare with what came. Either `model` or `order` is given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BacktestRequest {
     /// For people; the server makes one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
     #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
     /// Its id, or `@` and its alias. The job keeps the id that the alias stands for when it is ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub model: Option<ModelRef>,
     /// A training request without its `kind`, trained anew for each origin on what lies before it. Its
     /// split gives no more than the share of that which validates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<TrainRequest>)]
-    #[garde(skip)]
     pub order: Option<Value>,
     /// With `model`. Left out: the newest revision of the dataset that the model was trained on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub dataset: Option<DatasetId>,
     /// Origins to forecast from. The last one's horizon ends with each series.
     #[serde(default = "default_folds")]
-    #[garde(range(min = 1, max = 1_000))]
     #[schema(minimum = 1, maximum = 1_000)]
     pub folds: usize,
     /// Points from one origin to the next. Left out: the horizon, so that every point is evaluated once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 1, max = 100_000)))]
     #[schema(minimum = 1, maximum = 100_000)]
     pub step: Option<usize>,
     /// Steps right after the origin that are forecast and not evaluated, because it would be too late
     /// to act on them.
     #[serde(default)]
-    #[garde(range(max = 10_000))]
     #[schema(maximum = 10_000)]
     pub gap: usize,
     /// Points ahead. Left out: as many as the model was trained for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 1, max = 10_000)))]
     #[schema(minimum = 1, maximum = 10_000)]
     pub horizon: Option<usize>,
     /// Points after this time are left out.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time_bound::to")]
     #[schema(value_type = Option<String>, format = "date-or-time", example = "2019-05-31")]
-    #[garde(skip)]
     pub until: Option<Timestamp>,
 }
 

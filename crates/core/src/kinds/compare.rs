@@ -4,7 +4,6 @@ mod next;
 
 use std::collections::BTreeSet;
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -21,47 +20,39 @@ use crate::resolve::{self, FieldError, fields};
 
 /// Train every combination of variants, cells, layer norm and seeds, and rank the variants by one
 /// metric on the same windows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompareRequest {
     /// For people; the server makes one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
     #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
     /// What all have in common: a training request without its `kind`.
     #[schema(value_type = TrainRequest)]
-    #[garde(skip)]
     pub base: Value,
     /// Parts of a training request, each with a `name`, merged over `base` (RFC 7396; an object whose
     /// `type` changes is replaced as a whole). Left out: the base alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>, max_items = 500)]
-    #[garde(length(max = 500))]
     pub variants: Vec<Value>,
     /// Each variant with each of these as `model.cell`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 32)]
-    #[garde(length(max = Cell::ALL.len()))]
     pub cells: Vec<Cell>,
     /// Each of those with each of these as `model.layer_norm`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 2)]
-    #[garde(length(max = 2))]
     pub layer_norm: Vec<bool>,
     /// Each of those with each of these as `training.seed`: the leaderboard shows mean and standard
     /// deviation over them. Left out: the base's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 100, maximum = 18446744073709551615u64)]
-    #[garde(length(max = 100))]
     pub seeds: Vec<u64>,
     /// What ranks the variants; the lowest mean over the seeds wins.
     #[serde(default)]
-    #[garde(skip)]
     pub metric: MetricName,
     /// Given to the winner's best model when the comparison ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub alias: Option<AliasName>,
 }
 
@@ -305,7 +296,7 @@ mod tests {
     #[test]
     fn every_cell_may_be_compared() {
         let request = request(&json!({"cells": Cell::ALL}));
-        request.validate().unwrap();
+        let request = fields::check(request).unwrap();
         assert_eq!(request.combinations().len(), Cell::ALL.len());
     }
 

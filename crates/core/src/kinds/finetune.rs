@@ -1,6 +1,5 @@
 //! Learning on from a stored model.
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -13,29 +12,24 @@ use crate::order::{DataRequest, Split, TrainingRequest, merge_patch};
 use crate::resolve::{self, FieldError, fields};
 
 /// Learn on from a stored model: its network and columns, on other data or newer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FinetuneRequest {
     /// For people; the server makes one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
     #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
     /// Its id, or `@` and its alias. The job keeps the id that the alias stands for when it is ordered.
-    #[garde(skip)]
     pub model: ModelRef,
     /// Left out: the newest revision of the dataset that the model was trained on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub dataset: Option<DatasetId>,
     /// Variables that keep their values, by the beginning of their names in the bundle:
     /// `recurrent.0` is the whole first layer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[garde(length(max = 100), inner(length(min = 1, max = 200)))]
     #[schema(max_items = 100, min_length = 1, max_length = 200)]
     pub freeze: Vec<String>,
     #[serde(default)]
-    #[garde(skip)]
     pub scaling: ScalingChoice,
     /// Left out: split as for the model.
     #[serde(
@@ -43,12 +37,10 @@ pub struct FinetuneRequest {
         deserialize_with = "crate::order::string_or_struct::optional_object",
         skip_serializing_if = "Option::is_none"
     )]
-    #[garde(dive)]
     pub split: Option<Split>,
     /// Merged over the `training` that the model was trained with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    #[garde(skip)]
     pub training: Option<Value>,
 }
 

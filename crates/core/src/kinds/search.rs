@@ -3,7 +3,6 @@
 mod draw;
 mod next;
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -21,40 +20,32 @@ use crate::resolve::{self, FieldError, fields};
 pub use draw::{Draw, Range};
 
 /// Train with values drawn from ranges and keep the best.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchRequest {
     /// For people; the server makes one where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
     #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
     /// What all trials have in common: a training request without its `kind`.
     #[schema(value_type = TrainRequest)]
-    #[garde(skip)]
     pub base: Value,
     /// What is drawn, each by itself.
-    #[garde(length(min = 1, max = 50), dive)]
     #[schema(min_items = 1, max_items = 50)]
     pub ranges: Vec<Range>,
     #[serde(default, deserialize_with = "crate::order::string_or_struct::object")]
-    #[garde(dive)]
     pub method: Method,
     #[serde(default)]
-    #[garde(dive)]
     pub budget: Budget,
     /// The same seed, ranges and base give the same trials.
     #[serde(default)]
-    #[garde(skip)]
     #[schema(maximum = 18446744073709551615u64)]
     pub seed: u64,
     /// What ranks the trials; the lowest wins.
     #[serde(default)]
-    #[garde(skip)]
     pub metric: MetricName,
     /// Given to the best trial's model when the search ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub alias: Option<AliasName>,
 }
 
@@ -83,7 +74,7 @@ pub struct SearchSpec {
 }
 
 /// Which trials go how far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Method {
     /// Every trial trains all epochs (Bergstra and Bengio 2012).
@@ -94,12 +85,10 @@ pub enum Method {
     SuccessiveHalving {
         /// Epochs of the first rung.
         #[serde(default = "min_epochs")]
-        #[garde(range(min = 1, max = 100_000))]
         #[schema(minimum = 1, maximum = 100_000)]
         min_epochs: u32,
         /// One in this many goes on.
         #[serde(default = "factor")]
-        #[garde(range(min = 2, max = 10))]
         #[schema(minimum = 2, maximum = 10)]
         factor: u32,
     },
@@ -113,15 +102,13 @@ fn factor() -> u32 {
 }
 
 /// When the search ends.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Budget {
-    #[garde(range(min = 1, max = 500))]
     #[schema(minimum = 1, maximum = 500)]
     pub trials: u32,
     /// From the first training's start; what runs then is cancelled, and what has ended is ranked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 1.0, max = 31_536_000.0)))]
     #[schema(minimum = 1, maximum = 31_536_000)]
     pub seconds: Option<f64>,
 }

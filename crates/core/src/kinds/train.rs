@@ -1,6 +1,5 @@
 //! One network, trained from fresh weights.
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,24 +9,19 @@ use crate::order::{DataRequest, DataSpec, ModelSpec, TrainingRequest, TrainingSp
 use crate::resolve::{self, FieldError, fields};
 
 /// Train one network on one dataset. Every field but `dataset` has a default that works.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainRequest {
     /// For people; the server makes one from the model and the dataset where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 200), custom(crate::order::name::printable)))]
     #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
-    #[garde(skip)]
     pub dataset: DatasetId,
     #[serde(default)]
-    #[garde(dive)]
     pub data: DataRequest,
     #[serde(default)]
-    #[garde(dive)]
     pub model: ModelSpec,
     #[serde(default)]
-    #[garde(dive)]
     pub training: TrainingRequest,
 }
 

@@ -1,6 +1,5 @@
 //! What to learn from: columns, windows, parts, scaling.
 
-use garde::Validate;
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,78 +11,62 @@ use super::values::{Differencing, Missing, Recency, Resample, Transform, Transfo
 use crate::schema::number_schema;
 
 /// Which columns and windows to learn from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataRequest {
     /// The columns to forecast. Left out: the only number column of the dataset.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[garde(length(max = 64))]
     #[schema(max_items = 64)]
     pub targets: Vec<String>,
-    #[garde(dive)]
     pub covariates: Covariates,
     /// Parts of the calendar to read besides: names, or objects that say in what form.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[garde(length(max = 32))]
     #[schema(max_items = 32)]
     pub calendar: Vec<Calendar>,
     /// Points back from the coming one at which the network reads the targets besides: `[24, 168]`
     /// are the same hour a day and a week before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[garde(length(max = 64), inner(range(min = 2, max = 100_000)))]
     #[schema(max_items = 64, minimum = 2, maximum = 100000)]
     pub lags: Vec<usize>,
     /// Coming points whose future covariates each step reads. Left out: the horizon, fewer where
     /// points × columns would pass 256.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 1, max = 10_000)))]
     #[schema(minimum = 1, maximum = 10000)]
     pub future_window: Option<usize>,
     /// Points the network reads. Left out: four seasons, at least 32, at most 336, less where the
     /// series are short.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 1, max = 100_000)))]
     #[schema(minimum = 1, maximum = 100000)]
     pub context: Option<usize>,
     /// Points it forecasts. Left out: one season, at least 2, at most 48.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 1, max = 10_000)))]
     #[schema(minimum = 1, maximum = 10000)]
     pub horizon: Option<usize>,
     /// Points from one training window's start to the next.
-    #[garde(range(min = 1, max = 100_000))]
     #[schema(minimum = 1, maximum = 100000)]
     pub stride: usize,
     /// Points to a season, for MASE and the seasonal naive baseline. Left out: the usual one of
     /// the dataset's frequency, else 1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 1, max = 100_000)))]
     #[schema(minimum = 1, maximum = 100000)]
     pub season: Option<usize>,
     #[serde(deserialize_with = "crate::order::string_or_struct::object")]
-    #[garde(dive)]
     pub split: Split,
-    #[garde(skip)]
     #[schema(value_type = ScalingForm)]
     pub scaling: Scaling,
-    #[garde(skip)]
     pub missing: Missing,
     /// Changes the targets' values before they are differenced and scaled. Left out: `none`.
     #[serde(skip_serializing_if = "Transform::is_none")]
-    #[garde(skip)]
     #[schema(value_type = TransformForm)]
     pub transform: Transform,
     /// Learns differences of the targets. Left out: their values.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub differencing: Option<Differencing>,
     /// Brings the points to an even step. Left out: they must stand on one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub resample: Option<Resample>,
     /// Lets later windows count for more. Left out: all count alike.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub recency: Option<Recency>,
 }
 
@@ -111,7 +94,7 @@ impl Default for DataRequest {
 }
 
 /// Which windows are learnt from, and which judge.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Split {
     /// Within every series, by time. A window belongs to the part that holds the targets of its
@@ -119,29 +102,23 @@ pub enum Split {
     Time {
         /// Left out: what lies before validation and test. A share: so many points right before them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[garde(dive)]
         training: Option<Part>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[garde(dive)]
         validation: Option<Part>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[garde(dive)]
         test: Option<Part>,
     },
     /// Whole series: shares of all series, drawn without replacement by `seed`.
     Series {
         #[serde(default)]
-        #[garde(range(min = 0.0, max = 0.95))]
         #[schema(minimum = 0.0, maximum = 0.95)]
         validation: f64,
         #[serde(default)]
-        #[garde(range(min = 0.0, max = 0.95))]
         #[schema(minimum = 0.0, maximum = 0.95)]
         test: f64,
         /// Apart from the training's seed, so that trainings that differ in theirs are judged on
         /// the same windows.
         #[serde(default)]
-        #[garde(skip)]
         #[schema(maximum = 18446744073709551615u64)]
         seed: u64,
     },
@@ -154,14 +131,14 @@ impl Default for Split {
 }
 
 /// A part of the time axis.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Part {
     /// A share of each series' points, from 0 up to 0.95; validation and test stand at the end.
     #[schema(value_type = Share)]
-    Fraction(#[garde(range(min = 0.0, max = 0.95))] f64),
+    Fraction(f64),
     /// Times or dates, both ends included; a date alone means its whole day (UTC).
-    Range(#[garde(skip)] TimeRange),
+    Range(TimeRange),
 }
 
 number_schema!(Share, Number, 0.0, 0.95, "A share of the points.");

@@ -1,6 +1,5 @@
 //! What a network reads beside the values it forecasts: covariates and the calendar.
 
-use garde::Validate;
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,27 +8,23 @@ use super::string_or_struct::{Forms, deserialize_forms, named};
 
 /// Columns the network reads beside its targets, each numbers or categories. A category is
 /// embedded.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Covariates {
     /// Known up to the moment of the forecast.
-    #[garde(length(max = 256))]
     #[schema(max_items = 256)]
     pub past: Vec<String>,
     /// Known ahead: holidays, prices, a weather forecast. At each step the network reads the
     /// values of the next `future_window` points.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[garde(length(max = 256))]
     #[schema(max_items = 256)]
     pub future: Vec<String>,
     /// One value a series: a region, a size. The network reads it at every step.
     #[serde(rename = "static", skip_serializing_if = "Vec::is_empty")]
-    #[garde(length(max = 256))]
     #[schema(max_items = 256)]
     pub fixed: Vec<String>,
     /// Whether the series itself is a category to read: an embedding for each series trained on.
     #[serde(skip_serializing_if = "is_false")]
-    #[garde(skip)]
     pub series: bool,
 }
 

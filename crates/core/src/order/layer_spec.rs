@@ -1,14 +1,13 @@
 //! One recurrent layer as an order asks for it: its units, or an object that differs from the
 //! model's settings.
 
-use garde::{Path, Report, Validate};
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::cell::Cell;
 use super::initializer::Initializer;
-use super::model::{Activation, MAX_DILATION, MAX_RATE, MAX_UNITS};
+use super::model::Activation;
 use super::string_or_struct::{Forms, Number, deserialize_forms};
 use crate::schema::number_schema;
 
@@ -25,50 +24,37 @@ pub enum LayerSpec {
 number_schema!(Units, Integer, 1, 8192, "Units of a layer.");
 
 /// A layer with settings of its own; what is left out is as the model has it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerSettings {
-    #[garde(range(min = 1, max = MAX_UNITS))]
     #[schema(minimum = 1, maximum = 8192)]
     pub units: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub cell: Option<Cell>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub layer_norm: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub activation: Option<Activation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 0.0, max = MAX_RATE)))]
     #[schema(minimum = 0.0, maximum = 0.99)]
     pub dropout: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 0.0, max = MAX_RATE)))]
     #[schema(minimum = 0.0, maximum = 0.99)]
     pub recurrent_dropout: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub bidirectional: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub residual: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 1, max = MAX_DILATION)))]
     #[schema(minimum = 1, maximum = 100000)]
     pub dilation: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub kernel_initializer: Option<Initializer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub recurrent_initializer: Option<Initializer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub bias_initializer: Option<Initializer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub unit_forget_bias: Option<bool>,
 }
 
@@ -92,22 +78,6 @@ impl LayerSpec {
 impl From<usize> for LayerSpec {
     fn from(units: usize) -> Self {
         Self::Units(units)
-    }
-}
-
-/// A fault of the variant's is one of the field's, which holds no variant's number.
-impl Validate for LayerSpec {
-    type Context = ();
-
-    fn validate_into(&self, context: &(), parent: &mut dyn FnMut() -> Path, report: &mut Report) {
-        match self {
-            Self::Units(units) => {
-                if let Err(error) = garde::rules::range::apply(units, (Some(1), Some(MAX_UNITS))) {
-                    report.append(parent(), error);
-                }
-            }
-            Self::Settings(settings) => settings.validate_into(context, parent, report),
-        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What learns: the network.
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,76 +8,55 @@ use super::head::{self, Head, HeadForm};
 use super::initializer::Initializer;
 use super::layer_spec::LayerSpec;
 
-/// The widest a layer may be.
-pub(super) const MAX_UNITS: usize = 8192;
-/// The most that dropout may drop: a mask keeps some number of a hundred.
-pub(super) const MAX_RATE: f64 = 0.99;
-pub(super) const MAX_DILATION: usize = 100_000;
-
 /// The network. What holds for its layers holds for each that says nothing else.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSpec {
-    #[garde(skip)]
     pub cell: Cell,
-    #[garde(skip)]
     pub layer_norm: bool,
     /// Each recurrent layer, first to last: its units, or an object with settings of its own.
-    #[garde(length(min = 1, max = 32), dive)]
     #[schema(min_items = 1, max_items = 32)]
     pub layers: Vec<LayerSpec>,
-    #[garde(skip)]
     pub output: Output,
     /// Of the simple RNN's state. Left out: tanh.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub activation: Option<Activation>,
     /// The share of what a layer reads that is dropped in training, afresh at each step.
     #[serde(skip_serializing_if = "is_zero")]
-    #[garde(range(min = 0.0, max = MAX_RATE))]
     #[schema(minimum = 0.0, maximum = 0.99)]
     pub dropout: f64,
     /// The share of the state that a layer's recurrent products do not see in training, the same
     /// for all steps of a window.
     #[serde(skip_serializing_if = "is_zero")]
-    #[garde(range(min = 0.0, max = MAX_RATE))]
     #[schema(minimum = 0.0, maximum = 0.99)]
     pub recurrent_dropout: f64,
     /// Half of each layer reads from the end; each half has the layer's units. Only with `output`
     /// `last_step`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[garde(skip)]
     pub bidirectional: bool,
     /// Adds what a layer reads to what it gives, for each layer as wide as the one below it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[garde(skip)]
     pub residual: bool,
     /// How many steps back each layer reads its state, one number a layer, such as 1, 2, 4. Left
     /// out: 1 for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[garde(length(max = 32), inner(range(min = 1, max = MAX_DILATION)))]
     #[schema(max_items = 32, minimum = 1, maximum = 100000)]
     pub dilations: Vec<usize>,
     /// Left out: `glorot_uniform`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub kernel_initializer: Option<Initializer>,
     /// Left out: `orthogonal`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub recurrent_initializer: Option<Initializer>,
     /// Left out: `zeros`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub bias_initializer: Option<Initializer>,
     /// Whether the LSTM's forget gate begins at 1, whatever the bias does. Left out: it does.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
     pub unit_forget_bias: Option<bool>,
     /// Written as an object or, without options, as a word.
     #[serde(deserialize_with = "head::read", skip_serializing_if = "is_point")]
     #[schema(value_type = HeadForm)]
-    #[garde(dive)]
     pub head: Head,
 }
 

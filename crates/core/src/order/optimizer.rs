@@ -1,6 +1,5 @@
 //! What turns a gradient into a step.
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,111 +9,87 @@ use super::rate::Rate;
 ///
 /// `weight_decay` is decoupled (Loshchilov and Hutter 2019): before each step every weight, biases
 /// and gains too, shrinks by `learning_rate × weight_decay` of itself, whatever the gradient says.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Optimizer {
     /// Kingma and Ba 2015.
     Adam {
         #[serde(default = "adam_rate")]
-        #[garde(dive)]
         learning_rate: Rate,
         #[serde(default = "beta_1")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
         #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_1: f64,
         #[serde(default = "beta_2")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
         #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_2: f64,
         #[serde(default = "epsilon")]
-        #[garde(range(min = 1e-16, max = 1.0))]
         #[schema(minimum = 1e-16, maximum = 1.0)]
         epsilon: f64,
         #[serde(default, skip_serializing_if = "is_zero")]
-        #[garde(range(min = 0.0, max = 1.0))]
         #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },
     /// Loshchilov and Hutter 2019: Adam with weight decay.
     Adamw {
         #[serde(default = "adam_rate")]
-        #[garde(dive)]
         learning_rate: Rate,
         #[serde(default = "beta_1")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
         #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_1: f64,
         #[serde(default = "beta_2")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
         #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_2: f64,
         #[serde(default = "epsilon")]
-        #[garde(range(min = 1e-16, max = 1.0))]
         #[schema(minimum = 1e-16, maximum = 1.0)]
         epsilon: f64,
         #[serde(default = "adamw_decay")]
-        #[garde(range(min = 0.0, max = 1.0))]
         #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },
     /// Dozat 2016: Adam with Nesterov's momentum.
     Nadam {
         #[serde(default = "adam_rate")]
-        #[garde(dive)]
         learning_rate: Rate,
         #[serde(default = "beta_1")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
         #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_1: f64,
         #[serde(default = "beta_2")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
         #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         beta_2: f64,
         #[serde(default = "epsilon")]
-        #[garde(range(min = 1e-16, max = 1.0))]
         #[schema(minimum = 1e-16, maximum = 1.0)]
         epsilon: f64,
         #[serde(default, skip_serializing_if = "is_zero")]
-        #[garde(range(min = 0.0, max = 1.0))]
         #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },
     /// Hinton 2012: the gradient over the root of its running mean square.
     Rmsprop {
         #[serde(default = "adam_rate")]
-        #[garde(dive)]
         learning_rate: Rate,
         #[serde(default = "rho")]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
         #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         rho: f64,
         #[serde(default)]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
         #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         momentum: f64,
         #[serde(default = "epsilon")]
-        #[garde(range(min = 1e-16, max = 1.0))]
         #[schema(minimum = 1e-16, maximum = 1.0)]
         epsilon: f64,
         #[serde(default, skip_serializing_if = "is_zero")]
-        #[garde(range(min = 0.0, max = 1.0))]
         #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },
     /// Stochastic gradient descent.
     Sgd {
         #[serde(default = "sgd_rate")]
-        #[garde(dive)]
         learning_rate: Rate,
         #[serde(default)]
-        #[garde(range(min = 0.0, max = 0.999_999_9))]
         #[schema(minimum = 0.0, maximum = 0.999_999_9)]
         momentum: f64,
         #[serde(default)]
-        #[garde(skip)]
         nesterov: bool,
         #[serde(default, skip_serializing_if = "is_zero")]
-        #[garde(range(min = 0.0, max = 1.0))]
         #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use garde::Validate;
 use serde::de::{Error, IgnoredAny, Unexpected};
 use serde::{Serialize, Serializer};
 use utoipa::openapi::schema::{Object, OneOf, Type};
@@ -15,9 +14,9 @@ use super::string_or_struct::{Forms, Number, deserialize_forms};
 const FIND: &str = "find";
 
 /// How far a step goes.
-#[derive(Debug, Clone, Copy, PartialEq, Validate)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
-    Fixed(#[garde(range(min = 1e-12, max = 10.0))] f64),
+    Fixed(f64),
     /// Found by a range test before the first epoch.
     Find,
 }
@@ -80,6 +79,7 @@ impl ToSchema for Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolve::fields;
 
     #[test]
     fn a_rate_is_a_number_or_the_word_and_is_written_as_it_was_read() {
@@ -90,6 +90,6 @@ mod tests {
         assert_eq!(serde_json::to_string(&Rate::Find).unwrap(), "\"find\"");
         let error = serde_json::from_str::<Rate>("\"fnd\"").unwrap_err().to_string();
         assert!(error.contains("expected a learning rate such as 0.001, or \"find\""), "{error}");
-        assert!(Rate::Fixed(0.0).validate().is_err() && Rate::Fixed(0.1).validate().is_ok());
+        assert!(fields::check(Rate::Fixed(0.0)).is_err() && fields::check(Rate::Fixed(0.1)).is_ok());
     }
 }

@@ -1,12 +1,11 @@
 //! How the learning rate changes as the training goes on.
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// From the optimiser's `learning_rate` η on. The length of a training, for the shapes that need
 /// it, is `epochs`, or `max_steps` where that is less.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Schedule {
     /// η throughout.
@@ -14,18 +13,15 @@ pub enum Schedule {
     /// η · factor^⌊epochs done / every⌋ (PyTorch's `StepLR`).
     Step {
         #[serde(default = "every_ten")]
-        #[garde(range(min = 1, max = 100_000))]
         #[schema(minimum = 1, maximum = 100000)]
         every: u32,
         #[serde(default = "tenth")]
-        #[garde(range(min = 1e-9, max = 1.0))]
         #[schema(minimum = 1e-9, maximum = 1.0)]
         factor: f64,
     },
     /// η · factor^(epochs done), falling a little at every step of an epoch.
     Exponential {
         #[serde(default = "exponential_factor")]
-        #[garde(range(min = 1e-9, max = 1.0))]
         #[schema(minimum = 1e-9, maximum = 1.0)]
         factor: f64,
     },
@@ -33,11 +29,9 @@ pub enum Schedule {
     /// down to `alpha · η`.
     Cosine {
         #[serde(default)]
-        #[garde(range(min = 0.0, max = 100_000.0))]
         #[schema(minimum = 0.0, maximum = 100_000.0)]
         warmup_epochs: f64,
         #[serde(default)]
-        #[garde(range(min = 0.0, max = 1.0))]
         #[schema(minimum = 0.0, maximum = 1.0)]
         alpha: f64,
     },
@@ -45,15 +39,12 @@ pub enum Schedule {
     /// then down to η / (div_factor · final_div_factor), both by half a cosine.
     OneCycle {
         #[serde(default = "pct_start")]
-        #[garde(range(min = 0.0, max = 1.0))]
         #[schema(minimum = 0.0, maximum = 1.0)]
         pct_start: f64,
         #[serde(default = "div_factor")]
-        #[garde(range(min = 1.0, max = 1e9))]
         #[schema(minimum = 1.0, maximum = 1e9)]
         div_factor: f64,
         #[serde(default = "final_div_factor")]
-        #[garde(range(min = 1.0, max = 1e12))]
         #[schema(minimum = 1.0, maximum = 1e12)]
         final_div_factor: f64,
     },
@@ -61,23 +52,18 @@ pub enum Schedule {
     /// more than `min_delta` for `patience` epochs; for `cooldown` epochs after that none counts.
     ReduceOnPlateau {
         #[serde(default = "tenth")]
-        #[garde(range(min = 1e-9, max = 0.999_999_9))]
         #[schema(minimum = 1e-9, maximum = 0.999_999_9)]
         factor: f64,
         #[serde(default = "patience")]
-        #[garde(range(min = 1, max = 100_000))]
         #[schema(minimum = 1, maximum = 100000)]
         patience: u32,
         #[serde(default = "min_delta")]
-        #[garde(range(min = 0.0, max = 1e12))]
         #[schema(minimum = 0.0, maximum = 1e12)]
         min_delta: f64,
         #[serde(default)]
-        #[garde(range(min = 0, max = 100_000))]
         #[schema(minimum = 0, maximum = 100000)]
         cooldown: u32,
         #[serde(default)]
-        #[garde(range(min = 0.0, max = 10.0))]
         #[schema(minimum = 0.0, maximum = 10.0)]
         min_lr: f64,
     },

@@ -1,6 +1,5 @@
 //! How it learns: epochs, loss, optimiser, device.
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,58 +9,46 @@ use super::schedule::Schedule;
 use crate::schema::{number_schema, text_schema};
 
 /// How the network learns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingRequest {
     /// Passes over the training windows.
     // The store keeps a report of each: 100,000 are some 50 MB, and are deleted or resumed within seconds.
-    #[garde(range(min = 1, max = 100_000))]
     #[schema(minimum = 1, maximum = 100000)]
     pub epochs: u32,
-    #[garde(range(min = 1, max = 65_536))]
     #[schema(minimum = 1, maximum = 65536)]
     pub batch_size: usize,
     /// Left out: the head's own, `mse` for points.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     #[schema(value_type = Option<LossForm>)]
     pub loss: Option<Loss>,
     #[serde(deserialize_with = "crate::order::string_or_struct::object")]
-    #[garde(dive)]
     pub optimizer: Optimizer,
     /// How the learning rate goes on from the optimiser's. Left out: it stays.
     #[serde(
         deserialize_with = "crate::order::string_or_struct::object",
         skip_serializing_if = "Schedule::is_constant"
     )]
-    #[garde(dive)]
     pub schedule: Schedule,
     /// Left out: gradients are not clipped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub clip: Option<Clip>,
     /// Left out: all epochs are run; the best epoch's weights are kept either way.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(dive)]
     pub early_stopping: Option<EarlyStopping>,
     /// The most optimiser steps, in the middle of an epoch too. What has been learnt by then is
     /// judged and kept as if the training had run to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 1)))]
     #[schema(minimum = 1, maximum = 18446744073709551615u64)]
     pub max_steps: Option<u64>,
     /// Seconds of epochs, validation included, after which the training ends in the same way; those
     /// of earlier attempts count.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 0.001, max = 1e9)))]
     #[schema(minimum = 0.001, maximum = 1e9)]
     pub time_limit_seconds: Option<f64>,
-    #[garde(skip)]
     #[schema(maximum = 18446744073709551615u64)]
     pub seed: u64,
-    #[garde(skip)]
     pub device: Device,
-    #[garde(skip)]
     pub engine: EngineChoice,
 }
 
@@ -85,32 +72,30 @@ impl Default for TrainingRequest {
 }
 
 /// Bounds on the gradient before a step, by Keras's meanings.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Clip {
     /// Each variable's gradient by its own norm (`clipnorm`).
     #[schema(value_type = ClipBound)]
-    Norm(#[garde(range(min = 1e-12, max = 1e12))] f64),
+    Norm(f64),
     /// All gradients by their joint norm (`global_clipnorm`).
     #[schema(value_type = ClipBound)]
-    GlobalNorm(#[garde(range(min = 1e-12, max = 1e12))] f64),
+    GlobalNorm(f64),
     /// Each element (`clipvalue`).
     #[schema(value_type = ClipBound)]
-    Value(#[garde(range(min = 1e-12, max = 1e12))] f64),
+    Value(f64),
 }
 
 number_schema!(ClipBound, Number, 1e-12, 1e12, "A bound on a gradient.");
 
 /// Stop once the validation loss has not fallen for `patience` epochs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
-    #[garde(range(min = 1, max = 100_000))]
     #[schema(minimum = 1, maximum = 100000)]
     pub patience: u32,
     /// A fall of less than this does not count.
     #[serde(default)]
-    #[garde(range(min = 0.0, max = 1e12))]
     #[schema(minimum = 0.0, maximum = 1e12)]
     pub min_delta: f64,
 }

@@ -1,6 +1,5 @@
 //! What is done to values before a network learns from them, and undone in its forecasts.
 
-use garde::Validate;
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -128,20 +127,17 @@ impl Forms<'_> for Transform {
 
 /// The network learns how the targets change, and a forecast adds the changes to the last known
 /// values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Differencing {
     /// Differences from one point to the next: 1 takes a trend's level away, 2 its slope too.
-    #[garde(range(max = 2))]
     #[schema(maximum = 2)]
     pub order: usize,
     /// Points to a season: differences from one season to the next, taken before those of `order`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[garde(inner(range(min = 2, max = 100_000)))]
     #[schema(minimum = 2, maximum = 100000)]
     pub seasonal: Option<usize>,
     /// What the network reads of a target.
-    #[garde(skip)]
     pub inputs: DifferencedInputs,
 }
 
@@ -163,15 +159,13 @@ impl Differencing {
 }
 
 /// Points brought to an even step, whatever the data's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resample {
     /// The step: each point stands for what lies from its time up to the next. Steps begin where
     /// the calendar's do (UTC; weeks on Monday).
-    #[garde(skip)]
     pub every: Frequency,
     #[serde(default)]
-    #[garde(skip)]
     pub aggregation: Aggregation,
 }
 
@@ -190,11 +184,10 @@ pub enum Aggregation {
 }
 
 /// Later windows count for more in training.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recency {
     /// Points: a window that ends so many before the end of its series' training part counts half.
-    #[garde(range(min = 1e-3, max = 1e12))]
     #[schema(minimum = 1e-3, maximum = 1e12)]
     pub half_life: f64,
 }

@@ -1,4 +1,3 @@
-use garde::Validate;
 use serde_json::{Value, json};
 
 use super::*;
@@ -209,38 +208,49 @@ fn dates_mean_whole_days() {
 #[test]
 fn values_out_of_range_are_refused_by_field() {
     let cases = [
-        (json!({"training": {"epochs": 0}}), "training.epochs"),
-        (json!({"training": {"batch_size": 0}}), "training.batch_size"),
-        (json!({"training": {"optimizer": {"type": "adam", "learning_rate": 1e30}}}), "training.optimizer"),
-        (json!({"training": {"optimizer": {"type": "sgd", "learning_rate": 0}}}), "training.optimizer"),
-        (json!({"training": {"clip": {"norm": -1.0}}}), "training.clip"),
-        (json!({"training": {"early_stopping": {"patience": 0}}}), "training.early_stopping"),
-        (json!({"data": {"horizon": 0}}), "data.horizon"),
-        (json!({"data": {"horizon": 1_000_000}}), "data.horizon"),
-        (json!({"data": {"stride": 0}}), "data.stride"),
-        (json!({"data": {"lags": [1]}}), "data.lags"),
-        (json!({"data": {"future_window": 0}}), "data.future_window"),
-        (json!({"data": {"split": {"by": "time", "validation": -0.1}}}), "data.split"),
-        (json!({"model": {"layers": []}}), "model.layers"),
-        (json!({"model": {"layers": [0]}}), "model.layers[0]"),
-        (json!({"model": {"layers": [{"units": 0}]}}), "model.layers[0].units"),
-        (json!({"model": {"layers": [8, {"units": 4, "dropout": 1}]}}), "model.layers[1].dropout"),
-        (json!({"model": {"dropout": 1.0}}), "model.dropout"),
-        (json!({"model": {"recurrent_dropout": -0.1}}), "model.recurrent_dropout"),
-        (json!({"model": {"dilations": [0, 1]}}), "model.dilations[0]"),
+        (json!({"training": {"epochs": 0}}), "/training/epochs"),
+        (json!({"training": {"batch_size": 0}}), "/training/batch_size"),
+        (json!({"training": {"optimizer": {"type": "adam", "learning_rate": 1e30}}}), "/training/optimizer"),
+        (json!({"training": {"optimizer": {"type": "sgd", "learning_rate": 0}}}), "/training/optimizer"),
+        (json!({"training": {"clip": {"norm": -1.0}}}), "/training/clip"),
+        (json!({"training": {"early_stopping": {"patience": 0}}}), "/training/early_stopping"),
+        (json!({"data": {"horizon": 0}}), "/data/horizon"),
+        (json!({"data": {"horizon": 1_000_000}}), "/data/horizon"),
+        (json!({"data": {"stride": 0}}), "/data/stride"),
+        (json!({"data": {"lags": [1]}}), "/data/lags"),
+        (json!({"data": {"future_window": 0}}), "/data/future_window"),
+        (json!({"data": {"split": {"by": "time", "validation": -0.1}}}), "/data/split"),
+        (json!({"model": {"layers": []}}), "/model/layers"),
+        (json!({"model": {"layers": [0]}}), "/model/layers/0"),
+        (json!({"model": {"layers": [{"units": 0}]}}), "/model/layers/0/units"),
+        (json!({"model": {"layers": [8, {"units": 4, "dropout": 1}]}}), "/model/layers/1/dropout"),
+        (json!({"model": {"dropout": 1.0}}), "/model/dropout"),
+        (json!({"model": {"recurrent_dropout": -0.1}}), "/model/recurrent_dropout"),
+        (json!({"model": {"dilations": [0, 1]}}), "/model/dilations/0"),
         (
             json!({"model": {"kernel_initializer": {"type": "random_normal", "stddev": -1}}}),
-            "model.kernel_initializer.stddev",
+            "/model/kernel_initializer/stddev",
         ),
-        (json!({"model": {"layers": vec![4; 1000]}}), "model.layers"),
-        (json!({"name": ""}), "name"),
+        (json!({"model": {"layers": vec![4; 1000]}}), "/model/layers"),
+        (json!({"name": ""}), "/name"),
     ];
     for (fields, at) in cases {
-        let report = order(fields.clone()).validate().unwrap_err();
-        let paths: Vec<String> = report.iter().map(|(path, _)| path.to_string()).collect();
-        assert!(paths.len() == 1 && paths[0].starts_with(at), "{fields}: {paths:?}");
+        let errors = fields::check(order(fields.clone())).unwrap_err();
+        let pointers: Vec<String> = errors.into_iter().map(|error| error.pointer).collect();
+        assert!(pointers.len() == 1 && pointers[0].starts_with(at), "{fields}: {pointers:?}");
     }
-    order(json!({})).validate().unwrap();
+    fields::check(order(json!({}))).unwrap();
+}
+
+#[test]
+fn values_that_contradict_each_other_are_refused_by_field() {
+    let model = |fields: Value| json!({"data": {"targets": ["rail"]}, "model": fields});
+    for levels in [json!([0.5, 0.1]), json!([0.5, 0.5])] {
+        let head = json!({"head": {"type": "quantile", "levels": levels}});
+        assert_eq!(pointers(model(head)), ["/model/head/levels"]);
+    }
+    let uniform = json!({"kernel_initializer": {"type": "random_uniform", "minval": 1, "maxval": 0}});
+    assert_eq!(pointers(model(uniform)), ["/model/kernel_initializer"]);
 }
 
 #[test]
@@ -299,7 +309,7 @@ fn layers_take_settings_of_their_own_and_the_models_else() {
         "dilations": [1, 2, 4],
         "layers": [32, {"units": 32, "dropout": 0.3, "layer_norm": true}, {"units": 16, "cell": "gru", "dilation": 8}]});
     let order = order(json!({"data": {"targets": ["rail"]}, "model": model}));
-    order.validate().unwrap();
+    let order = fields::check(order).unwrap();
     let [first, second, third] = order.model.stack()[..] else { panic!("three layers") };
     assert_eq!((first.activation, first.dropout, first.residual), (Activation::Relu, 0.1, false));
     assert_eq!((second.dropout, second.layer_norm, second.residual, second.dilation), (0.3, true, true, 2));

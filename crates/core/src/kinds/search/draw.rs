@@ -1,6 +1,5 @@
 //! The values of trials, drawn when a search is ordered: they are part of its spec from then on.
 
-use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -9,32 +8,27 @@ use crate::random::{Purpose, Random};
 use crate::resolve::FieldError;
 
 /// One value that is drawn: exactly one of the kinds is given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
     /// Its place in the training request: a JSON pointer such as `/training/optimizer/learning_rate`.
-    #[garde(length(min = 2, max = 200))]
     #[schema(min_length = 2, max_length = 200)]
     pub path: String,
     /// Between two numbers, all equally likely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2)]
-    #[garde(skip)]
     pub uniform: Option<[f64; 2]>,
     /// Between two numbers above zero, each order of magnitude equally likely.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2)]
-    #[garde(skip)]
     pub log_uniform: Option<[f64; 2]>,
     /// A whole number, both ends included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<i64>>, min_items = 2, max_items = 2, minimum = -9223372036854775808i64, maximum = 9223372036854775807i64)]
-    #[garde(skip)]
     pub integer: Option<[i64; 2]>,
     /// One of these, of any type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Value>>, min_items = 1, max_items = 1000)]
-    #[garde(inner(length(min = 1, max = 1000)))]
     pub choice: Option<Vec<Value>>,
 }
 
