@@ -5,10 +5,10 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::AppState;
-use super::extract::{PageParams, Params, invalid_cursor, segment};
+use super::extract::{PageSize, Params, invalid_cursor, segment};
 use super::json::ValidJson;
 use super::page::List;
 use super::problem::Problem;
@@ -23,12 +23,26 @@ pub(super) struct AliasTarget {
     pub model: ModelRef,
 }
 
+/// Which part of the list of aliases.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AliasParams {
+    /// The most items to answer.
+    #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    limit: PageSize,
+    /// `next` of the page before.
+    #[param(value_type = Option<AliasName>)]
+    after: Option<String>,
+}
+
 /// All aliases, by name.
-#[utoipa::path(get, path = "/v1/aliases", tag = "models", params(PageParams),
+#[utoipa::path(get, path = "/v1/aliases", tag = "models", params(AliasParams),
     responses((status = 200, description = "A page of aliases", body = List<Alias>)))]
 pub(super) async fn list(
     State(app): State<AppState>,
-    Params(page): Params<PageParams>,
+    Params(page): Params<AliasParams>,
 ) -> Result<Json<List<Alias>>, Problem> {
     let after = page.after.as_deref().map(str::parse).transpose().map_err(|_| invalid_cursor())?;
     let page = app.store.aliases(after.as_ref(), page.limit.0).await?;

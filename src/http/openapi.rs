@@ -4,6 +4,7 @@
 //! the server enforces. [`complete`] says what the derived schemas cannot.
 
 mod examples;
+mod exclusive;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -51,6 +52,7 @@ pub(super) fn complete(api: utoipa::openapi::OpenApi) -> Value {
         operations(&mut document).filter_map(|operation| operation.get("requestBody").cloned()).collect();
     if let Some(components) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         complete_schemas(components, &requests.into());
+        exclusive::add(components);
     }
     describe_events(&mut document);
     examples::add(&mut document);

@@ -107,6 +107,20 @@ fn the_document_forbids_what_the_server_refuses() {
     ] {
         assert!(!train(wrong.clone()).is_empty(), "{wrong}");
     }
+    let order = |order: Value| contract::errors(place, &order);
+    let backtest = |model: Value, train: Value| order(json!({"kind": "backtest", "model": model, "order": train}));
+    assert!(backtest(json!(MODEL), json!(null)).is_empty());
+    assert!(!backtest(json!(MODEL), json!({"dataset": DATASET})).is_empty());
+    assert!(!backtest(json!(null), json!(null)).is_empty());
+    let search = |range: Value| {
+        order(json!({"kind": "search", "base": {"dataset": DATASET}, "ranges": [range], "budget": {"trials": 2}}))
+    };
+    assert!(search(json!({"path": "/model/layers", "choice": [[8]]})).is_empty());
+    assert!(!search(json!({"path": "/model/layers", "choice": [[8]], "integer": [1, 2]})).is_empty());
+    assert!(!search(json!({"path": "/model/layers"})).is_empty());
+    let forecast = |series: Value| contract::errors("/components/schemas/ForecastRequest", &json!({"series": series}));
+    assert!(forecast(json!(["north"])).is_empty());
+    assert!(!forecast(json!([])).is_empty());
     // The two types that were one in the document.
     assert!(contract::errors("/components/schemas/EpochPage", &json!({"epochs": [], "next": null})).is_empty());
     assert!(!contract::errors("/components/schemas/History", &json!({"epochs": [], "next": null})).is_empty());
