@@ -7,7 +7,7 @@
 //! | what happens | the job |
 //! |---|---|
 //! | the child reports `finished` | the model moves to the blob store, then one transaction writes job, model and event |
-//! | `failed`, fault of the order | fails at once |
+//! | `failed`, fault of the spec or its data | fails at once |
 //! | `failed`, fault of the machine; a crash; a kill | is requeued with a delay; continues from its newest checkpoint |
 //! | the disk is full | is requeued with a delay, without a retry limit; continues from its newest checkpoint |
 //! | a cancel | the child is killed, the job is cancelled |
