@@ -58,7 +58,7 @@ pub(super) struct JobParams {
     parent: Option<JobId>,
 }
 
-/// List jobs, newest first, without their specs, metrics and results; request a single job for those.
+/// List jobs, newest first, without `order`, `metrics` and `result`; request a single job for those.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(JobParams),
     responses((status = 200, description = "A page of jobs", body = List<JobSummary>)))]
 pub(super) async fn list(
@@ -101,7 +101,7 @@ pub(super) async fn cancel(State(app): State<AppState>, Id(id): Id<JobId>) -> Re
     }
 }
 
-/// Retry a failed or cancelled job: creates a new job with the same spec on the same revision of the data,
+/// Retry a failed or cancelled job: creates a new job with the same `order` on the same revision of the data,
 /// whose `retry_of` is this job's id. It starts from scratch.
 #[utoipa::path(post, path = "/v1/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 202, description = "Queued", body = Job,
