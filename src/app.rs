@@ -1,4 +1,4 @@
-//! Builds the server's parts, starts them, and ends them in order.
+//! Builds the server's components, starts them, and shuts them down in order.
 
 mod binding;
 mod demo;
@@ -23,7 +23,7 @@ use gatecast_blobs::{BlobError, Blobs, DataFolder};
 use gatecast_data::Datasets;
 use gatecast_store::{DatabaseUrl, Store, StoreError, UrlError};
 
-/// Long JSON bodies that are read at a time.
+/// The maximum number of long JSON bodies parsed concurrently.
 const LONG_BODIES: usize = 2;
 
 /// Why the server could not start; one line.
@@ -49,7 +49,7 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
-/// An error with all that lies behind it, in one line.
+/// An error with its causes, in one line.
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut told = error.to_string();
     let mut next = error.source();
@@ -64,7 +64,7 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     told
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Runs the server until SIGTERM or SIGINT.
 pub async fn serve(settings: Settings) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
@@ -103,7 +103,7 @@ pub async fn serve(settings: Settings) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Brings the database to this version's form.
+/// Applies the migrations of this version to the database.
 pub async fn migrate(settings: Settings) -> Result<(), StartError> {
     let folder = DataFolder::open(&settings.data)?;
     let store = open_store(&settings, &folder).await?;

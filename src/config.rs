@@ -1,7 +1,7 @@
 //! The settings: defaults < file < environment < flags, checked once at start.
 //!
-//! `config.default.toml` is the first layer and the reference at once: what it says is what holds.
-//! clap reads flags and environment; both stand over the file as overrides.
+//! `config.default.toml` contains the defaults and documents every setting. clap reads flags and environment
+//! variables; both override the file.
 
 mod bytes;
 pub mod environment;
@@ -18,10 +18,10 @@ use serde::Deserialize;
 pub use bytes::ByteSize;
 pub use flags::{DataFlags, ServeFlags};
 
-/// The commented defaults, as `gatecast config` prints them.
+/// The defaults with comments, as `gatecast config` prints them.
 pub const DEFAULTS: &str = include_str!("config.default.toml");
 
-/// A setting that cannot be used; one line, naming it.
+/// An invalid setting; one line that names it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("{0}")]
@@ -30,7 +30,7 @@ pub enum ConfigError {
     Invalid { name: &'static str, reason: String },
 }
 
-/// All that `gatecast serve` can be told.
+/// All settings of `gatecast serve`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -69,7 +69,7 @@ pub struct JobSettings {
 }
 
 impl JobSettings {
-    /// Trainings at a time: as set, else one core is left to the server.
+    /// The number of concurrent trainings: as set, otherwise the number of cores less one.
     pub fn workers(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.workers.unwrap_or_else(|| cores.saturating_sub(1).max(1))
@@ -99,35 +99,35 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Uploads at once: as set, else four for each of the processor's cores, at most 16.
+    /// The number of concurrent uploads: as set, otherwise four per core, at most 16.
     pub fn uploads(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.uploads.unwrap_or((4 * cores).min(16))
     }
 
-    /// For a request's head.
+    /// The timeout of a request's head.
     pub fn header_time(&self) -> Duration {
         Duration::from_secs(self.header_seconds)
     }
 
-    /// For the next 16 KiB of a request's body.
+    /// The timeout of the next 16 KiB of a request's body.
     pub fn body_time(&self) -> Duration {
         Duration::from_secs(self.body_seconds)
     }
 
-    /// For the beginning of an answer.
+    /// The timeout until a response starts.
     pub fn request_time(&self) -> Duration {
         Duration::from_secs(self.request_seconds)
     }
 
-    /// For open requests at shutdown.
+    /// How long open requests may continue at shutdown.
     pub fn shutdown_time(&self) -> Duration {
         Duration::from_secs(self.shutdown_seconds)
     }
 }
 
 impl Settings {
-    /// The defaults, then the file, then the flags (the environment's values among them).
+    /// Loads the defaults, then the file, then the flags (which include the environment variables).
     pub fn load(flags: &ServeFlags) -> Result<Self, ConfigError> {
         let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         if let Some(path) = &flags.data.config {
@@ -205,7 +205,7 @@ impl Settings {
     }
 }
 
-/// The library calls whatever it cannot read "not found".
+/// Reports the real cause: the library says "not found" for every file it cannot read.
 fn check_file(path: &Path) -> Result<(), ConfigError> {
     let unusable =
         |reason: &str| ConfigError::Unreadable(format!("cannot read the settings in {}: {reason}", path.display()));
@@ -216,7 +216,7 @@ fn check_file(path: &Path) -> Result<(), ConfigError> {
     }
 }
 
-/// The library's messages name the setting and what was expected; only their line breaks go.
+/// The library's messages name the setting and the expected value; only their line breaks are removed.
 fn unreadable(error: config::ConfigError) -> ConfigError {
     let lines: Vec<String> = error.to_string().lines().map(|line| line.trim().to_owned()).collect();
     ConfigError::Unreadable(lines.join(" "))

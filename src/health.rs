@@ -1,4 +1,4 @@
-//! `gatecast health`: is the server at this address ready? Plain TCP, for container health checks.
+//! `gatecast health`: checks whether the server at an address is ready. Uses plain TCP, for container health checks.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -18,7 +18,7 @@ pub enum Unhealthy {
     NotReady(String),
 }
 
-/// Ends well only on a 200 from `/readyz`.
+/// Succeeds only on status 200 from `/readyz`.
 pub fn check(url: &str) -> Result<(), Unhealthy> {
     let bad = || Unhealthy::Address(url.to_owned());
     let uri: Uri = url.parse().map_err(|_| bad())?;

@@ -1,6 +1,6 @@
-//! Gatecast: upload time series, train recurrent networks on them as background jobs, and serve
-//! forecasts from the models. `docs/architecture.md` walks one order and one forecast through
-//! these modules and the crates under `crates/`.
+//! Gatecast: upload time series, train recurrent networks on them as background jobs, and serve forecasts
+//! from the models. `docs/architecture.md` follows one job request and one forecast through these modules and
+//! the crates under `crates/`.
 
 pub mod app;
 pub mod config;

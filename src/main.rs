@@ -1,4 +1,4 @@
-//! The program: reads the command line, starts the log, calls the library.
+//! The program: parses the command line, starts the log, and calls the library.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -17,21 +17,21 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the API and run the trainings it is sent.
+    /// Serve the API and run its jobs.
     Serve(Box<ServeFlags>),
-    /// Bring the database to this version's form, and end.
+    /// Apply the migrations of this version to the database, and exit.
     Migrate(DataFlags),
     /// Print the OpenAPI document.
     Openapi,
     /// Print the default settings, with comments.
     Config,
-    /// Ask a running server whether it is ready: exit code 0 or 1.
+    /// Check whether a running server is ready: exit code 0 or 1.
     Health {
-        /// Where the server is.
+        /// The server's address.
         #[arg(long, env = "GATECAST_URL", default_value = "http://127.0.0.1:8080")]
         url: String,
     },
-    /// Run one training for a server that started this process (not for people).
+    /// Run one job for the server that started this process (internal).
     #[command(hide = true)]
     Train,
 }
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to do where standard error is closed.
+            // If standard error is closed, there is nothing left to report to.
             let _ = writeln!(io::stderr(), "gatecast: {error}");
             ExitCode::FAILURE
         }
@@ -58,7 +58,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
-/// Settings, log, runtime: then `work`.
+/// Loads the settings, starts the log and the runtime, then runs `work`.
 fn serve<F, E>(flags: &ServeFlags, work: impl FnOnce(Settings) -> F) -> Result<(), Box<dyn std::error::Error>>
 where
     F: Future<Output = Result<(), E>>,

@@ -1,4 +1,4 @@
-//! What takes more than one store, and knows no HTTP: keeping a dataset, ordering a job.
+//! Operations that involve several stores and are independent of HTTP: storing a dataset, creating a job.
 
 pub mod artifacts;
 pub mod forecasts;

@@ -1,4 +1,4 @@
-//! The log: lines of text or JSON on standard error, panics among them.
+//! The log: lines of text or JSON on standard error, including panics.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{ConfigError, LogFormat, LogSettings};
 
-/// Starts the log; once a process.
+/// Starts the log. Called once per process.
 pub fn start(settings: &LogSettings) -> Result<(), ConfigError> {
     let invalid = |name, reason: String| ConfigError::Invalid { name, reason };
     let filter =

@@ -1,9 +1,8 @@
-//! A database and a blob store belong together.
+//! Binds a database to its blob store.
 //!
-//! Rows name blobs. With another blob store than its own a database finds nothing: jobs fail as if
-//! their orders were at fault, and the sweeper deletes the blobs that it has no row for. So both carry
-//! the same id, and a server does not start where they differ. Stores of earlier versions get theirs
-//! at the first start.
+//! Rows name blobs. With the wrong blob store, jobs would fail as if their requests were at fault, and the
+//! sweeper would delete every blob without a row. Both therefore store the same id, and a server does not
+//! start if the ids differ. Stores of earlier versions get an id at the first start.
 
 use std::path::PathBuf;
 
@@ -12,7 +11,7 @@ use uuid::Uuid;
 use gatecast_blobs::{BlobError, Blobs};
 use gatecast_store::{Store, StoreError};
 
-/// Why a database and a blob store are not used together; one line.
+/// Why a database and a blob store cannot be used together; one line.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     #[error(
@@ -33,7 +32,7 @@ pub enum BindError {
     Store(#[from] StoreError),
 }
 
-/// Checks that the two belong together, and binds them where they are new.
+/// Checks that the two belong together, and binds them if they are new.
 pub(super) async fn bind(store: &Store, blobs: &Blobs) -> Result<(), BindError> {
     let (database, stored) = (store.storage_id().await?, blobs.storage_id().await?);
     let mismatch =
@@ -45,8 +44,8 @@ pub(super) async fn bind(store: &Store, blobs: &Blobs) -> Result<(), BindError> 
             if store.is_empty().await? && !blobs.is_empty().await? {
                 return Err(BindError::Orphaned { folder: blobs.root().to_owned() });
             }
-            // The file is written first. After a crash between the two the next start finds it, and a
-            // database without an id that is empty or was used with these blobs.
+            // The file is written first. After a crash between the two writes, the next start finds the file
+            // and a database without an id, which is either empty or was used with these blobs.
             let id = match id {
                 Some(id) => id,
                 None => {
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stores_that_met_first_belong_together_and_to_no_others() {
+    async fn a_database_and_a_blob_store_are_bound_to_each_other_only() {
         let bed = Bed::new();
         let (a, b) = (bed.store("a").await, bed.store("b").await);
         let (a_blobs, b_blobs) = (bed.blobs("a-blobs"), bed.blobs("b-blobs"));
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_first_start_that_was_broken_off_is_taken_up() {
+    async fn an_interrupted_first_start_is_completed() {
         let bed = Bed::new();
         let (store, blobs) = (bed.store("a").await, bed.blobs("blobs"));
         let id = Uuid::now_v7();

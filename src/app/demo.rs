@@ -1,4 +1,4 @@
-//! `--demo`: an empty store gets a sample of real data and a first training on it.
+//! `--demo`: loads a sample dataset into an empty store and trains a first model on it.
 
 use std::net::SocketAddr;
 
@@ -9,13 +9,13 @@ use gatecast_core::ids::{DatasetId, JobId};
 use gatecast_core::kinds::{JobRequest, TrainRequest};
 use gatecast_data::{Encoding, UploadOptions, ingest};
 
-/// Boardings on Chicago's buses and trains by day; `assets/samples/README.md` names the source.
+/// Daily boardings on Chicago's buses and trains; `assets/samples/README.md` names the source.
 const SAMPLE: &[u8] = include_bytes!("../../assets/samples/cta_ridership.csv");
 const NAME: &str = "Chicago ridership";
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// Never touches a store that has anything in it; a failure is logged and ends nothing.
+/// Does nothing if the store is not empty. A failure is only logged.
 pub(super) async fn set_up(app: AppState, address: SocketAddr) {
     match fill(&app).await {
         Ok(Some((dataset, job))) => {
@@ -41,7 +41,7 @@ async fn fill(app: &AppState) -> Result<Option<(DatasetId, JobId)>, Fault> {
     Ok(Some((dataset, job.id)))
 }
 
-/// One week ahead from eight weeks, as `curl` would order it.
+/// A request as `curl` would send it: one week ahead from eight weeks.
 fn order(dataset: DatasetId) -> Result<TrainRequest, serde_json::Error> {
     serde_json::from_value(serde_json::json!({
         "name": "rail, one week ahead",

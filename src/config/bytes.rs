@@ -1,11 +1,11 @@
-//! Sizes as people write them.
+//! Sizes in bytes with units.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// A number of bytes, written `4 GiB`, `64MiB`, `512 KiB` or as the plain number.
+/// A number of bytes, written as `4 GiB`, `64MiB`, `512 KiB` or a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written")]
 pub struct ByteSize(pub u64);

@@ -1,19 +1,20 @@
-//! Environment variables that look like settings and are none: a misspelt one would have no effect, silently.
+//! Detects environment variables that look like settings but are not, because a misspelt one would silently
+//! have no effect.
 
-/// What all settings in the environment begin with.
+/// The prefix of all settings in the environment.
 const PREFIX: &str = "GATECAST_";
-/// Read by the tests, not by the program.
+/// Used by the tests, not by the program.
 const TESTS: &str = "GATECAST_TEST_";
 
-/// A variable that no setting has.
+/// A variable that is not a setting.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unknown {
     pub name: String,
-    /// The setting it is most like, if it is like one.
+    /// The most similar setting, if any is similar.
     pub nearest: Option<String>,
 }
 
-/// Of the variables that are set, those that begin with `GATECAST_` and are not `known`, in order.
+/// The variables that start with `GATECAST_` and are not `known`, in order.
 pub fn unknown(known: &[String], set: impl IntoIterator<Item = String>) -> Vec<Unknown> {
     let foreign = |name: &String| name.starts_with(PREFIX) && !name.starts_with(TESTS) && !known.contains(name);
     let mut found: Vec<String> = set.into_iter().filter(foreign).collect();
@@ -21,14 +22,15 @@ pub fn unknown(known: &[String], set: impl IntoIterator<Item = String>) -> Vec<U
     found.into_iter().map(|name| Unknown { nearest: nearest(&name, known), name }).collect()
 }
 
-/// Within a third of the name's own part, as for fields of a body.
+/// The nearest known name whose edit distance is at most a third of the name without its prefix, as for
+/// fields of a body.
 fn nearest(name: &str, known: &[String]) -> Option<String> {
     let own = name.len().saturating_sub(PREFIX.len());
     let distance = |other: &String| strsim::damerau_levenshtein(name, other);
     known.iter().filter(|other| distance(other) <= own.div_ceil(3)).min_by_key(|other| distance(other)).cloned()
 }
 
-/// Warns of each unknown variable.
+/// Logs a warning per unknown variable.
 pub fn warn_of_unknown(known: &[String]) {
     let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for Unknown { name, nearest } in unknown(known, set) {

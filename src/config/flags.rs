@@ -1,4 +1,4 @@
-//! The settings as flags and environment variables.
+//! Settings as flags and environment variables.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,20 +8,20 @@ use config::{Value, ValueKind};
 
 use super::{ByteSize, LogFormat};
 
-/// Where everything that lasts is kept.
+/// Where persistent data is stored.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DataFlags {
-    /// A file of settings, in TOML (see `gatecast config`).
+    /// The settings file, in TOML (see `gatecast config`).
     #[arg(long, env = "GATECAST_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The folder of the database, datasets and models [default: ./data].
     #[arg(long, env = "GATECAST_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
-    /// A PostgreSQL URL [default: SQLite in the data folder]. Set one that holds a password in the
-    /// environment: other users of the machine can see the flag.
+    /// A PostgreSQL URL [default: SQLite in the data folder]. If it contains a password, use the environment
+    /// variable: other users of the machine can see flags.
     #[arg(long, env = "GATECAST_DATABASE", value_name = "URL", hide_env_values = true)]
     pub database: Option<String>,
-    /// How the log is written [default: text].
+    /// The log format [default: text].
     #[arg(long, env = "GATECAST_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
     /// What is logged: a level, or levels by module [default: info].
@@ -34,67 +34,67 @@ pub struct DataFlags {
 pub struct ServeFlags {
     #[command(flatten)]
     pub data: DataFlags,
-    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080].
+    /// The address to listen on; port 0 picks a free port [default: 127.0.0.1:8080].
     #[arg(long, env = "GATECAST_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// Answer beyond this machine, though there are no API keys.
+    /// Allow access from other machines, although there are no API keys.
     #[arg(long, env = "GATECAST_TRUST_NETWORK", num_args = 0..=1, default_missing_value = "true")]
     pub trust_network: Option<bool>,
-    /// A name, besides localhost and addresses, that clients may call the server by (may be repeated).
+    /// A host name that clients may use, besides localhost and IP addresses (may be repeated).
     #[arg(long = "host", env = "GATECAST_HOSTS", value_name = "NAME", value_delimiter = ',')]
     pub hosts: Vec<String>,
-    /// On an empty store, load the sample and train a first model on it.
+    /// If the store is empty, load a sample dataset and train a first model on it.
     #[arg(long, env = "GATECAST_DEMO", num_args = 0..=1, default_missing_value = "true")]
     pub demo: Option<bool>,
-    /// Trainings at a time [default: the processor's cores less one].
+    /// Concurrent trainings [default: number of cores less one].
     #[arg(long, env = "GATECAST_WORKERS", value_name = "N")]
     pub workers: Option<u32>,
-    /// Threads of one training [default: 1].
+    /// Threads per training [default: 1].
     #[arg(long, env = "GATECAST_TRAINING_THREADS", value_name = "N")]
     pub training_threads: Option<u32>,
-    /// How much trainings give way to all else on this machine, 0 to 19 [default: 10].
+    /// `nice` value of trainer processes, 0 to 19 [default: 10].
     #[arg(long, env = "GATECAST_TRAINING_NICENESS", value_name = "N")]
     pub training_niceness: Option<u32>,
-    /// Forecasts computed at once [default: 1].
+    /// Concurrent forecasts [default: 1].
     #[arg(long, env = "GATECAST_FORECAST_THREADS", value_name = "N")]
     pub forecast_threads: Option<u32>,
     /// Memory for loaded models [default: 512 MiB].
     #[arg(long, env = "GATECAST_MODEL_CACHE", value_name = "SIZE")]
     pub model_cache: Option<ByteSize>,
-    /// The largest upload, as sent [default: 4 GiB].
+    /// The maximum size of an upload, as sent [default: 4 GiB].
     #[arg(long, env = "GATECAST_UPLOAD_LIMIT", value_name = "SIZE")]
     pub upload_limit: Option<ByteSize>,
-    /// The largest upload, unpacked [default: 16 GiB].
+    /// The maximum size of an upload, unpacked [default: 16 GiB].
     #[arg(long, env = "GATECAST_UNPACKED_LIMIT", value_name = "SIZE")]
     pub unpacked_limit: Option<ByteSize>,
-    /// Uploads at once; one more is answered 429 [default: four for each core, at most 16].
+    /// Concurrent uploads; further ones get status 429 [default: four per core, at most 16].
     #[arg(long, env = "GATECAST_UPLOADS", value_name = "N")]
     pub uploads: Option<u32>,
-    /// The most series of one dataset [default: 1000000].
+    /// The maximum number of series per dataset [default: 1000000].
     #[arg(long, env = "GATECAST_SERIES_LIMIT", value_name = "N")]
     pub series_limit: Option<u32>,
-    /// The largest JSON body [default: 1 MiB].
+    /// The maximum size of a JSON body [default: 1 MiB].
     #[arg(long, env = "GATECAST_JSON_LIMIT", value_name = "SIZE")]
     pub json_limit: Option<ByteSize>,
-    /// The largest body of a forecast request [default: 64 MiB].
+    /// The maximum body size of a forecast request [default: 64 MiB].
     #[arg(long, env = "GATECAST_FORECAST_LIMIT", value_name = "SIZE")]
     pub forecast_limit: Option<ByteSize>,
-    /// Seconds for a request's head [default: 10].
+    /// Timeout of a request's head, in seconds [default: 10].
     #[arg(long, env = "GATECAST_HEADER_SECONDS", value_name = "N")]
     pub header_seconds: Option<u32>,
-    /// Seconds for the next 16 KiB of a body [default: 30].
+    /// Timeout of the next 16 KiB of a body, in seconds [default: 30].
     #[arg(long, env = "GATECAST_BODY_SECONDS", value_name = "N")]
     pub body_seconds: Option<u32>,
-    /// Seconds until an answer begins, uploads aside [default: 60].
+    /// Timeout until a response starts, in seconds; not for uploads [default: 60].
     #[arg(long, env = "GATECAST_REQUEST_SECONDS", value_name = "N")]
     pub request_seconds: Option<u32>,
-    /// Seconds that open requests get at shutdown [default: 20].
+    /// How long open requests may continue at shutdown, in seconds [default: 20].
     #[arg(long, env = "GATECAST_SHUTDOWN_SECONDS", value_name = "N")]
     pub shutdown_seconds: Option<u32>,
 }
 
 impl ServeFlags {
-    /// What was given, under the names of the file.
+    /// The given settings, under their names in the file.
     pub(super) fn overrides(&self) -> Vec<(&'static str, Value)> {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
         let text = |value: Option<String>| value.map(ValueKind::from);

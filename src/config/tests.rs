@@ -9,7 +9,7 @@ fn with_file(text: &str) -> Result<Settings, String> {
 }
 
 #[test]
-fn the_defaults_are_whole_and_pass_their_own_check() {
+fn the_defaults_are_complete_and_valid() {
     let settings = Settings::load(&ServeFlags::default()).unwrap();
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.limits.upload, ByteSize(4 << 30));
@@ -27,7 +27,7 @@ fn the_settings_left_open_in_the_defaults_can_be_set_as_written_there() {
 }
 
 #[test]
-fn a_flag_goes_before_the_file_and_the_file_before_the_defaults() {
+fn a_flag_overrides_the_file_and_the_file_overrides_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gatecast.toml");
     std::fs::write(&path, "data = 'from-file'\n[jobs]\nthreads = 3\n").unwrap();
@@ -40,7 +40,7 @@ fn a_flag_goes_before_the_file_and_the_file_before_the_defaults() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_in_one_line_that_names_it() {
+fn an_invalid_setting_is_rejected_in_one_line_that_names_it() {
     for (text, name) in [
         ("lisen = '127.0.0.1:1'", "lisen"),
         ("[limits]\nuplod = '1 GiB'", "uplod"),
@@ -58,7 +58,7 @@ fn what_cannot_be_used_is_refused_in_one_line_that_names_it() {
 }
 
 #[test]
-fn beyond_loopback_the_network_must_be_trusted_by_name() {
+fn listening_beyond_loopback_requires_trust_network() {
     let error = with_file("listen = '0.0.0.0:8080'").unwrap_err();
     assert!(error.contains("--trust-network"), "{error}");
     assert!(with_file("listen = '0.0.0.0:8080'\ntrust_network = true").is_ok());
@@ -77,7 +77,7 @@ fn sizes_are_read_as_written() {
 }
 
 #[test]
-fn trainings_cannot_be_put_before_the_server() {
+fn niceness_is_limited_to_0_to_19() {
     assert_eq!(with_file("[jobs]\nniceness = 19\n").unwrap().jobs.niceness, 19);
     for niceness in [-1, 20] {
         let error = with_file(&format!("[jobs]\nniceness = {niceness}\n")).unwrap_err();

@@ -1,4 +1,4 @@
-//! Aliases: names that stand for models, and may be moved from one to another.
+//! Aliases: names for models, which can be moved from one model to another.
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
@@ -16,28 +16,28 @@ use gatecast_core::alias::{Alias, AliasName, ModelRef};
 use gatecast_core::ids::ModelId;
 use gatecast_core::resolve::FieldError;
 
-/// Which model is meant.
+/// The model that the alias points to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AliasTarget {
     pub model: ModelRef,
 }
 
-/// Which part of the list of aliases.
+/// A page of the list of aliases.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AliasParams {
-    /// The most items to answer.
+    /// The maximum number of items to return.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: PageSize,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(value_type = Option<AliasName>)]
     after: Option<String>,
 }
 
-/// All aliases, by name.
+/// List aliases, ordered by name.
 #[utoipa::path(get, path = "/v1/aliases", tag = "models", params(AliasParams),
     responses((status = 200, description = "A page of aliases", body = List<Alias>)))]
 pub(super) async fn list(
@@ -49,7 +49,7 @@ pub(super) async fn list(
     Ok(Json(List::new(page.items, page.next.map(|name| name.to_string()))))
 }
 
-/// Give the name to a model, whichever had it before. `@name` then stands wherever a model's id may.
+/// Point an alias to a model, replacing any previous target. `@name` can then be used in place of a model id.
 #[utoipa::path(put, path = "/v1/aliases/{name}", tag = "models", params(("name" = AliasName, Path)),
     request_body = AliasTarget, responses((status = 200, description = "The alias", body = Alias)))]
 pub(super) async fn put(
@@ -65,14 +65,14 @@ pub(super) async fn put(
     Ok(Json(app.store.put_alias(&name, model).await?.ok_or_else(missing)?))
 }
 
-/// The model that the name stands for.
+/// Get the model that an alias points to.
 #[utoipa::path(get, path = "/v1/aliases/{name}", tag = "models", params(("name" = AliasName, Path)),
     responses((status = 200, description = "The alias", body = Alias)))]
 pub(super) async fn show(State(app): State<AppState>, AliasPath(name): AliasPath) -> Result<Json<Alias>, Problem> {
     app.store.alias(&name).await?.map(Json).ok_or_else(|| nobody(&name))
 }
 
-/// Take the name away. The model stays.
+/// Delete an alias. The model is kept.
 #[utoipa::path(delete, path = "/v1/aliases/{name}", tag = "models", params(("name" = AliasName, Path)),
     responses((status = 204, description = "Taken away")))]
 pub(super) async fn delete(State(app): State<AppState>, AliasPath(name): AliasPath) -> Result<StatusCode, Problem> {
@@ -83,7 +83,7 @@ fn nobody(name: &AliasName) -> Problem {
     Problem::not_found(format!("no model has the alias {name}"))
 }
 
-/// The `{name}` of the address.
+/// The path parameter `{name}`.
 pub(super) struct AliasPath(AliasName);
 
 impl<S: Send + Sync> FromRequestParts<S> for AliasPath {
@@ -94,7 +94,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AliasPath {
     }
 }
 
-/// The model that `{id}` of the address refers to: an id, or `@` and an alias.
+/// The model that the path parameter `{id}` refers to: an id, or `@` and an alias.
 pub(super) struct ModelPath(pub ModelId);
 
 impl FromRequestParts<AppState> for ModelPath {

@@ -1,11 +1,11 @@
-//! Request bodies that are too long, too slow, or cut off.
+//! Limits on request bodies: too long, too slow, or cut off.
 //!
-//! [`BodyTimeout`] grants a client a span of waiting for each 16 KiB (or for the rest, where that is
-//! less): one byte a second ends, a slow line does not, and the server's own slowness in reading
-//! does not count against the client, since time runs only while the body has nothing to give.
+//! [`BodyTimeout`] gives a client a time limit per 16 KiB (or for the rest of the body, if that is shorter).
+//! This stops a client that sends one byte per second but not one with a slow connection. The server's own
+//! slowness in reading is not counted, because the timer runs only while the server waits for data.
 //!
-//! A body that its handler did not want is read off for a while: many clients look at the answer
-//! only once they have sent everything, and would see a broken connection instead of a refusal.
+//! A body that its handler did not read is drained for a limited time: many clients read the response only
+//! after they have sent everything, and would see a connection error instead of the response.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -28,7 +28,7 @@ use super::problem::{Code, Problem};
 use crate::config::ByteSize;
 
 const GRANT: usize = 16 * 1024;
-/// Of an unwanted body, how much is read off, and for how long.
+/// How much of an unread body is drained, and for how long.
 const READ_OFF: usize = 64 << 20;
 const READ_OFF_TIME: Duration = Duration::from_secs(5);
 
@@ -44,7 +44,7 @@ struct BodyTimeout {
     allowance: Duration,
     left: Duration,
     since_grant: usize,
-    /// Runs while the body has nothing to give: since when, and until when.
+    /// Set while waiting for data: the start of the wait, and the timer.
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
@@ -113,7 +113,7 @@ impl Drop for BodyTimeout {
     }
 }
 
-/// Paces every request's body.
+/// Applies the timeout to every request's body.
 pub(super) async fn body_timeout(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let allowance = app.settings.limits.body_time();
     let paced = |inner| {
@@ -131,7 +131,7 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    /// Refuses at once what says itself that it is too long.
+    /// Rejects a body at once if its `Content-Length` exceeds the limit.
     pub(super) fn new(headers: &HeaderMap, body: Body, limit: ByteSize) -> Result<Self, Problem> {
         announced(headers, limit)?;
         Ok(Self { stream: body.into_data_stream(), limit, seen: 0 })
@@ -162,7 +162,7 @@ fn too_large(limit: ByteSize) -> Problem {
     Problem::new(Code::BodyTooLarge, format!("the body is over the limit of {limit}"))
 }
 
-/// The request with a body that ends in an error past `limit`.
+/// The request with a body that fails once it exceeds `limit`.
 pub(super) fn limited(request: Request, limit: ByteSize) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
     announced(&parts.headers, limit)?;
@@ -170,12 +170,12 @@ pub(super) fn limited(request: Request, limit: ByteSize) -> Result<Request, Prob
     Ok(Request::from_parts(parts, Body::new(Limited::new(body, most))))
 }
 
-/// The problem of a body that ended in an error.
+/// The problem for a body that ended with an error.
 fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
     known(error).unwrap_or_else(Problem::cut_off)
 }
 
-/// The problem of a form that cannot be read on.
+/// The problem for a form that cannot be read further.
 pub(super) fn broken_form(error: &MultipartError) -> Problem {
     known(error).unwrap_or_else(|| Problem::new(Code::InvalidForm, "the form is malformed, or ended before its end"))
 }

@@ -1,4 +1,4 @@
-//! Stored files, sent in pieces; and entity tags.
+//! Downloads of stored files, and entity tags.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,24 +11,24 @@ use super::AppState;
 use super::problem::{Code, Problem};
 use gatecast_blobs::{BlobError, Key};
 
-/// A file up to this size is checked before the answer begins, a longer one before it ends.
+/// A file up to this size is checked before the response starts; a longer file is checked before the response ends.
 const CHECKED_FIRST: u64 = 8 << 20;
 
-/// A stored file on its way out.
+/// A stored file to send.
 pub(super) struct Download {
     pub key: Key,
     pub content_type: &'static str,
-    /// Made by the server: it becomes part of a header.
+    /// Chosen by the server, because it becomes part of a header.
     pub file_name: String,
     pub sha256: String,
-    /// What the file is, and the problem if its hash differs.
+    /// A description of the file, and the problem code if its hash differs.
     pub damaged: (&'static str, Code),
 }
 
-/// The file, or 304 where the client has it already.
+/// Sends the file, or 304 if the client has it already.
 ///
-/// The bytes are hashed on their way. If the hash differs, a long answer breaks off before its
-/// announced length: no client takes a damaged file for whole.
+/// The bytes are hashed while they are sent. If the hash differs, a long response is aborted before its
+/// announced length, so that no client accepts a damaged file as complete.
 pub(super) async fn send(app: &AppState, file: Download, request: &HeaderMap) -> Result<Response, Problem> {
     let tag = format!("\"{}\"", file.sha256);
     if is_known(request, &tag) {
@@ -70,7 +70,7 @@ enum DownloadError {
     Hash,
 }
 
-/// The same bytes; the last ones only if the hash of all is right.
+/// The same bytes; the last chunk is only yielded if the hash is correct.
 fn checked(
     bytes: impl Stream<Item = Result<Bytes, BlobError>> + Send + Unpin + 'static,
     sha256: String,
@@ -81,7 +81,7 @@ fn checked(
         loop {
             let piece: Option<Bytes> = StreamExt::next(&mut bytes).await.transpose()?;
             let Some(piece) = piece else {
-                // After the last bytes there is nothing to hold, and the stream has ended.
+                // The last chunk has already been yielded, so the stream ends.
                 let Some(last) = held.take() else { return Ok(None) };
                 let found = hash.finalize_reset();
                 if gatecast_files::hex(&found) != sha256 {
@@ -98,7 +98,7 @@ fn checked(
     Box::pin(stream::try_unfold(state, next))
 }
 
-/// `If-None-Match` names this tag.
+/// Whether `If-None-Match` contains this tag.
 pub(super) fn is_known(request: &HeaderMap, tag: &str) -> bool {
     let lists = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
     let mut known = lists.flat_map(|list| list.split(',')).map(|known| known.trim());
@@ -117,7 +117,7 @@ pub(super) fn not_modified(tag: &str) -> Response {
 mod tests {
     use super::*;
 
-    /// The pieces that a client sees of "abc", and whether they end in an error.
+    /// The chunks that a client receives of "abc", and whether they end with an error.
     async fn pieces(sha256: &str) -> (Vec<Bytes>, bool) {
         let bytes = stream::iter(["a", "b", "c"].map(|piece| Ok(Bytes::from_static(piece.as_bytes()))));
         let (mut seen, mut checked) = (Vec::new(), checked(bytes, sha256.to_owned()));

@@ -1,4 +1,4 @@
-//! Every layer's errors as problems: the one place that gives them a status and a code.
+//! Converts the errors of every layer to problems, with a status and a code.
 
 use super::problem::{Code, Problem, RowProblem};
 use crate::service::forecasts::ServeError;
@@ -28,7 +28,7 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// Seconds after which the database may answer again.
+/// Retry interval for a database failure, in seconds.
 const DATABASE_RETRY: u16 = 2;
 
 fn unavailable(error: &StoreError) -> Problem {
@@ -82,7 +82,7 @@ impl From<RetryError> for Problem {
     }
 }
 
-/// A dataset that a body names and the store does not have.
+/// A body names a dataset that does not exist.
 fn no_dataset(pointer: impl Into<String>, id: DatasetId) -> Problem {
     unfit(vec![FieldError::new(pointer, format!("there is no dataset {id}"))])
 }
@@ -145,7 +145,7 @@ impl From<IngestError> for Problem {
     }
 }
 
-/// The code of refused data. Its reader names it; a test holds the names against the table.
+/// The problem code for rejected data. The reader supplies the name; a test compares the names with the table.
 fn data_code(name: &str) -> Code {
     Code::of_data(name).unwrap_or(Code::InvalidUpload)
 }

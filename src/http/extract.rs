@@ -1,4 +1,4 @@
-//! The parts of the address: ids and query parameters. A problem tells what cannot be read.
+//! Extractors for path and query parameters. The problem names the invalid parameter.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -17,11 +17,11 @@ use gatecast_core::alias::{AliasName, ModelRef};
 use gatecast_core::ids::{DatasetId, JobId, ModelId};
 use gatecast_store::Page;
 
-/// What a part of the address may hold.
+/// A path parameter's type.
 pub(super) trait Segment: FromStr<Err: Display> {
-    /// Its name in the route.
+    /// The parameter's name in the route.
     const NAME: &'static str = "id";
-    /// The problem of a text that cannot be read.
+    /// The problem code for a text that cannot be parsed.
     const INVALID: Code = Code::InvalidId;
 }
 
@@ -35,7 +35,7 @@ impl Segment for AliasName {
     const INVALID: Code = Code::InvalidAlias;
 }
 
-/// Reads a part of the address.
+/// Parses a path parameter.
 pub(super) async fn segment<T: Segment, S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<T, Problem> {
     let Path(mut segments) = Path::<HashMap<String, String>>::from_request_parts(parts, state)
         .await
@@ -44,7 +44,7 @@ pub(super) async fn segment<T: Segment, S: Send + Sync>(parts: &mut Parts, state
     text.parse().map_err(|error| Problem::new(T::INVALID, format!("`{}` {error}", shown(&text))))
 }
 
-/// The `{id}` of the address.
+/// The path parameter `{id}`.
 pub(super) struct Id<T>(pub T);
 
 impl<S: Send + Sync, T: Segment> FromRequestParts<S> for Id<T> {
@@ -55,7 +55,7 @@ impl<S: Send + Sync, T: Segment> FromRequestParts<S> for Id<T> {
     }
 }
 
-/// The query parameters; unknown ones are refused by name.
+/// The query parameters. Unknown ones are rejected by name.
 pub(super) struct Params<T>(pub T);
 
 impl<S: Send + Sync, T: IntoParams + DeserializeOwned + 'static> FromRequestParts<S> for Params<T> {
@@ -71,7 +71,7 @@ impl<S: Send + Sync, T: IntoParams + DeserializeOwned + 'static> FromRequestPart
     }
 }
 
-/// The query parameters as they were sent, one by one.
+/// The query parameters as sent, in order.
 pub(super) fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
     let pairs = Query::try_from_uri(uri).map(|Query(pairs)| pairs);
     pairs.map_err(|_| Problem::new(Code::InvalidQuery, "the query string cannot be read"))
@@ -82,16 +82,16 @@ pub(super) fn shown(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-/// Which part of a list.
+/// The page of a list.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PageParams {
-    /// The most items to answer.
+    /// The maximum number of items to return.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     pub limit: PageSize,
-    /// `next` of the page before.
+    /// The `next` of the previous page.
     #[param(pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
     pub after: Option<String>,
 }
@@ -102,13 +102,13 @@ impl PageParams {
     }
 }
 
-/// The store's page; a cursor is the id of the last item seen.
+/// The store's page; a cursor is the id of the last item returned.
 pub(super) fn page(limit: PageSize, after: Option<&str>) -> Result<Page, Problem> {
     let cursor = |text: &str| text.parse::<JobId>().map(JobId::uuid).map_err(|_| invalid_cursor());
     Ok(Page { limit: limit.0, after: after.map(cursor).transpose()? })
 }
 
-/// From 1 to 200; 50 where left out.
+/// From 1 to 200; default 50.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u64")]
 pub(super) struct PageSize(pub u32);
@@ -133,7 +133,7 @@ impl TryFrom<u64> for PageSize {
     }
 }
 
-/// The problem of a cursor that no list has given.
+/// The problem for a cursor that no list has returned.
 pub(super) fn invalid_cursor() -> Problem {
     Problem::new(
         Code::InvalidCursor,

@@ -1,20 +1,20 @@
-//! Is the server alive, and may it be sent work?
+//! Health endpoints: whether the server is alive, and whether it is ready for requests.
 
 use axum::extract::State;
 
 use super::AppState;
 use super::problem::{Code, Problem};
 
-/// The process runs and answers.
+/// Check that the process is running.
 #[utoipa::path(get, path = "/healthz", tag = "server", responses((status = 200, description = "Alive", body = String)))]
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Seconds after which to ask again.
+/// Retry interval, in seconds.
 const RETRY: u16 = 2;
 
-/// The database answers, jobs are being run, and the server is not shutting down.
+/// Check that the database responds, jobs can run, and the server is not shutting down.
 #[utoipa::path(get, path = "/readyz", tag = "server", responses((status = 200, description = "Ready", body = String)))]
 pub(super) async fn ready(State(app): State<AppState>) -> Result<&'static str, Problem> {
     let unready = |detail: String| Problem::new(Code::NotReady, detail).retry_after(RETRY);

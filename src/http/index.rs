@@ -1,4 +1,4 @@
-//! `/`: where to look.
+//! `/`: an overview of the addresses.
 
 use axum::Router;
 use axum::routing::get;

@@ -1,7 +1,7 @@
-//! JSON bodies.
+//! JSON request bodies.
 //!
-//! A body is checked against the schema that the OpenAPI document shows for it, which reports every
-//! error at once, and then read. Reading is not expected to fail.
+//! A body is first checked against the schema that the OpenAPI document shows for it, which reports every
+//! error at once, and then deserialized. Deserialization is not expected to fail.
 
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
@@ -17,18 +17,18 @@ use gatecast_core::kinds::JobRequest;
 use gatecast_core::resolve::FieldError;
 use gatecast_core::validate::{self, Invalid, Validator};
 
-/// Longer bodies are read off the async threads, a few at a time.
+/// Longer bodies are parsed on blocking threads, with limited concurrency.
 const SHORT: usize = 64 << 10;
 
-/// A body that passed all checks a body can pass by itself.
+/// A body that is valid by itself, without looking up what it names.
 pub(super) struct ValidJson<T>(pub T);
 
-/// A type that bodies can hold.
+/// The type of a JSON body.
 pub(super) trait JsonBody: ToSchema + Send + Sized + 'static {
-    /// The longest body that is read.
+    /// The maximum size of the body.
     fn limit(limits: &Limits) -> ByteSize;
 
-    /// Reads a body that matches the schema.
+    /// Deserializes a body that matches the schema.
     fn read(body: &[u8]) -> Result<Self, Vec<FieldError>>;
 }
 
@@ -42,7 +42,7 @@ impl<T: JsonBody> FromRequest<AppState> for ValidJson<T> {
         if body.len() <= SHORT {
             return read(&body).map(Self);
         }
-        // The permit goes with the work: a client that leaves does not make room for another.
+        // The permit is held until the work ends, even if the client disconnects.
         let permit = app.readers.clone().acquire_owned().await.map_err(|closed| Problem::internal(&closed))?;
         tasks::blocking(app, move || {
             let read = read(&body).map(Self);
@@ -91,8 +91,8 @@ impl JsonBody for JobRequest {
     }
 }
 
-/// Checks the body of `POST /v1/jobs` by itself, as the server does before it looks at the dataset. The
-/// error is the problem document of the response.
+/// Checks the body of `POST /v1/jobs` by itself, as the server does before it looks up the dataset. The error
+/// is the problem document of the response.
 pub fn check_job(body: &[u8]) -> Result<(), serde_json::Value> {
     let read = read::<JobRequest>(body);
     let checked = read.and_then(|request| request.check().map_err(Problem::invalid_fields));

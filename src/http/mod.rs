@@ -1,8 +1,8 @@
-//! The API: routes, problems, and everything that speaks of statuses and headers.
+//! The HTTP API. Only this module deals with statuses and headers.
 //!
-//! A request passes `observe` (id, log line, panics, problem bodies), then `origin_check` (foreign hosts
-//! and origins), then `body_timeout` (slow bodies), then its handler. Handlers extract, call one function
-//! that knows no HTTP, and answer.
+//! A request passes `observe` (id, log line, panics, problem bodies), then `origin_check` (foreign hosts and
+//! origins), then `body_timeout` (slow bodies), then its handler. A handler extracts its input, calls one
+//! function that is independent of HTTP, and builds the response.
 
 mod aliases;
 mod body;
@@ -48,7 +48,7 @@ use gatecast_blobs::Blobs;
 use gatecast_data::Datasets;
 use gatecast_store::Store;
 
-/// What handlers work with.
+/// State shared by all handlers.
 #[derive(Debug)]
 pub struct App {
     pub settings: Settings,
@@ -59,14 +59,14 @@ pub struct App {
     pub datasets: Arc<Datasets>,
     /// Which loops of the pool are down.
     pub loops: Arc<LoopHealth>,
-    /// For uploads on their way in; on the blobs' disk.
+    /// The folder for uploads in progress, on the same disk as the blobs.
     pub scratch: PathBuf,
     pub uploads: Uploads,
-    /// Fires when the server is to end.
+    /// Cancelled at shutdown.
     pub stopping: CancellationToken,
-    /// Permits to read long JSON bodies: they take a processor and several times their length.
+    /// Permits to parse long JSON bodies, which takes a core and several times the body's size in memory.
     pub readers: Arc<Semaphore>,
-    /// Tasks that outlive their request; waited for at shutdown.
+    /// Tasks that outlive their request. Shutdown waits for them.
     pub tasks: TaskTracker,
 }
 
@@ -74,7 +74,7 @@ pub use uploads::Uploads;
 
 pub type AppState = Arc<App>;
 
-/// Handlers that answer within the request time, and those that stream what takes long.
+/// Handlers subject to the request timeout, and handlers that stream long uploads.
 fn routes() -> (OpenApiRouter<AppState>, OpenApiRouter<AppState>) {
     let prompt = OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(datasets::list))
@@ -103,7 +103,7 @@ fn routes() -> (OpenApiRouter<AppState>, OpenApiRouter<AppState>) {
     (prompt, streaming)
 }
 
-/// The whole service.
+/// The router of the whole service.
 pub fn router(app: AppState) -> Router {
     let (prompt, streaming) = routes();
     let time = app.settings.limits.request_time();
@@ -119,7 +119,7 @@ pub fn router(app: AppState) -> Router {
         .with_state(app)
 }
 
-/// The OpenAPI document, as `/openapi.json` answers it and `docs/openapi.json` keeps it.
+/// The OpenAPI document, as served at `/openapi.json` and stored in `docs/openapi.json`.
 pub fn document() -> serde_json::Value {
     let (prompt, streaming) = routes();
     openapi::complete(prompt.merge(streaming).into_openapi())

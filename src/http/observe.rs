@@ -1,4 +1,4 @@
-//! Around every request: its id, its log line, its panics, and the body of its problem.
+//! Middleware around every request: request id, log line, panics, and problem bodies.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -14,10 +14,10 @@ use uuid::Uuid;
 use super::problem::{CONTENT_TYPE, Code, Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Of every response without a policy of its own: a browser loads nothing for it, and no page may frame it.
+/// The policy of responses that do not set one: a browser loads nothing, and no page may frame the response.
 const NO_CONTENT: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 
-/// The outermost layer: nothing leaves the server but through here.
+/// The outermost layer: every response passes through it.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let method = request.method().clone();
@@ -35,7 +35,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     .await
 }
 
-/// The request's line in the log, written even where the client left before the answer.
+/// The request's log line, written even if the client disconnects before the response.
 struct Line {
     method: Method,
     path: String,
@@ -60,7 +60,7 @@ impl Drop for Line {
     }
 }
 
-/// The client's own id, where it is one that logs can carry, else a fresh one.
+/// The client's request id, if it is short and safe to log, otherwise a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let sane = |id: &&str| {
         (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
@@ -69,7 +69,7 @@ fn request_id(headers: &HeaderMap) -> String {
     given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
-/// Gives every error a problem as its body, the router's own ones included.
+/// Sets a problem as the body of every error, including the router's own errors.
 fn finish(mut response: Response, id: &str) -> Response {
     let problem = response.extensions_mut().remove::<Problem>().or_else(|| from_router(&response));
     if let Some(problem) = problem {

@@ -1,7 +1,7 @@
-//! The OpenAPI document, made from the handlers, and the page that shows it.
+//! Generates the OpenAPI document from the handlers, and serves Swagger UI.
 //!
-//! Bodies are checked against the same schemas (`gatecast_core::validate`), so the document has what
-//! the server enforces. [`complete`] says what the derived schemas cannot.
+//! Bodies are checked against the same schemas (`gatecast_core::validate`), so the document states what the
+//! server enforces. [`complete`] adds what the derived schemas cannot express.
 
 mod examples;
 mod exclusive;
@@ -34,12 +34,12 @@ use super::problem::{self, Code, FieldProblem, Problem, RowProblem};
 )]
 struct Document;
 
-/// What the handlers' own descriptions are added to.
+/// The base document, to which the handlers' descriptions are added.
 pub(super) fn base() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// The whole document.
+/// Completes the document.
 pub(super) fn complete(api: utoipa::openapi::OpenApi) -> Value {
     let mut document = serde_json::to_value(api).unwrap_or_default();
     for operation in operations(&mut document) {
@@ -65,7 +65,7 @@ fn operations(document: &mut Value) -> impl Iterator<Item = &mut Map<String, Val
     methods.filter_map(Value::as_object_mut)
 }
 
-/// Every operation may answer with a problem.
+/// Adds the problem as a possible response of an operation.
 fn with_problem(responses: Option<Value>) -> Value {
     let mut responses = responses.unwrap_or_else(|| json!({}));
     let schema = json!({"$ref": "#/components/schemas/Problem"});
@@ -74,7 +74,7 @@ fn with_problem(responses: Option<Value>) -> Value {
     responses
 }
 
-/// A parameter of an address or a header is left out, never null.
+/// Removes null from a parameter's types: path, query and header parameters are omitted, never null.
 fn without_null(schema: &mut Value) {
     if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
         types.retain(|kind| kind != "null");
@@ -85,7 +85,7 @@ fn without_null(schema: &mut Value) {
     }
 }
 
-/// Schemas of requests forbid unknown fields, as the server does; the codes of problems are listed.
+/// Forbids unknown fields in the schemas of requests, as the server does, and lists the problem codes.
 fn complete_schemas(components: &mut Map<String, Value>, requests: &Value) {
     validate::flatten(components);
     for name in validate::referenced(requests, components) {
@@ -99,7 +99,7 @@ fn complete_schemas(components: &mut Map<String, Value>, requests: &Value) {
     }
 }
 
-/// A stream of events is text; OpenAPI 3.1 cannot say what its lines hold.
+/// Describes the event stream. Its media type is text, and OpenAPI 3.1 cannot describe the lines.
 fn describe_events(document: &mut Value) {
     let place = "/paths/~1v1~1jobs~1{id}~1events/get/responses/200/content/text~1event-stream/schema";
     if let Some(schema) = document.pointer_mut(place) {
@@ -111,13 +111,13 @@ fn describe_events(document: &mut Value) {
     }
 }
 
-/// Swagger UI loads its own files alone. It sets styles from scripts, and has images in its style sheet.
+/// Swagger UI loads only its own files. It sets styles from scripts, and has images in its style sheet.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 );
 
-/// `/openapi.json` and `/docs`, which loads nothing from other hosts.
+/// `/openapi.json` and `/docs`. The page loads nothing from other hosts.
 pub(super) fn pages(document: Value) -> Router<super::AppState> {
     let config = Config::from("/openapi.json").validator_url("none");
     let document = axum::Json(document);

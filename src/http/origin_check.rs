@@ -1,10 +1,10 @@
-//! Protection against web pages, while there are no API keys.
+//! Protection against malicious web pages, while there are no API keys.
 //!
-//! A page of another site can point its own name at this server (DNS rebinding) or post to it
-//! blindly. So `Host` must be an address or a name that no other site can have, and a request that
-//! changes something must not carry the `Origin` of another site. `--trust-network` admits other
-//! machines' addresses, but no foreign names: a port that a container publishes on loopback is as
-//! reachable by rebinding as a server that listens there.
+//! A page of another site can resolve its own name to this server (DNS rebinding) or send blind POST
+//! requests. So `Host` must be an IP address or a name that no other site can have, and a request that
+//! changes something must not have the `Origin` of another site. `--trust-network` admits the addresses of
+//! other machines, but no foreign names: rebinding reaches a container's port published on loopback just as
+//! it reaches a server that listens on loopback.
 
 use std::net::IpAddr;
 
@@ -48,21 +48,21 @@ fn host(request: &Request) -> Option<Authority> {
     hosts.next().is_none().then_some(host)
 }
 
-/// `localhost`, an IP address (beyond loopback only with `--trust-network`), or a name given with
-/// `--host`.
+/// Whether the host is `localhost`, an IP address (beyond loopback only with `--trust-network`), or a name
+/// given with `--host`.
 fn is_known(host: &Authority, settings: &Settings) -> bool {
     let name = host.host().to_ascii_lowercase();
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback() || settings.trust_network);
     let local = bare == "localhost" || bare.ends_with(".localhost");
     let named = settings.hosts.iter().any(|other| other.eq_ignore_ascii_case(bare));
-    // Nothing before the name (`user@name`), and nothing but a port after it (`[::1].name`).
+    // Rejects anything before the name (`user@name`), and anything except a port after it (`[::1].name`).
     let rest = host.as_str().strip_prefix(host.host()).map(|rest| rest.strip_prefix(':').unwrap_or(rest));
     let whole = rest.is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     whole && (address || local || named)
 }
 
-/// No `Origin` (not a browser's page), or the address the request itself went to.
+/// Whether there is no `Origin` (the client is not a web page), or it is the address that the request was sent to.
 fn same_origin(request: &Request, host: Option<&Authority>) -> bool {
     let mut origins = request.headers().get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else { return true };

@@ -1,4 +1,4 @@
-//! Lists, a page at a time.
+//! Lists in pages.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use gatecast_store::Paged;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct List<T> {
     items: Vec<T>,
-    /// To give as `after` for the next page; null on the last.
+    /// The `after` of the next page; null on the last page.
     next: Option<String>,
 }
 

@@ -1,7 +1,6 @@
-//! Names and texts (a query string, the options of a form) as one typed object.
+//! Deserializes name-value pairs (a query string, the options of a form) into a typed object.
 //!
-//! They are checked against the parameters that the OpenAPI document shows, like a JSON body
-//! against its schema.
+//! They are checked against the parameters in the OpenAPI document, as a JSON body is checked against its schema.
 
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -18,13 +17,13 @@ pub(super) struct ParamError {
     pub detail: String,
 }
 
-/// The parameters of one type: their schemas, and a validator for the object they make.
+/// The parameters of one type: their schemas, and a validator for the resulting object.
 struct Known {
     schemas: Map<String, Value>,
     validator: Validator,
 }
 
-/// Reads a type from names and texts. Every error is reported.
+/// Deserializes a type from name-value pairs. Reports every error.
 pub(super) fn read<T>(pairs: Vec<(String, String)>) -> Result<T, Vec<ParamError>>
 where
     T: IntoParams + DeserializeOwned + 'static,
@@ -73,7 +72,7 @@ fn build<T: IntoParams>() -> Known {
     Known { schemas, validator: Validator::new("Parameters", components) }
 }
 
-/// The text as the type that the schema asks for; as it is where it cannot be read as that.
+/// Parses the text as the type in the schema. If that fails, returns it as a string.
 fn value(schema: &Value, text: &str) -> Value {
     let read = kinds(schema).find_map(|kind| match kind {
         "integer" => text.parse::<u64>().map(Value::from).or_else(|_| text.parse::<i64>().map(Value::from)).ok(),

@@ -1,4 +1,4 @@
-//! Errors as clients see them: `application/problem+json` (RFC 9457).
+//! Error responses: `application/problem+json` (RFC 9457).
 
 mod code;
 
@@ -14,40 +14,40 @@ pub(in crate::http) use code::Code;
 
 pub(super) const CONTENT_TYPE: &str = "application/problem+json";
 
-/// What went wrong, for programs (`code`) and for people (`detail`).
+/// An error, for programs (`code`) and for people (`detail`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Problem {
-    /// `about:blank`: the status and the code say it all.
+    /// Always `about:blank`: status and code identify the problem.
     #[schema(example = "about:blank")]
     r#type: &'static str,
-    /// The status in words.
+    /// The reason phrase of the status.
     title: &'static str,
     #[serde(serialize_with = "as_number")]
     #[schema(value_type = u16)]
     status: StatusCode,
-    /// For programs. Stable.
+    /// An error code for programs. Codes are stable.
     #[schema(example = "not_found")]
     code: &'static str,
-    /// For people: what is wrong and what to do.
+    /// What is wrong and what to do, for people.
     #[schema(value_type = String)]
     detail: Box<str>,
-    /// The server's log has more under this id.
+    /// The request id. The server's log has more details under this id.
     #[schema(value_type = String)]
     request_id: Box<str>,
-    /// The fields of the body that are wrong.
+    /// The invalid fields of the body.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<FieldProblem>)]
     errors: Box<[FieldProblem]>,
-    /// The first rows of an upload that are wrong.
+    /// The first invalid rows of an upload.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(value_type = Vec<RowProblem>)]
     rows: Box<[RowProblem]>,
-    /// Seconds, for the header `Retry-After`.
+    /// The value of the header `Retry-After`, in seconds.
     #[serde(skip)]
     retry_after: Option<u16>,
 }
 
-/// One wrong field.
+/// An invalid field.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct FieldProblem {
     /// A JSON pointer into the body (RFC 6901).
@@ -56,10 +56,10 @@ pub(super) struct FieldProblem {
     pub detail: String,
 }
 
-/// One wrong row.
+/// An invalid row.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct RowProblem {
-    /// From 1: the line of CSV and NDJSON (a CSV header is line 1), the row of JSON and Parquet.
+    /// The line of CSV and NDJSON (a CSV header is line 1), the row of JSON and Parquet. Starts at 1.
     pub line: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
@@ -84,7 +84,7 @@ impl Problem {
         }
     }
 
-    /// A body with wrong fields. Equal errors of one list are folded.
+    /// A body with invalid fields. Equal errors in one list are merged.
     pub(super) fn invalid_fields(errors: Vec<FieldError>) -> Self {
         let field = |FieldError { pointer, detail }| FieldProblem { pointer, detail };
         let errors: Vec<FieldProblem> = fold(errors).into_iter().map(field).collect();
@@ -104,7 +104,7 @@ impl Problem {
         Self::new(Code::BodyCutOff, "the body ended before its announced length")
     }
 
-    /// A fault of the server's. The log has the cause; the client gets only its request id.
+    /// An internal error. The cause is only logged; the client gets its request id.
     pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut causes = error.to_string();
         let mut next = error.source();
@@ -116,7 +116,7 @@ impl Problem {
         Self::unexplained()
     }
 
-    /// An internal error that has been logged already.
+    /// An internal error that is already logged.
     pub(super) fn unexplained() -> Self {
         Self::new(Code::Internal, "internal error; see the server log for this request id")
     }
@@ -126,19 +126,19 @@ impl Problem {
         self
     }
 
-    /// Tells the client to try again after this many seconds.
+    /// Sets the header `Retry-After`.
     pub(super) fn retry_after(mut self, seconds: u16) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// A stored file is damaged. The log has the details; only a person can mend it.
+    /// A stored file is damaged and has to be repaired by hand. The log has the details.
     pub(super) fn damaged(code: Code, what: &str, error: &dyn std::fmt::Display) -> Self {
         tracing::error!(code = code.name(), %error, "{what} is damaged");
         Self::new(code, format!("{what} is damaged on the server's disk: restore it from a backup, or make it anew"))
     }
 
-    /// The answer, once the request's id is known.
+    /// The response, once the request id is known.
     pub(super) fn render(mut self, request_id: &str) -> Response {
         self.request_id = request_id.into();
         let body = serde_json::to_vec(&self).unwrap_or_default();
@@ -154,7 +154,7 @@ impl Problem {
     }
 }
 
-/// Leaves the body to `observe`, which knows the request's id.
+/// Leaves the body to `observe`, which has the request id.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();

@@ -1,8 +1,8 @@
-//! Connections: accepted, bounded in the time and size of a request's head, drained at shutdown.
+//! Accepts connections, limits the time and size of a request's head, and drains connections at shutdown.
 //!
-//! `axum::serve` sets no header timeout, so hyper is driven here. When `stopping` fires no more
-//! connections are taken, idle ones are closed, and open requests get `shutdown_time` to end;
-//! event streams end by themselves on the same signal.
+//! `axum::serve` sets no header timeout, so this module drives hyper directly. When `stopping` is cancelled,
+//! no more connections are accepted, idle ones are closed, and open requests get `shutdown_time` to finish;
+//! event streams end on the same signal.
 
 use std::io;
 
@@ -17,10 +17,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
 
-/// Of a request's head, in bytes.
+/// The maximum size of a request's head, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// Answers until `stopping` fires and what was open then has ended, or its time is up.
+/// Serves until `stopping` is cancelled and open requests have ended or timed out.
 pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stopping: &CancellationToken) {
     let tracker = TaskTracker::new();
     let graceful = GracefulShutdown::new();
@@ -69,7 +69,7 @@ fn connection(stream: TcpStream, router: Router, limits: &Limits) -> Connection 
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
 }
 
-/// Out of file descriptors, say: the next try would fail at once as well.
+/// Waits before the next attempt, which would fail at once as well if, for example, file descriptors have run out.
 async fn pause_after(error: &io::Error) {
     tracing::warn!(%error, "could not take a connection");
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;

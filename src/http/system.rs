@@ -1,4 +1,4 @@
-//! What this server is and allows.
+//! Information about this server and its limits.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,29 +12,29 @@ use super::problem::Problem;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct System {
     version: &'static str,
-    /// What can run a network; `auto` takes the first that fits the device.
+    /// The engines that can run a network; `auto` picks the first that supports the device.
     engines: Vec<&'static str>,
-    /// Where networks can run: `cpu`, `cuda:0`, …
+    /// The devices that can run networks: `cpu`, `cuda:0`, …
     devices: Vec<String>,
     /// `sqlite` or `postgres`.
     database: &'static str,
-    /// Trainings at a time, and threads of each.
+    /// The number of concurrent trainings.
     workers: usize,
     training_threads: usize,
     limits: SystemLimits,
 }
 
-/// In bytes, where not said otherwise.
+/// The server's limits, in bytes unless stated otherwise.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SystemLimits {
     upload: u64,
-    /// What a compressed upload may unpack to.
+    /// The maximum size of an upload after decompression.
     unpacked: u64,
     json: u64,
     forecast: u64,
-    /// A count.
+    /// The maximum number of series per dataset.
     series: u64,
-    /// Uploads at once.
+    /// The maximum number of concurrent uploads.
     uploads: usize,
 }
 

@@ -1,11 +1,11 @@
-//! Work that must not end with its request, and work that blocks.
+//! Work that continues without its request, and blocking work.
 
 use tokio::task::JoinError;
 
 use super::AppState;
 use super::problem::Problem;
 
-/// Runs `work` off the async threads.
+/// Runs `work` on a blocking thread.
 pub(super) fn blocking<T, W>(app: &AppState, work: W) -> impl Future<Output = Result<T, Problem>> + use<T, W>
 where
     T: Send + 'static,
@@ -15,7 +15,7 @@ where
     async { task.await.map_err(broken) }
 }
 
-/// Runs `work` to its end even where the client leaves before.
+/// Runs `work` to completion even if the client disconnects.
 pub(super) async fn spawn_detached<T: Send + 'static>(
     app: &AppState,
     work: impl Future<Output = T> + Send + 'static,
@@ -23,7 +23,7 @@ pub(super) async fn spawn_detached<T: Send + 'static>(
     app.tasks.spawn(work).await.map_err(broken)
 }
 
-/// The task panicked; the log has the place.
+/// The task panicked; the panic is logged with its location.
 fn broken(error: JoinError) -> Problem {
     Problem::internal(&error)
 }

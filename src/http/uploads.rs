@@ -1,8 +1,7 @@
-//! How many uploads are taken at once, and the threads they run on.
+//! Limits the number of concurrent uploads, and runs them on dedicated threads.
 //!
-//! An upload lasts as long as its client likes, so it must hold nothing that others wait for: it has
-//! a thread of its own, not one of the runtime's blocking pool, and there are at most as many as the
-//! settings allow. One more is refused at once.
+//! A client controls how long its upload takes, so an upload does not occupy a shared resource: it runs on a
+//! dedicated thread instead of the runtime's blocking pool. Uploads over the limit are rejected at once.
 
 use std::sync::Arc;
 
@@ -11,17 +10,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::AppState;
 use super::problem::{Code, Problem};
 
-/// Seconds after which a refused client may try again. An upload takes seconds, as a rule.
+/// Retry interval of a rejected client, in seconds. Most uploads take seconds.
 const RETRY_AFTER: u16 = 5;
 
-/// The uploads that are running, counted.
+/// Limits concurrent uploads.
 #[derive(Debug)]
 pub struct Uploads {
     permits: Arc<Semaphore>,
     most: usize,
 }
 
-/// One upload's place among those that are allowed, given back when it is dropped.
+/// A permit for one upload, returned on drop.
 #[derive(Debug)]
 pub(super) struct Admission {
     _permit: OwnedSemaphorePermit,
@@ -32,7 +31,7 @@ impl Uploads {
         Self { permits: Arc::new(Semaphore::new(most)), most }
     }
 
-    /// Takes a place, or refuses with 429.
+    /// Acquires a permit, or fails with 429.
     pub(super) fn admit(&self) -> Result<Admission, Problem> {
         let permit = Arc::clone(&self.permits).try_acquire_owned();
         permit.map(|permit| Admission { _permit: permit }).map_err(|_| {
@@ -42,20 +41,20 @@ impl Uploads {
     }
 }
 
-/// Runs an upload's blocking work on a thread of its own; its result comes through the channel,
-/// which closes without one if the thread panics. The upload keeps its place until the work has
-/// ended, whether or not the client still waits for it.
+/// Runs an upload's blocking work on a dedicated thread and sends its result through the channel, which
+/// closes without a result if the thread panics. The permit is held until the work has ended, even if the
+/// client has disconnected.
 pub(super) fn on_own_thread<T: Send + 'static>(
     app: &AppState,
     admission: Admission,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<oneshot::Receiver<T>, Problem> {
     let (done, result) = oneshot::channel();
-    // Shutdown waits for the thread as it does for tasks.
+    // Shutdown waits for the thread as for other tasks.
     let token = app.tasks.token();
     let run = move || {
         let _running = (admission, token);
-        // The handler may have gone with its client.
+        // The handler may have been dropped with its client.
         let _ = done.send(work());
     };
     std::thread::Builder::new().name("upload".to_owned()).spawn(run).map_err(|error| Problem::internal(&error))?;

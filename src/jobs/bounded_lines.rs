@@ -1,4 +1,4 @@
-//! Lines of a length that is bounded, whatever the other side sends.
+//! Line reader with an upper limit on line length.
 
 use std::io;
 
@@ -10,16 +10,16 @@ pub(super) struct Lines<R> {
     from: R,
     limit: usize,
     line: Vec<u8>,
-    /// `line` was given out, and makes room at the next call.
+    /// `line` was returned; the next call clears it.
     given: bool,
 }
 
-/// What came next.
+/// One result of [`Lines::next`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// Without its end.
+    /// A line without its terminator.
     Whole(&'a [u8]),
-    /// More bytes than allowed without a line's end. What follows is the rest of that line.
+    /// The limit was reached before the end of the line. The next result is the rest of that line.
     TooLong,
     End,
 }
@@ -29,8 +29,7 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
         Self { from, limit, line: Vec::new(), given: false }
     }
 
-    /// The next line; a last one without an end counts. May be dropped and called again: what was
-    /// read of a line is kept.
+    /// The next line; a final line without a terminator counts. Cancel-safe: a partly read line is kept.
     pub(super) async fn next(&mut self) -> io::Result<Line<'_>> {
         if std::mem::take(&mut self.given) {
             self.line.clear();
@@ -64,7 +63,7 @@ mod tests {
     use tokio::io::BufReader;
 
     async fn read(text: &str, limit: usize) -> Vec<String> {
-        // A buffer shorter than the lines, so that they come in pieces.
+        // The buffer is shorter than the lines, so that each arrives in several reads.
         let mut lines = Lines::new(BufReader::with_capacity(3, text.as_bytes()), limit);
         let mut seen = Vec::new();
         loop {
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_past_the_limit_is_said_to_be_and_does_not_grow() {
+    async fn a_line_past_the_limit_is_reported_and_does_not_grow() {
         let seen = read("1234567\n12345678\nafter\n", 7).await;
         assert_eq!(seen.first().map(String::as_str), Some("1234567"));
         assert_eq!(seen.get(1).map(String::as_str), Some("too long"));

@@ -1,4 +1,5 @@
-//! What the supervisor needs of a safetensors file: that it is whole, and the manifest inside. Tensor data is not read.
+//! Reads what the supervisor needs of a safetensors file: whether it is complete, and its manifest. Tensor
+//! data is not read.
 
 use std::fs::File;
 use std::io;
@@ -7,7 +8,7 @@ use std::path::Path;
 use gatecast_core::model::Manifest;
 use gatecast_files::safetensors::{HeaderError, read_header};
 
-/// The manifest in a model's file.
+/// Reads the manifest from a model's file.
 pub(super) fn manifest(path: &Path) -> io::Result<Manifest> {
     let (header, _) =
         File::open(path).map_err(HeaderError::from).and_then(|mut file| read_header(&mut file)).map_err(|error| {

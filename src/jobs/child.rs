@@ -1,4 +1,4 @@
-//! The trainer's process: started with a lower priority than the server's, and always ended.
+//! The trainer process: runs at a lower priority than the server and never outlives its handle.
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -12,14 +12,14 @@ use super::{PoolConfig, environment};
 use gatecast_core::ids::JobId;
 use gatecast_core::trainer::Task;
 
-/// The longest line taken: the result of a backtest of many folds and series fits.
+/// The longest accepted line: the result of a backtest with many folds and per-series metrics.
 const LONGEST_EVENT: usize = 64 << 20;
 const LONGEST_LOG_LINE: usize = 16 << 10;
-/// How long a killed process may take to be gone; only one stuck in the kernel takes so long.
+/// How long to wait for a killed process to exit. Only a process stuck in the kernel takes longer.
 const END_WAIT: Duration = Duration::from_secs(5);
-/// How long a new process may take to read its order.
+/// How long a new process may take to read its task.
 const ORDER_WAIT: Duration = Duration::from_secs(10);
-/// Raised for trainers, so that the kernel, short of memory, ends one of them and not the server.
+/// Raised for trainers, so that the kernel's OOM killer picks a trainer rather than the server.
 #[cfg(target_os = "linux")]
 const OOM_SCORE: &str = "500";
 
@@ -33,8 +33,8 @@ pub(super) struct Trainer {
 }
 
 impl Trainer {
-    /// Starts the program and gives it its order. The log must be read (see [`log`]), else the
-    /// trainer stands still when the pipe is full.
+    /// Starts the program and sends it its task. The caller must read the log (see [`log`]); otherwise the
+    /// trainer blocks once the pipe is full.
     pub(super) async fn start(config: &PoolConfig, task: &Task) -> io::Result<(Self, ChildStderr)> {
         let mut line = serde_json::to_vec(task)?;
         line.push(b'\n');
@@ -47,8 +47,8 @@ impl Trainer {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
-            // Its own group: Ctrl-C in a terminal reaches the server alone, which then releases its
-            // jobs, and a kill reaches whatever the trainer may have started.
+            // Its own process group: Ctrl-C in a terminal reaches only the server, which then releases its
+            // jobs, and a kill reaches every process the trainer has started.
             .process_group(0)
             .spawn()?;
         set_niceness(&child, config.niceness);
@@ -56,7 +56,7 @@ impl Trainer {
         let (Some(mut order), Some(events), Some(log)) = pipes else {
             return Err(io::Error::other("a pipe of the trainer is missing"));
         };
-        // A trainer that died at once is found dead by its events' end, which says how it died.
+        // A trainer that exits at once is detected by EOF on its events, and its exit status says how it ended.
         match tokio::time::timeout(ORDER_WAIT, order.write_all(&line)).await {
             Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
             Ok(_) => {}
@@ -66,7 +66,7 @@ impl Trainer {
         Ok((Self { child, _order: order, events }, log))
     }
 
-    /// Waits until the process has ended by itself, or kills it after a while.
+    /// Waits for the process to exit; kills it after [`END_WAIT`].
     pub(super) async fn ended(mut self) -> io::Result<ExitStatus> {
         match tokio::time::timeout(END_WAIT, self.child.wait()).await {
             Ok(status) => status,
@@ -77,7 +77,7 @@ impl Trainer {
         }
     }
 
-    /// Kills the process and all it started, and waits until it is gone.
+    /// Kills the process and every process it started, and waits for it to exit.
     pub(super) async fn kill(mut self) {
         self.kill_group();
         if tokio::time::timeout(END_WAIT, self.child.wait()).await.is_err() {
@@ -86,18 +86,17 @@ impl Trainer {
     }
 
     fn kill_group(&mut self) {
-        // The id is known only until the process was waited for: it cannot be another's by now.
+        // The id is present only until the process has been waited for, so it cannot have been reused.
         if let Some(group) = process_id(&self.child) {
-            // That there is nobody left to kill is fine.
+            // A group without processes is not an error.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
         let _ = self.child.start_kill();
     }
 }
 
-/// Lets the server, and the rest of the machine, go first. Done before the trainer has its order,
-/// and so before it starts a thread, for threads inherit it. A trainer that cannot be lowered is
-/// still a trainer.
+/// Lowers the trainer's priority below the server's. This is done before the trainer reads its task, and so
+/// before it starts threads, because threads inherit the priority. A failure is not fatal.
 fn set_niceness(child: &Child, niceness: i32) {
     if let Some(pid) = process_id(child)
         && let Err(error) = rustix::process::setpriority_process(Some(pid), niceness)
@@ -116,7 +115,7 @@ fn process_id(child: &Child) -> Option<rustix::process::Pid> {
     child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
 }
 
-/// Passes the trainer's log on to ours, until it ends.
+/// Forwards the trainer's log to the server's log until EOF.
 pub(super) async fn log(job: JobId, from: ChildStderr) {
     let mut lines = Lines::new(BufReader::new(from), LONGEST_LOG_LINE);
     loop {

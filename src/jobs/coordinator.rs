@@ -1,11 +1,11 @@
-//! Advances jobs that run others. It takes no worker: a transition is a short transaction, made
-//! whenever a job ends here and at every poll, for ends that other servers brought about.
+//! Advances jobs that run other jobs. Such a job takes no worker: a transition is a short transaction, made
+//! whenever a job ends on this server, and at every poll to catch jobs that ended on other servers.
 //!
-//! Several servers on one database all coordinate: a transition is made under the lock of the
-//! parent's row, and made a second time it changes nothing.
+//! Several servers on one database all run a coordinator. A transition is made under a lock on the parent's
+//! row and is idempotent.
 //!
-//! A poll reads a few numbers of each parent, in one query. The parent's order and its children are
-//! read only where those numbers have changed.
+//! A poll reads a few numbers per parent in one query. The parent's spec and its children are read only if
+//! those numbers have changed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use gatecast_store::{OpenComposite, StoreError};
 
 /// The pause after the database failed.
 const AFTER_ERROR: Duration = Duration::from_secs(3);
-/// How often children are read whose progress alone has changed.
+/// How often children are read when only their progress has changed.
 const PROGRESS: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut seen = HashMap::new();
     loop {
-        // Registered before the look, so that an end which comes between the two is not missed.
+        // Registered before the poll, so that a notification between the poll and the wait is not missed.
         let mut notice = std::pin::pin!(shared.store.ends().notified());
         notice.as_mut().enable();
         let pause = match look(&shared, &mut seen).await {
@@ -42,7 +42,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// A parent as it was when it was last asked for its next transition.
+/// A parent's state at its last transition.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     state: OpenComposite,
@@ -51,7 +51,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Whether the parent may have something to do that it did not have then.
+    /// Whether the parent may have a new transition to make.
     fn is_outdated(&self, state: &OpenComposite, now: Instant, time: jiff::Timestamp) -> bool {
         let progress_aside = OpenComposite { progress: self.state.progress, ..*state };
         progress_aside != self.state
@@ -60,7 +60,7 @@ impl Seen {
     }
 }
 
-/// Makes every parent's next transition. One that fails does not hold the others up.
+/// Makes the next transition of every parent. A failed transition does not delay the others.
 async fn look(shared: &Shared, seen: &mut HashMap<JobId, Seen>) -> Result<(), StoreError> {
     let open = shared.store.open_composites().await?;
     seen.retain(|id, _| open.iter().any(|state| state.id == *id));

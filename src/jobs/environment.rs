@@ -1,13 +1,13 @@
-//! What a trainer gets of the server's environment.
+//! The environment variables that a trainer inherits.
 //!
-//! The settings of the server are environment variables too, and a database's URL has a password. A
-//! trainer knows no database, so nothing is passed on but what programs and tensor libraries need.
+//! The server's settings are environment variables too, and a database URL contains a password. A trainer
+//! does not use the database, so it inherits only what programs and tensor libraries need.
 
 use std::ffi::{OsStr, OsString};
 
 use tokio::process::Command;
 
-/// Variables passed on by name.
+/// Variables passed on, by name.
 const NAMES: &[&str] = &[
     "HOME",
     "LANG",
@@ -21,8 +21,7 @@ const NAMES: &[&str] = &[
     "USER",
     "XDG_CACHE_HOME",
 ];
-/// Variables passed on by how they begin: of locales, CUDA, threads, tensor libraries, allocators,
-/// sanitizers and Rust.
+/// Variables passed on, by prefix: locales, CUDA, threads, tensor libraries, allocators, sanitizers and Rust.
 const PREFIXES: &[&str] = &[
     "ASAN_",
     "ATEN_",
@@ -45,7 +44,7 @@ const PREFIXES: &[&str] = &[
     "TORCH_",
 ];
 
-/// Gives the command the environment of a trainer.
+/// Limits the command's environment to what a trainer inherits.
 pub(super) fn limit(command: &mut Command) {
     command.env_clear().envs(passed_on(std::env::vars_os()));
 }

@@ -1,8 +1,7 @@
-//! Holding on to a lease: heartbeats, and writes that outlast a short failure of the database.
+//! Keeps a lease: sends heartbeats, and retries writes during a short outage of the database.
 //!
-//! The worker counts its lease from before each renewal was sent, by a clock that never jumps. So
-//! it gives up no later than the moment from which another may claim the job, even when it cannot
-//! reach the database to learn of that.
+//! The worker measures its lease from before each renewal was sent, on a monotonic clock. So it stops no
+//! later than the moment another worker may claim the job, even if it cannot reach the database.
 
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use gatecast_store::queue::{HeartbeatResponse, Lease, LeasePolicy, WriteOutcome};
 use gatecast_store::{Store, StoreError};
 
-/// How long one statement may take before it is tried again.
+/// The timeout of one statement, after which it is retried.
 const STATEMENT_WAIT: Duration = Duration::from_secs(10);
 const BEFORE_RETRY: Duration = Duration::from_millis(250);
 
@@ -24,13 +23,13 @@ pub(super) struct LeaseKeeper<'a> {
 }
 
 impl<'a> LeaseKeeper<'a> {
-    /// For a lease that was given just now.
+    /// `lease` must have been acquired just now.
     pub(super) fn new(store: &'a Store, lease: Lease, terms: LeasePolicy) -> Self {
         Self { store, lease, terms, held_until: Instant::now() + terms.lease }
     }
 
-    /// Renews the lease and writes the progress. While the database does not answer, the lease
-    /// holds for as long as it was given.
+    /// Renews the lease and writes the progress. If the database does not answer, the lease remains valid
+    /// until it expires.
     pub(super) async fn beat(&mut self, progress: f64, eta_seconds: Option<f64>) -> HeartbeatResponse {
         let asked = Instant::now();
         let beat = self.store.heartbeat(self.lease, &self.terms, progress, eta_seconds);
@@ -45,8 +44,8 @@ impl<'a> LeaseKeeper<'a> {
         if Instant::now() < self.held_until { HeartbeatResponse::Continue } else { HeartbeatResponse::Lost }
     }
 
-    /// Writes, and tries again while the lease holds. A write that failed in an unknown state is
-    /// safe to repeat: all are fenced, and none does a second time what it has done.
+    /// Writes, and retries while the lease is valid. Retrying a write whose result is unknown is safe: all
+    /// writes are fenced and idempotent.
     pub(super) async fn write<F>(&self, mut write: impl FnMut(Store, Lease) -> F) -> WriteOutcome
     where
         F: Future<Output = Result<WriteOutcome, StoreError>>,

@@ -1,27 +1,27 @@
-//! Running jobs: a pool that claims them, a supervisor for each trainer process, and a sweeper for
-//! what crashes leave behind.
+//! Running jobs: a pool that claims them, a supervisor per trainer process, and a sweeper that removes what
+//! crashes leave behind.
 //!
-//! A training attempt is a child process (`gatecast train`); [`gatecast_core::trainer`] says how
-//! the two speak. What the supervisor makes of how an attempt goes:
+//! A training attempt is a child process (`gatecast train`); [`gatecast_core::trainer`] defines the protocol.
+//! How the outcome of an attempt affects its job:
 //!
 //! | what happens | the job |
 //! |---|---|
-//! | the child reports `finished` | the model moves to the blobs, then job, model and event end in one transaction |
-//! | `failed`, fault of the order | fails at once |
-//! | `failed`, fault of the machine; a crash; a kill | goes back with a delay, and continues from its newest checkpoint |
-//! | the disk is full | goes back with a delay as often as it takes, and continues from its newest checkpoint |
+//! | the child reports `finished` | the model moves to the blob store, then one transaction writes job, model and event |
+//! | `failed`, fault of the spec or its data | fails at once |
+//! | `failed`, fault of the machine; a crash; a kill | is requeued with a delay; continues from its newest checkpoint |
+//! | the disk is full | is requeued with a delay, without a retry limit; continues from its newest checkpoint |
 //! | a cancel | the child is killed, the job is cancelled |
 //! | the lease is lost, or cannot be renewed in time | the child is killed and nothing is written |
-//! | the server ends | the child is killed, the job goes back at once |
+//! | the server shuts down | the child is killed, the job is requeued at once |
 //!
-//! **After `kill -9` of the server** its children see EOF on their input, and exit. The next server
-//! on the same data folder takes its predecessor's leases back ([`gatecast_blobs::DataFolder`] tells
-//! why that is safe) and starts a new attempt, perhaps while the old child is still dying: every
-//! attempt writes to files of its own name, so they never meet.
+//! **After `kill -9` of the server** its children read EOF on stdin, and exit. The next server on the same
+//! data folder reclaims its predecessor's leases ([`gatecast_blobs::DataFolder`] explains why that is safe)
+//! and starts a new attempt, perhaps while the old child is still exiting. The file names of every attempt
+//! are unique, so the two never write to the same file.
 //!
-//! **Known and accepted.** Checkpoints are local: an attempt on another server starts over. A
-//! model's file that was moved to the blobs just before its job's end failed to be written stays
-//! behind without a row, until the sweeper finds it.
+//! **Known limitations.** Checkpoints are local: an attempt on another server starts over. If a model's file
+//! has moved to the blob store and writing its job's end then fails, the file remains without a row until the
+//! sweeper removes it.
 
 mod bounded_lines;
 mod bundle;
@@ -53,41 +53,41 @@ pub use supervised::LoopHealth;
 pub use sweeper::{Swept, sweep};
 pub use trainers::Trainers;
 
-/// How many jobs run at once here, and how.
+/// Settings of the pool.
 #[derive(Debug, Clone)]
 pub struct PoolConfig {
-    /// Jobs that run at once; with 0 this server runs none.
+    /// The number of jobs that run concurrently; with 0 this server runs none.
     pub workers: usize,
-    /// Threads of each trainer's tensor work; what a model's bytes depend on.
+    /// Threads of each trainer's tensor work. A model's bytes depend on it.
     pub threads: usize,
-    /// The trainer programs, and their arguments.
+    /// The trainer programs. `arguments` are passed to them.
     pub trainers: Arc<Trainers>,
     pub arguments: Vec<OsString>,
-    /// The name under which leases are held.
+    /// The owner name of this server's leases.
     pub owner: Uuid,
-    /// Holds a folder of checkpoints for each job.
+    /// Contains a folder of checkpoints per job.
     pub work: PathBuf,
     pub scratch: PathBuf,
     pub terms: LeasePolicy,
-    /// From one sign of life to the next; well under the lease.
+    /// The interval between heartbeats; well below the lease's duration.
     pub heartbeat: Duration,
-    /// From one look for jobs to the next, where no notice came.
+    /// The interval between polls for jobs if no notification arrives.
     pub poll: Duration,
-    /// How long jobs may take to be handed back at the end.
+    /// The time limit for releasing jobs at shutdown.
     pub shutdown: Duration,
-    /// How much the trainers give way to the server, from 0 to 19.
+    /// The `nice` value of trainer processes, 0 to 19.
     pub niceness: i32,
-    /// From one search for left-overs to the next.
+    /// The interval between sweeps.
     pub sweep: Duration,
-    /// Where the pool's loops are reported that have ended.
+    /// Records which of the pool's loops are down.
     pub health: Arc<LoopHealth>,
-    /// How old a blob without a row must be to count as left over: longer than any upload takes
-    /// from its file's last byte to its row.
+    /// The age at which a blob without a row counts as left over. It exceeds the time any upload takes from
+    /// its file's last byte to its row.
     pub grace: Duration,
 }
 
 impl PoolConfig {
-    /// One worker with one thread, and the usual times.
+    /// One worker with one thread, and the default intervals.
     pub fn new(folder: &DataFolder, trainers: Arc<Trainers>) -> Self {
         Self {
             workers: 1,

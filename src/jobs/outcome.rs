@@ -7,22 +7,22 @@ use gatecast_core::backtest::BacktestResult;
 use gatecast_core::job::JobError;
 use gatecast_core::metric_values::FinalMetrics;
 
-/// How an attempt ended.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
-    /// The model's file is whole.
+    /// The model's file is complete.
     Finished {
         metrics: Box<FinalMetrics>,
         sha256: String,
         bytes: u64,
     },
-    /// The points' file is whole.
+    /// The points' file is complete.
     Backtested(Box<BacktestResult>),
-    /// The order or its data is at fault.
+    /// The job's spec or its data is at fault.
     Failed(JobError),
-    /// The machine is.
+    /// The machine is at fault.
     Fault(JobError),
-    /// The job waits for room.
+    /// The job waits for free disk space.
     DiskFull,
     Cancelled,
     /// Another worker has the job, or it has ended: nothing may be written.
@@ -53,7 +53,7 @@ impl Outcome {
         Self::Failed(JobError { code: code.to_owned(), detail: detail.into() })
     }
 
-    /// A file could not be read or written. `otherwise` is the fault where the disk is not full.
+    /// An I/O error. `otherwise` is the outcome if the disk is not full.
     pub(super) fn of_io(error: &std::io::Error, otherwise: Self) -> Self {
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::DiskFull,
@@ -61,7 +61,7 @@ impl Outcome {
         }
     }
 
-    /// The trainer ended without saying how.
+    /// The trainer exited without reporting a result.
     pub(super) fn crashed(status: std::io::Result<ExitStatus>) -> Self {
         let detail = match status {
             Ok(status) => match signal(status) {
@@ -78,7 +78,7 @@ impl Outcome {
     }
 }
 
-/// The error of a job that waits for room.
+/// The error of a job that waits for free disk space.
 pub(super) fn disk_full() -> JobError {
     JobError {
         code: "disk_full".to_owned(),

@@ -1,4 +1,4 @@
-//! The pool: claims jobs as long as a worker is free, and ends them in order at shutdown.
+//! The pool: claims jobs while a worker is free, and releases them at shutdown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Pool {
     shared: Arc<Shared>,
 }
 
-/// What every task of the pool knows.
+/// State shared by all tasks of the pool.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) store: Store,
@@ -30,14 +30,14 @@ pub(super) struct Shared {
     pub(super) config: PoolConfig,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
-    /// One permit for each job that may run.
+    /// One permit per concurrent job.
     slots: Arc<Semaphore>,
-    /// The leases of the server before this one were taken back.
+    /// Set once the leases of the previous server process are reclaimed.
     reclaimed: OnceCell<()>,
 }
 
 impl Pool {
-    /// Takes back what an earlier server on this data folder was running, and begins to claim.
+    /// Reclaims the leases of an earlier server on this data folder, and starts claiming jobs.
     pub fn start(store: Store, blobs: Blobs, config: PoolConfig) -> Self {
         let stop = CancellationToken::new();
         let slots = Arc::new(Semaphore::new(config.workers));
@@ -49,8 +49,8 @@ impl Pool {
         Self { shared }
     }
 
-    /// Claims no more, ends the trainers and hands their jobs back. `false` if that took longer
-    /// than the settings allow: what was left is taken back at the next start.
+    /// Stops claiming, kills the trainers and releases their jobs. Returns `false` if that exceeds the time
+    /// limit; the remaining leases are reclaimed at the next start.
     pub async fn shutdown(&self) -> bool {
         self.shared.stop.cancel();
         self.shared.tasks.close();
@@ -71,7 +71,7 @@ where
 }
 
 async fn dispatch(shared: Arc<Shared>) {
-    // Once: a dispatcher that was started again has jobs of its own running.
+    // Once only: a restarted dispatcher already has jobs running.
     shared.reclaimed.get_or_init(|| reclaim_leases(&shared)).await;
     loop {
         let slot = tokio::select! {
@@ -97,17 +97,16 @@ async fn reclaim_leases(shared: &Shared) {
     }
 }
 
-/// Waits for a job to run; `None` at shutdown.
+/// Waits for a job to run; returns `None` at shutdown.
 async fn next(shared: &Shared) -> Option<Claim> {
     loop {
-        // Interest is registered before the query, so that a job which comes between the query and
-        // the wait is not slept over.
+        // Registered before the query, so that a notification between the query and the wait is not missed.
         let mut notice = std::pin::pin!(shared.store.work().notified());
         notice.as_mut().enable();
         if shared.stop.is_cancelled() {
             return None;
         }
-        // Not abandoned half-way at shutdown: the claim may have been written already.
+        // Not cancelled at shutdown: the claim may already be committed.
         let pause = match shared.store.claim(shared.config.owner, &shared.config.terms).await {
             Ok(Some(claim)) if shared.stop.is_cancelled() => {
                 let back = shared.store.release(claim.lease, &shared.config.terms, &ReleaseReason::Shutdown).await;

@@ -1,8 +1,7 @@
-//! Loops that must run for as long as the server does.
+//! Loops that must run for the lifetime of the server.
 //!
-//! A loop that panics or returns before the shutdown is logged and started again, after a pause that
-//! grows while it keeps ending. While one is down the server is not ready: it would take orders that
-//! nobody runs.
+//! A loop that panics or returns before shutdown is logged and restarted, with exponential backoff. While one
+//! is down the server is not ready: it would accept jobs that never run.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +18,7 @@ pub struct LoopHealth {
 }
 
 impl LoopHealth {
-    /// The names of the loops that have ended and were not running steadily since.
+    /// The loops that have ended and have not run steadily since.
     pub fn down(&self) -> Vec<&'static str> {
         self.down.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
@@ -34,12 +33,12 @@ impl LoopHealth {
     }
 }
 
-/// How a loop that ended is started again.
+/// The restart policy.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Restarts {
     pub(super) first_pause: Duration,
     pub(super) longest_pause: Duration,
-    /// A loop that has run for so long after a restart runs steadily.
+    /// A restarted loop is steady once it has run for this long.
     pub(super) steady: Duration,
 }
 
@@ -53,7 +52,7 @@ impl Default for Restarts {
     }
 }
 
-/// Runs what `make` makes until `stop` fires, and makes it anew where it ends before.
+/// Runs the future that `make` returns, and restarts it if it ends before `stop` fires.
 pub(super) async fn supervise<F>(
     name: &'static str,
     tasks: TaskTracker,

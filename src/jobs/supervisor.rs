@@ -19,10 +19,10 @@ use gatecast_core::trainer::{Fault, Task, TrainerEvent};
 use gatecast_store::NewModel;
 use gatecast_store::queue::{Claim, HeartbeatResponse, ReleaseReason, WriteOutcome};
 
-/// The code of a trainer's failure that a full disk is to blame for.
+/// The code of a trainer failure that is caused by a full disk.
 const DISK_FULL: &str = "disk_full";
 
-/// Runs the attempt. Whatever goes wrong is the job's to carry, and logged; nothing is returned.
+/// Runs the attempt. Errors are recorded in the job and logged; none is returned.
 pub(super) async fn run(shared: &Shared, claim: Claim) {
     let Claim { lease, job, order } = claim;
     tracing::info!(job = %job.id, attempt = lease.attempt, "training begins");
@@ -45,7 +45,7 @@ struct Attempt<'a> {
     job: Job,
 }
 
-/// What the trainer said last of how far it is.
+/// The trainer's last reported progress.
 #[derive(Default)]
 struct Progress {
     fraction: f64,
@@ -53,7 +53,7 @@ struct Progress {
 }
 
 impl Attempt<'_> {
-    /// Starts the trainer and sees it to its end; it is gone when this returns.
+    /// Starts the trainer and waits for its outcome. The process has exited when this returns.
     async fn train(&mut self, task: &Task) -> Outcome {
         let started = Trainer::start(&self.shared.config, task).await;
         let (mut trainer, log) = match started {
@@ -73,8 +73,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Handles the trainer's events, heartbeats and cancels; `None` if the trainer's output ended
-    /// without a result.
+    /// Handles the trainer's events, heartbeats and cancel requests; returns `None` on EOF without a result.
     async fn watch(&mut self, trainer: &mut Trainer) -> Option<Outcome> {
         let mut cancels = self.shared.store.cancels();
         let mut heartbeat = tokio::time::interval(self.shared.config.heartbeat);
@@ -87,7 +86,7 @@ impl Attempt<'_> {
                 _ = heartbeat.tick() => {}
                 cancelled = cancels.recv() => match cancelled {
                     Ok(job) if job != self.job.id => continue,
-                    // Some notices were missed: look.
+                    // After missed notifications the heartbeat below checks the cancel flag.
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return Some(Outcome::Shutdown),
                 },
@@ -116,7 +115,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Takes one event; `Some` if it is the trainer's last, or if nobody may write any more.
+    /// Handles one event; returns `Some` if it is the trainer's last, or if the lease is lost.
     async fn hear(&mut self, line: &[u8], progress: &mut Progress) -> Option<Outcome> {
         let event = match serde_json::from_slice(line) {
             Ok(event) => event,
@@ -168,7 +167,7 @@ impl Attempt<'_> {
         (written == WriteOutcome::Lost).then_some(Outcome::Lost)
     }
 
-    /// Records the outcome. Returns it as it was recorded.
+    /// Records the outcome in the store. Returns the recorded outcome.
     async fn conclude(&mut self, outcome: Outcome, left: PathBuf) -> Outcome {
         let terms = self.shared.config.terms;
         let outcome = match outcome {
@@ -216,9 +215,9 @@ impl Attempt<'_> {
         if written == WriteOutcome::Done { outcome } else { Outcome::Lost }
     }
 
-    /// Moves the model's file to the blobs. Its row does not exist yet: if that never comes to be,
-    /// the file is an orphan for the sweeper. Deleting it here would be wrong where the row was
-    /// written and only the answer was lost.
+    /// Moves the model's file to the blob store. Its row does not exist yet: if it is never written, the
+    /// sweeper removes the file. Deleting the file here would be wrong if the row was committed and only the
+    /// reply was lost.
     async fn keep_model(&self, file: &std::path::Path, sha256: String, bytes: u64) -> Result<NewModel, Outcome> {
         let path = file.to_owned();
         let read = tokio::task::spawn_blocking(move || {
@@ -249,7 +248,7 @@ impl Attempt<'_> {
         Ok(NewModel { id, name: self.job.name.clone(), sha256, bytes, manifest })
     }
 
-    /// Moves a backtest's points to the blobs, over those of an earlier attempt, which are the same.
+    /// Moves a backtest's points to the blob store. They replace those of an earlier attempt, which are identical.
     async fn keep_points(&self, file: &Path) -> Result<(), Outcome> {
         let kept = self.shared.blobs.put_file(&Key::backtest_points(self.job.id), file).await;
         kept.map(drop).map_err(|error| {
@@ -261,8 +260,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// Removes the work folder once the job has ended. An attempt that was lost asks too: the job
-    /// may have ended under another's hands, and its folder is left alone while it has not.
+    /// Removes the work folder if the job has ended. After a lost lease the job may be running on another
+    /// worker; its folder then remains.
     async fn tidy(&self) {
         let job = self.job.id;
         match self.shared.store.is_job_open(job).await {

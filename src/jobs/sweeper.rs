@@ -1,9 +1,9 @@
-//! Finds what crashes leave behind: blobs whose row was never written or is deleted, work folders
-//! of jobs that have ended, and old files in the scratch folder.
+//! Removes what crashes leave behind: blobs whose row was never written or is deleted, work folders of jobs
+//! that have ended, and old files in the scratch folder.
 //!
-//! Nothing that is in use is ever removed. A blob stands before its row does, so one without a row
-//! is left alone until it is older than the grace time. A work folder is made by a job that runs,
-//! and a job that has ended never runs again.
+//! Nothing in use is ever removed. A blob is written before its row, so a blob without a row is kept until it
+//! is older than the grace time. Only a running job creates its work folder, and a job that has ended never
+//! runs again.
 
 use std::io;
 use std::path::Path;
@@ -20,10 +20,10 @@ use gatecast_blobs::{BlobError, Blobs, Listed};
 use gatecast_core::ids::JobId;
 use gatecast_store::{Store, StoreError};
 
-/// What an upload may need at most, from its scratch file's last byte on.
+/// The longest time an upload may take after its scratch file's last write.
 const SCRATCH_AGE: Duration = Duration::from_secs(24 * 3600);
 
-/// What was removed.
+/// The number of removed items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
     pub blobs: u64,
@@ -56,7 +56,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Removes what nothing refers to any more.
+/// Removes everything that is no longer referenced.
 pub async fn sweep(store: &Store, blobs: &Blobs, config: &PoolConfig) -> Result<Swept, SweepError> {
     Ok(Swept {
         blobs: sweep_blobs(store, blobs, config.grace).await?,
@@ -83,7 +83,7 @@ async fn is_in_use(store: &Store, blob: &Listed) -> Result<bool, StoreError> {
         Some(Subject::Revision { dataset, sha256 }) => store.has_revision(*dataset, sha256).await,
         Some(Subject::Model(id)) => store.has_model(*id).await,
         Some(Subject::Job(id)) => store.has_job(*id).await,
-        // No key of ours: the rest of a copy that was cut off, or a stranger's.
+        // Not a valid key: the remainder of an interrupted copy (removed), or a foreign file (kept).
         None => Ok(!blob.path.ends_with(".part")),
     }
 }
@@ -114,7 +114,7 @@ async fn sweep_scratch(scratch: &Path) -> Result<u64, SweepError> {
         Err(error) => return Err(error.into()),
     };
     while let Some(entry) = entries.next_entry().await? {
-        // It may have gone since it was listed.
+        // The file may have been removed since it was listed.
         let Ok(found) = entry.metadata().await else { continue };
         if is_older(found.modified()?, SCRATCH_AGE) {
             let gone = match found.is_dir() {

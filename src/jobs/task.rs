@@ -1,4 +1,4 @@
-//! What the trainer process of an attempt is told to do.
+//! Builds the task for the trainer process of an attempt.
 
 use std::path::PathBuf;
 
@@ -13,8 +13,7 @@ use gatecast_core::trainer::{BacktestTask, BaseModel, DatasetSource, FinetuneTas
 use gatecast_store::StoreError;
 use gatecast_store::queue::Lease;
 
-/// Builds the task. The store is asked again, because the dataset or the model may have been deleted
-/// since the job was queued.
+/// Builds the task. Dataset and model are looked up again, because they may have been deleted since the job was queued.
 pub(super) async fn build(shared: &Shared, job: &Job, order: &JobSpec, lease: Lease) -> Result<Task, Outcome> {
     let dataset = dataset(shared, job).await?;
     let known_epochs = shared.store.last_epoch(job.id).await.map_err(|error| store_failed(job, &error))?;
@@ -35,7 +34,7 @@ pub(super) async fn build(shared: &Shared, job: &Job, order: &JobSpec, lease: Le
         checkpoint: files.checkpoint.clone(),
         model: files.model.clone(),
         threads: shared.config.threads,
-        // Only a comparison shows all of them.
+        // Only comparisons show all of them.
         all_baselines: job.parent.is_some(),
     };
     match order {
@@ -58,7 +57,7 @@ pub(super) async fn build(shared: &Shared, job: &Job, order: &JobSpec, lease: Le
                 gap: spec.gap,
                 horizon: spec.horizon,
                 until: spec.until,
-                // A model that was trained for one fold must not be evaluated on what it has learnt from.
+                // A model trained for one fold is evaluated only on data it was not trained on.
                 unseen_only: job.parent.is_some(),
                 points: files.points,
             })),

@@ -1,5 +1,5 @@
-//! Which program trains: the server's own for the fused engine, and beside it, where it is
-//! installed, `gatecast-libtorch` for cards and for jobs that ask for LibTorch.
+//! Selects the trainer program: the server's own for the fused engine, or, if it is installed next to it,
+//! `gatecast-libtorch` for GPUs and for jobs that request LibTorch.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use gatecast_core::trainer::Task;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-/// The name of the LibTorch trainer, beside the server's own program.
+/// The file name of the LibTorch trainer, in the folder of the server's program.
 const LIBTORCH: &str = "gatecast-libtorch";
 /// How long the LibTorch trainer may take to list the devices.
 const DEVICES_WAIT: Duration = Duration::from_secs(30);
@@ -24,24 +24,23 @@ pub struct Trainers {
 }
 
 impl Trainers {
-    /// The trainers installed beside `program`, this server's own.
+    /// The trainers in the folder of `program`, the server's own program.
     pub fn beside(program: PathBuf) -> Self {
         let libtorch = Some(program.with_file_name(LIBTORCH)).filter(|path| path.is_file());
         Self { own: program, libtorch, devices: OnceCell::new() }
     }
 
-    /// `program` for every job.
+    /// Uses `program` for every job.
     pub fn only(program: PathBuf) -> Self {
         Self { own: program, libtorch: None, devices: OnceCell::new() }
     }
 
-    /// The engines that jobs can ask for, the first choice of `auto` first.
+    /// The engines that jobs can request, in the order of preference of `auto`.
     pub fn engines(&self) -> &'static [&'static str] {
         if self.libtorch.is_some() { &["fused", "libtorch"] } else { &["fused"] }
     }
 
-    /// Where networks can run on this machine: `cpu`, then every card. Asked of the LibTorch trainer
-    /// once.
+    /// The devices of this machine: `cpu`, then every GPU. The LibTorch trainer is queried once.
     pub async fn devices(&self) -> &[String] {
         self.devices
             .get_or_init(|| async {
@@ -58,7 +57,7 @@ impl Trainers {
             .await
     }
 
-    /// The program that runs this task. Backtests forecast with the fused engine.
+    /// The program that runs this task. Backtests use the fused engine.
     pub async fn program_for(&self, task: &Task) -> &Path {
         let Some(libtorch) = &self.libtorch else { return &self.own };
         let training = match task {

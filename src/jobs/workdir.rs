@@ -1,4 +1,4 @@
-//! A job's work folder: one checkpoint and one model file for each attempt.
+//! A job's work folder: one checkpoint and one model file per attempt.
 
 use std::fs;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use gatecast_blobs::folder::job_folder;
 use gatecast_core::ids::JobId;
 use gatecast_store::queue::Lease;
 
-/// The room that an attempt needs at least.
+/// The free disk space that an attempt needs at least, in bytes.
 const LEAST_ROOM: u64 = 64 << 10;
 
 /// The files of one attempt.
@@ -17,23 +17,23 @@ const LEAST_ROOM: u64 = 64 << 10;
 pub(super) struct Files {
     pub(super) checkpoint: PathBuf,
     pub(super) model: PathBuf,
-    /// Of a backtest.
+    /// For a backtest.
     pub(super) points: PathBuf,
-    /// The checkpoint of the latest earlier attempt that left a whole one.
+    /// The latest complete checkpoint of an earlier attempt.
     pub(super) resume: Option<PathBuf>,
 }
 
-/// Makes the folder, names the attempt's files, removes those of earlier attempts that are of no use
-/// any more, and makes sure that a checkpoint would find room. Blocking.
+/// Creates the folder, names the attempt's files, removes files of earlier attempts that are no longer
+/// needed, and checks that there is space for a checkpoint. Blocking.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::StorageFull`] where there is less room than the last checkpoint took.
+/// [`io::ErrorKind::StorageFull`] if there is less free space than the last checkpoint takes.
 pub(super) fn prepare(work: &Path, lease: Lease) -> io::Result<Files> {
     let folder = job_folder(work, lease.job);
     fs::create_dir_all(&folder)?;
     let checkpoint = |attempt: u32| folder.join(format!("checkpoint-{attempt}.safetensors"));
-    // Each attempt went on from the one before it, so the latest is the furthest.
+    // Each attempt continues the one before it, so the latest checkpoint is the furthest.
     let resume = (1..lease.attempt).rev().map(checkpoint).find(|path| bundle::is_whole(path));
     remove_others(&folder, resume.as_deref())?;
     let model = folder.join(format!("model-{}.safetensors", lease.attempt));
@@ -43,8 +43,8 @@ pub(super) fn prepare(work: &Path, lease: Lease) -> io::Result<Files> {
     Ok(files)
 }
 
-/// Removes all files but the checkpoint that is resumed from, and its history. A process of an
-/// earlier attempt that is still dying loses nothing that counts: its lease is gone.
+/// Removes all files except the checkpoint to resume from and its history. A process of an earlier attempt
+/// that is still exiting loses nothing of value: its lease is lost.
 fn remove_others(folder: &Path, resume: Option<&Path>) -> io::Result<()> {
     let kept = resume.and_then(Path::file_stem);
     for entry in fs::read_dir(folder)? {
@@ -60,8 +60,8 @@ fn remove_others(folder: &Path, resume: Option<&Path>) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes as much as the last checkpoint had, and removes it again: an attempt that would train for
-/// an hour and then find the disk full does not begin.
+/// Writes a file of the size of the last checkpoint and removes it, so that an attempt does not train for an
+/// hour only to find the disk full.
 fn probe(files: &Files) -> io::Result<()> {
     let last = files.resume.as_deref().map(fs::metadata).transpose()?.map_or(0, |found| found.len());
     let probe = files.checkpoint.with_extension("probe");
@@ -76,7 +76,7 @@ fn write_probe(path: &Path, bytes: u64) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Removes the folder of a job that has ended. Blocking. The sweeper removes what remains.
+/// Removes the folder of a job that has ended. Blocking. The sweeper removes what a failure leaves.
 pub(super) fn remove(work: &Path, job: JobId) {
     let folder = job_folder(work, job);
     if let Err(error) = fs::remove_dir_all(&folder)

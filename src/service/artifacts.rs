@@ -1,7 +1,7 @@
-//! Rows together with the files they name.
+//! Stores and deletes rows together with their files.
 //!
-//! A file is stored before its row and deleted after it. A crash between the two leaves a file
-//! without a row, which the sweeper removes; a row without its file never exists.
+//! A file is stored before its row and deleted after it. A crash in between leaves a file without a row,
+//! which the sweeper removes; a row without its file never exists.
 
 use std::path::Path;
 

@@ -1,9 +1,8 @@
-//! Forecasts from the models of the store: which models are in memory, and how many requests are
-//! computed at once.
+//! Forecasts from stored models: manages the models in memory, and limits the number of concurrent forecasts.
 //!
-//! A request waits for a permit. Then one blocking thread reads the series, computes them batch by
-//! batch, and writes the response as JSON. It stops soon after the client has gone: the request's
-//! future is dropped, and a flag tells the thread.
+//! A request waits for a permit. Then one blocking thread reads the series, forecasts them batch by batch,
+//! and writes the response as JSON. It stops soon after the client disconnects: the request's future is
+//! dropped, which sets a flag that the thread checks.
 
 mod cache;
 
@@ -34,10 +33,10 @@ pub enum ServeError {
     /// The request's dataset.
     #[error("there is no dataset {0}")]
     NoDataset(DatasetId),
-    /// The dataset that the model was trained on, which the request does not name.
+    /// The dataset that the model was trained on. The request does not name one.
     #[error("the model was trained on dataset {0}, which is not on this server")]
     NoTrainingDataset(DatasetId),
-    /// Deleted after the request was checked.
+    /// The dataset was deleted after the request was checked.
     #[error("dataset {0} was deleted a moment ago")]
     DatasetDeleted(DatasetId),
     #[error(transparent)]
@@ -46,7 +45,7 @@ pub enum ServeError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Blob(#[from] BlobError),
-    /// Several requests may have waited for the same load.
+    /// Shared, because several requests may wait for the same load.
     #[error("the model could not be loaded")]
     Load(#[source] Arc<ModelError>),
     #[error("the forecast's thread ended early")]
@@ -62,19 +61,19 @@ pub struct Forecaster {
     blobs: Blobs,
     datasets: Arc<Datasets>,
     models: ModelCache,
-    /// One for each forecast computed at once.
+    /// One permit per concurrent forecast.
     permits: Arc<Semaphore>,
 }
 
-/// What a forecaster works with.
+/// The parts of a forecaster.
 #[derive(Debug)]
 pub struct ForecasterParts {
     pub store: Store,
     pub blobs: Blobs,
     pub datasets: Arc<Datasets>,
-    /// Memory for loaded models.
+    /// The memory for loaded models, in bytes.
     pub cache_bytes: u64,
-    /// Forecasts computed at once, at least 1.
+    /// The number of concurrent forecasts, at least 1.
     pub threads: usize,
 }
 
@@ -88,13 +87,13 @@ impl Forecaster {
     /// The response to a request whose fields are valid by themselves, as the JSON of a
     /// [`gatecast_core::forecast::ForecastResponse`].
     pub async fn forecast(&self, id: ModelId, request: ForecastRequest) -> Result<Bytes, ServeError> {
-        // Asked each time: another server may have deleted the model.
+        // Checked for every request, because another server may have deleted the model.
         if !self.store.has_model(id).await? {
             self.models.forget(id).await;
             return Err(ServeError::NoModel(id));
         }
         let model = match self.models.get(id).await {
-            // Deleted between the two.
+            // The model was deleted between the two calls.
             Err(ServeError::Load(_)) if !self.store.has_model(id).await? => return Err(ServeError::NoModel(id)),
             found => found?,
         };
@@ -131,7 +130,7 @@ impl Forecaster {
         }
     }
 
-    /// Tells a dataset that was deleted meanwhile from one whose files are missing.
+    /// Distinguishes a dataset that was deleted during the request from one whose files are missing.
     async fn explain(&self, error: ForecastError, dataset: Option<DatasetId>) -> Result<ServeError, ServeError> {
         Ok(match dataset.filter(|_| error.is_dataset_deleted()) {
             Some(dataset) if self.files(dataset).await?.is_none() => ServeError::DatasetDeleted(dataset),
@@ -144,7 +143,7 @@ impl Forecaster {
         self.models.forget(id).await;
     }
 
-    /// Where a dataset's newest revision is; `None` where there is no such dataset.
+    /// The files of a dataset's newest revision; `None` if the dataset does not exist.
     async fn files(&self, dataset: DatasetId) -> Result<Option<DatasetFiles>, ServeError> {
         let Some(sha256) = self.store.dataset_sha256(dataset).await? else { return Ok(None) };
         let points = self.blobs.local(&Key::dataset_points(dataset, &sha256)?);
@@ -153,7 +152,7 @@ impl Forecaster {
     }
 }
 
-/// Where the values of a request's series are.
+/// The source of the series' values.
 enum Source {
     Given(Vec<gatecast_core::forecast::History>),
     Stored { dataset: DatasetId, files: DatasetFiles, series: StoredSeries },
@@ -178,7 +177,7 @@ impl Source {
     }
 }
 
-/// Notes that the request's future was dropped before the response.
+/// Sets its flag if the request's future is dropped before the response.
 #[derive(Default)]
 struct Client {
     gone: Arc<AtomicBool>,
@@ -190,7 +189,7 @@ impl Drop for Client {
     }
 }
 
-/// The manifest of a bundle that holds a model this program can run. Blocking.
+/// Checks that the bundle contains a model that this program can run, and returns its manifest. Blocking.
 pub fn check_bundle(path: &Path) -> Result<Manifest, BundleError> {
     bundle::read(path).map(|bundle| bundle.manifest)
 }
@@ -204,7 +203,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_dataset_deleted_meanwhile_is_told_from_missing_files() {
+    async fn a_dataset_deleted_meanwhile_is_distinguished_from_missing_files() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("gatecast.db").display());
         let parts = ForecasterParts {

@@ -1,4 +1,4 @@
-//! Ordering a job: the one way in, for every caller.
+//! Creating a job. Every caller uses this module.
 
 use gatecast_core::alias::ModelRef;
 use gatecast_core::dataset::Dataset;
@@ -9,10 +9,10 @@ use gatecast_core::model::Model;
 use gatecast_core::resolve::FieldError;
 use gatecast_store::{NewJob, Store, StoreError};
 
-/// Why an order was not taken.
+/// Why a job request was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
-    /// The field that names it, and its id.
+    /// The field that names the dataset, and its id.
     #[error("there is no dataset {1}")]
     NoDataset(String, DatasetId),
     #[error("there is no model {0}")]
@@ -26,7 +26,7 @@ pub enum OrderError {
     Store(#[from] StoreError),
 }
 
-/// Checks the request, looks up what it names, resolves it and queues the job.
+/// Checks the request, looks up what it names, resolves it, and queues the job.
 pub async fn order_job(store: &Store, request: JobRequest) -> Result<Job, OrderError> {
     let checked = request.check().map_err(OrderError::Invalid)?;
     let names = checked.names();
@@ -50,7 +50,7 @@ pub async fn order_job(store: &Store, request: JobRequest) -> Result<Job, OrderE
         parent: None,
         retry_of: None,
     };
-    // Deleted meanwhile: the same answer as a moment later.
+    // The dataset was deleted in the meantime: the result is the same as for a later request.
     store.insert_job(new).await?.ok_or_else(|| OrderError::NoDataset(place.to_owned(), dataset.id))
 }
 

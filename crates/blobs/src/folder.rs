@@ -1,17 +1,17 @@
-//! The data folder: who owns it, and what lies where.
+//! The data folder: its owner and its layout.
 //!
 //! ```text
-//! {data}/lock          held by the one server that uses the folder
-//! {data}/owner         that server's name as a holder of leases, kept over restarts
-//! {data}/gatecast.db   the database, where it is SQLite
+//! {data}/lock          locked by the one server that uses the folder
+//! {data}/owner         that server's owner name for leases, kept across restarts
+//! {data}/gatecast.db   the database, if it is SQLite
 //! {data}/blobs/        datasets and models
 //! {data}/work/{job}/   checkpoints of unfinished trainings
-//! {data}/scratch/      uploads on their way in; emptied at every start
+//! {data}/scratch/      uploads in progress; emptied at every start
 //! ```
 //!
-//! The lock is the operating system's: it ends with the process, however that ends, and is not
-//! inherited by children. So its holder knows that no other process with the same owner name
-//! lives, and may take back that owner's leases at once instead of waiting until they run out.
+//! The lock is a file lock of the operating system: it is released when the process exits for any reason, and
+//! is not inherited by children. So its holder knows that no other process with the same owner name is
+//! running, and may reclaim that owner's leases at once instead of waiting until they expire.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -41,17 +41,17 @@ impl FolderError {
     }
 }
 
-/// The data folder, locked for as long as this value lives.
+/// The data folder, locked for the lifetime of this value.
 #[derive(Debug)]
 pub struct DataFolder {
     root: PathBuf,
     owner: Uuid,
-    /// Closing the file gives the lock up.
+    /// Closing the file releases the lock.
     _lock: File,
 }
 
 impl DataFolder {
-    /// Makes the folder if it is not there, locks it, and empties its scratch.
+    /// Creates the folder if it does not exist, locks it, and empties its scratch folder.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, FolderError> {
         let root = root.as_ref();
         let failed = |source| FolderError::new(root, source);
@@ -69,7 +69,7 @@ impl DataFolder {
         Ok(Self { root, owner, _lock: lock })
     }
 
-    /// This server's name as a holder of leases.
+    /// This server's owner name for leases.
     pub fn owner(&self) -> Uuid {
         self.owner
     }
@@ -78,7 +78,7 @@ impl DataFolder {
         &self.root
     }
 
-    /// Where SQLite keeps the database, unless the settings name another place.
+    /// The SQLite database's path, unless the settings specify another.
     pub fn database(&self) -> PathBuf {
         self.root.join("gatecast.db")
     }
@@ -87,18 +87,18 @@ impl DataFolder {
         self.root.join("blobs")
     }
 
-    /// For files that become blobs; on the blobs' disk.
+    /// The folder for files that become blobs, on the same disk as the blobs.
     pub fn scratch(&self) -> PathBuf {
         self.root.join("scratch")
     }
 
-    /// Holds one folder a job: see [`job_folder`].
+    /// Contains one folder per job: see [`job_folder`].
     pub fn work(&self) -> PathBuf {
         self.root.join("work")
     }
 }
 
-/// Where the attempts at one job keep their checkpoints.
+/// The folder for the checkpoints of a job's attempts.
 pub fn job_folder(work: &Path, job: JobId) -> PathBuf {
     work.join(job.to_string())
 }
@@ -110,7 +110,7 @@ fn read_or_make_owner(root: &Path) -> io::Result<Uuid> {
             if let Ok(owner) = Uuid::parse_str(text.trim()) {
                 return Ok(owner);
             }
-            // A torn or foreign file: a new name is safe, the old name's leases run out.
+            // A damaged or foreign file: a new name is safe, because the old name's leases expire.
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_server_at_a_time_and_the_same_owner_after_it() {
+    fn the_folder_is_locked_and_its_owner_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let first = DataFolder::open(folder.path()).unwrap();
         let owner = first.owner();

@@ -1,12 +1,12 @@
-//! The names of blobs. Made from ids and hashes of our own alone: no text of a client's ever
-//! becomes part of a path.
+//! The keys of blobs. They are built only from ids and hashes that the server generates: text from clients
+//! never becomes part of a path.
 
 use std::fmt;
 
 use super::BlobError;
 use gatecast_core::ids::{DatasetId, JobId, ModelId};
 
-/// A blob's name: `datasets/{id}/{sha256}.parquet`, `datasets/{id}/{sha256}.index.parquet`,
+/// A blob's key: `datasets/{id}/{sha256}.parquet`, `datasets/{id}/{sha256}.index.parquet`,
 /// `models/{id}.safetensors` or `backtests/{id}.parquet`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -23,7 +23,7 @@ pub enum Subject {
         sha256: String,
     },
     Model(ModelId),
-    /// What a job found, beside its row.
+    /// A job's result file.
     Job(JobId),
 }
 
@@ -33,7 +33,7 @@ impl Key {
         Self::of_revision(dataset, sha256, "parquet")
     }
 
-    /// The index of series of a dataset's revision, under the hash of its points.
+    /// The index of series of a dataset's revision. The key contains the hash of the points.
     pub fn dataset_index(dataset: DatasetId, sha256: &str) -> Result<Self, BlobError> {
         Self::of_revision(dataset, sha256, "index.parquet")
     }
@@ -58,7 +58,7 @@ impl Key {
         })
     }
 
-    /// Reads a key back from a path; `None` for a path that no key has.
+    /// Parses a path; returns `None` if it is not a key's path.
     pub fn parse(path: &str) -> Option<Self> {
         let mut parts = path.split('/');
         let key = match (parts.next()?, parts.next()?, parts.next(), parts.next()) {
@@ -71,7 +71,7 @@ impl Key {
             ("backtests", file, None, None) => Self::backtest_points(file.strip_suffix(".parquet")?.parse().ok()?),
             _ => return None,
         };
-        // An id in capitals parses, but names no blob.
+        // An id in upper case parses, but is not a key.
         (key.path == path).then_some(key)
     }
 
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_reads_back_as_itself_and_nothing_else_is_one() {
+    fn a_key_parses_to_itself_and_other_paths_are_rejected() {
         let (dataset, model, sha256) = (DatasetId::new(), ModelId::new(), "0a".repeat(32));
         let keys = [Key::dataset_points(dataset, &sha256), Key::dataset_index(dataset, &sha256), Ok(Key::model(model))];
         for key in keys {

@@ -1,17 +1,17 @@
-//! Moving a finished file to its key so that it is there after a power cut.
+//! Moves a finished file to its key so that it survives a power failure.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Moves `from` to `to`, a path under `root`; gives the file's length.
+/// Moves `from` to `to`, a path under `root`; returns the file's length.
 pub(super) fn durably(from: &Path, to: &Path, root: &Path) -> io::Result<u64> {
     let length = seal(from)?;
     let folder = to.parent().unwrap_or(root);
     make_folders(folder, root)?;
     match fs::rename(from, to) {
-        // A delete may have cleared the emptied folder away just now.
+        // A concurrent delete may have just removed the empty folder.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             make_folders(folder, root)?;
             fs::rename(from, to)?;
@@ -23,8 +23,8 @@ pub(super) fn durably(from: &Path, to: &Path, root: &Path) -> io::Result<u64> {
     Ok(length)
 }
 
-/// Puts the file's bytes on the disk. Its time becomes now, because the sweeper's grace counts
-/// from when a blob took its place, not from when its first byte was written.
+/// Syncs the file to disk. Sets its modification time to now, because the sweeper's grace time starts when a
+/// blob is moved to its key, not when its first byte was written.
 fn seal(path: &Path) -> io::Result<u64> {
     let file = File::options().write(true).open(path)?;
     file.set_modified(SystemTime::now())?;
@@ -32,19 +32,19 @@ fn seal(path: &Path) -> io::Result<u64> {
     Ok(file.metadata()?.len())
 }
 
-/// The scratch folder lies on another disk: copied beside the target first, and then renamed.
+/// Used if the scratch folder is on another disk: copies the file into the target's folder, then renames it.
 fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
     let beside = to.with_extension(format!("{}.part", uuid::Uuid::now_v7().simple()));
     let moved = fs::copy(from, &beside).and_then(|_| seal(&beside)).and_then(|_| fs::rename(&beside, to));
     if let Err(error) = moved {
-        // What failed is reported; a rest that cannot be removed either is the sweeper's.
+        // The error is returned; the sweeper removes the copy if removing it fails too.
         let _ = fs::remove_file(&beside);
         return Err(error);
     }
     fs::remove_file(from)
 }
 
-/// Makes the folders from `root` down to `folder`, each entered durably in the one above it.
+/// Creates the folders from `root` down to `folder`, and syncs the parent of each.
 fn make_folders(folder: &Path, root: &Path) -> io::Result<()> {
     if folder == root || folder.is_dir() {
         return Ok(());
@@ -59,7 +59,7 @@ fn make_folders(folder: &Path, root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes renames and new names within the folder durable.
+/// Makes renames and new entries within the folder durable.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
@@ -74,7 +74,7 @@ mod tests {
         let (root, from) = (folder.path().join("blobs"), folder.path().join("upload"));
         fs::create_dir(&root).unwrap();
         fs::write(&from, b"points").unwrap();
-        // A folder stands where the file should go: neither a rename nor a copy can succeed.
+        // A folder is at the target path: neither a rename nor a copy can succeed.
         let to = root.join("models/one");
         fs::create_dir_all(to.join("in the way")).unwrap();
 
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_from_another_disk_ends_as_a_move_does() {
+    fn a_copy_from_another_disk_leaves_only_the_target() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("upload"), folder.path().join("model.safetensors"));
         fs::write(&from, b"points").unwrap();

@@ -1,11 +1,12 @@
-//! Files that are there whole or not at all, power cuts included.
+//! Files that are complete or absent, even after a power failure.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Puts a file at `path`: `write` makes it under another name beside, then it is synced and
-/// renamed, and its folder synced. After an error nothing is left of it, for the disk may be full.
+/// Replaces the file at `path`: `write` writes it under a temporary name in the same folder, then it is
+/// synced and renamed, and its folder is synced. After an error the temporary file is removed, because the
+/// disk may be full.
 pub fn replace<E: From<io::Error>>(path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let beside = partial(path);
     let written = write(&beside).and_then(|()| {
@@ -13,7 +14,7 @@ pub fn replace<E: From<io::Error>>(path: &Path, write: impl FnOnce(&Path) -> Res
         Ok(fs::rename(&beside, path)?)
     });
     if written.is_err() {
-        // The error that led here says more than one about the remains.
+        // The original error is more useful than one about the temporary file.
         let _ = fs::remove_file(&beside);
     }
     written?;

@@ -1,10 +1,9 @@
-//! A training's state on disk, so that one that was killed goes on as if it had not been.
+//! A training's state on disk, so that a killed training can be resumed with the same result.
 //!
-//! A checkpoint is written after every epoch, before the epoch is reported. It carries a digest of
-//! everything in it and of the order and data it belongs to: one that is cut short, damaged or of
-//! another training is told apart from a good one, and the training begins again. The reports of
-//! the epochs are in a file beside it ([`super::history`]), so that a checkpoint does not grow with
-//! the number of epochs.
+//! A checkpoint is written after every epoch, before the epoch is reported. It contains a digest of its
+//! contents, and one of the spec and data it belongs to. A truncated or damaged checkpoint, or one of another
+//! training, is therefore detected, and the training starts from scratch. The reports of the epochs are in a
+//! separate file ([`super::history`]), so that a checkpoint does not grow with the number of epochs.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,7 +26,7 @@ use gatecast_files::{atomic_write, hex};
 use gatecast_model::error::LearnError;
 use gatecast_nn::optimizer::OptimizerState;
 
-/// 3: the epochs are in a file of their own.
+/// 3: the epochs are in a separate file.
 const FORMAT: u32 = 3;
 const METADATA: &str = "gatecast_checkpoint";
 
@@ -37,7 +36,7 @@ struct Header {
     /// [`Identity`].
     training: String,
     steps: u64,
-    /// Of all tensors, by name.
+    /// The digest of all tensors, ordered by name.
     digest: String,
 }
 
@@ -52,7 +51,7 @@ pub enum Unusable {
     Foreign,
 }
 
-/// What a checkpoint belongs to: everything that training depends on but the machine.
+/// Identifies the training that a checkpoint belongs to: everything the result depends on except the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity(String);
 
@@ -69,15 +68,14 @@ impl Identity {
     }
 }
 
-/// A state that was read back, and the epochs before it.
+/// A state read from a checkpoint, and its history.
 #[derive(Debug)]
 pub struct Resumed {
     pub state: TrainingState,
     pub history: StoredHistory,
 }
 
-/// Writes the state durably. `history` is the part of the history that belongs to it, already on
-/// the disk.
+/// Writes the state durably. `history` is the matching part of the history, which is already on disk.
 pub fn write(path: &Path, identity: &Identity, state: &TrainingState, history: &Mark) -> Result<(), LearnError> {
     let mut tensors: Vec<(String, Numbers)> = vec![
         ("best".to_owned(), Numbers::f32(&state.best)),
@@ -106,8 +104,8 @@ fn into_io(error: SafeTensorError) -> io::Error {
     }
 }
 
-/// Reads a state back, if it and its history are whole and of this training. Each epoch before it is
-/// passed to `visit`, in order.
+/// Reads a checkpoint if it and its history are complete and belong to this training. Calls `visit` with each
+/// of its epochs, in order.
 pub fn read(
     path: &Path,
     identity: &Identity,
@@ -163,7 +161,7 @@ fn to_json(value: &impl Serialize) -> Result<Vec<u8>, LearnError> {
     serde_json::to_vec(value).map_err(|error| LearnError::Broken(error.to_string()))
 }
 
-/// A tensor of one dimension, as bytes.
+/// A one-dimensional tensor, as bytes.
 struct Numbers {
     dtype: Dtype,
     shape: [usize; 1],

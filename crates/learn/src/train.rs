@@ -1,10 +1,9 @@
 //! The training loop.
 //!
-//! What a model's bytes depend on is in the order, the data, the engine and the thread count:
-//! random numbers are keyed by (seed, purpose, epoch), sums run in a fixed order, and an epoch
-//! begins from the state the one before left, be it in memory or read from its checkpoint. An
-//! epoch is reported only once its checkpoint is safe, so a history never runs ahead of what can
-//! be resumed.
+//! A model's bytes depend only on the spec, the data, the engine and the thread count: random numbers are
+//! keyed by (seed, purpose, epoch), sums run in a fixed order, and an epoch starts from the state that the
+//! previous epoch left, whether in memory or read from its checkpoint. An epoch is reported only after its
+//! checkpoint is durable, so a history never gets ahead of what can be resumed.
 
 mod epoch;
 mod finalize;
@@ -38,7 +37,7 @@ use gatecast_data::Frame;
 use gatecast_nn::engine::{Built, Engine, EngineError, MakeEngine, Objective, Wanted};
 use gatecast_nn::network::Network;
 
-/// Runs one training. The last event is `finished` or `failed`, unless `sink` breaks.
+/// Runs one training. The last event is `finished` or `failed`, unless `sink` fails.
 pub fn train(task: &TrainTask, base: Option<&BaseModel>, make: MakeEngine, sink: &mut EventSink<'_>) {
     let run = |sink: &mut EventSink<'_>| {
         let frame = source::read(&task.dataset, &input_columns(&task.order.data))?;
@@ -47,7 +46,7 @@ pub fn train(task: &TrainTask, base: Option<&BaseModel>, make: MakeEngine, sink:
     end(run(sink), sink);
 }
 
-/// Makes the engine for a network.
+/// Builds the engine for a network.
 pub type EngineMaker<'m> = dyn Fn(&Network, &TrainTask) -> Result<Built, EngineError> + 'm;
 
 fn build_engine(make: MakeEngine, network: &Network, task: &TrainTask) -> Result<Built, EngineError> {
@@ -56,7 +55,7 @@ fn build_engine(make: MakeEngine, network: &Network, task: &TrainTask) -> Result
     make(network, Objective::ordered(&task.order)?, wanted)
 }
 
-/// Runs one training on a frame in memory and an engine of the caller's.
+/// Runs one training on a frame in memory, with an engine built by the caller.
 pub fn train_with(
     frame: Frame,
     task: &TrainTask,
@@ -73,11 +72,11 @@ fn end(run: Result<TrainerEvent, Interrupted>, sink: &mut EventSink<'_>) {
         Err(Interrupted::Stopped) => return,
         Err(Interrupted::Failed(error)) => error.event(),
     };
-    // The last event: whether anyone still listens changes nothing.
+    // The last event: a failed send changes nothing.
     let _ = sink(last);
 }
 
-/// One attempt under way.
+/// The state of a running attempt.
 struct Trainer<'t> {
     task: &'t TrainTask,
     prepared: Prepared,
@@ -87,26 +86,26 @@ struct Trainer<'t> {
     network: Network,
     objective: Objective,
     engine: Box<dyn Engine>,
-    /// Why it is this engine.
+    /// Why this engine was chosen.
     reason: String,
     batcher: Batcher,
     evaluator: Evaluator,
     gradient: Vec<f32>,
     norms: GradientNorms,
     rates: Rates,
-    /// What the training goes on from, if not from fresh weights.
+    /// The model to fine-tune, if any.
     base: Option<PretrainedModel>,
     identity: Identity,
-    /// The numbers of the training windows, shuffled for the epoch.
+    /// The indices of the training windows, shuffled for the epoch.
     permutation: Vec<u32>,
     progress: Progress,
 }
 
-/// What an attempt goes on from.
+/// What an attempt starts from.
 struct Begun {
     state: TrainingState,
     history: HistoryFile,
-    /// Has seen the epochs before this attempt.
+    /// Has seen the epochs of earlier attempts.
     monitor: TrainingMonitor,
 }
 
@@ -196,7 +195,7 @@ impl<'t> Trainer<'t> {
     }
 }
 
-/// What there is to do at the most, after epochs that took so many seconds.
+/// The upper bound of the work, after epochs that took `seconds`.
 fn extent(task: &TrainTask, rates: &Rates, training: u64, judged: u64, seconds: f64) -> Extent {
     let limit = task.order.training.time_limit_seconds;
     Extent {
@@ -207,13 +206,13 @@ fn extent(task: &TrainTask, rates: &Rates, training: u64, judged: u64, seconds: 
     }
 }
 
-/// The memory to stay within; `None` where the machine does not tell. A card has memory of its own, and reports itself when it
-/// is full.
+/// The memory limit; `None` if the machine does not report one. A GPU has its own memory, and reports an
+/// error when that is full.
 fn machine(task: &TrainTask) -> Option<Machine> {
     Machine::here().filter(|_| !matches!(task.order.training.device, Device::Cuda(_)))
 }
 
-/// Prepares the data if that fits in memory.
+/// Prepares the data if it fits in memory.
 fn prepare(
     frame: Frame,
     data: &DataSpec,
@@ -260,7 +259,7 @@ mod tests {
 
     #[test]
     fn memory_is_checked_before_the_data_is_copied() {
-        // Times between two steps: preparing this frame fails for another reason.
+        // The times do not fit the frequency, so preparing this frame fails for another reason.
         let series = FrameSeries { key: "a".to_owned(), rows: 0..2, frequency: Some(Frequency::Fixed(10)) };
         let frame = Frame {
             series: vec![series],

@@ -1,4 +1,4 @@
-//! All that a training carries from epoch to epoch: what a checkpoint must hold.
+//! The state that a training carries from epoch to epoch. A checkpoint contains all of it.
 
 use gatecast_core::metric_values::EpochReport;
 use gatecast_core::model::{FoundRate, StoppedBy};
@@ -11,16 +11,15 @@ pub struct TrainingState {
     pub optimizer: OptimizerState,
     /// The weights of the best epoch so far.
     pub best: Vec<f32>,
-    /// The learning rate, where the order has it found and it was.
+    /// The learning rate, if the spec has it found and this has been done.
     pub found: Option<FoundRate>,
     epochs: EndedEpochs,
 }
 
-/// What the training needs to know of the epochs that have ended. Their reports are in the
-/// history's file.
+/// A summary of the ended epochs. Their reports are in the history file.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct EndedEpochs {
-    /// What epochs are compared by, of each.
+    /// The monitored loss per epoch, by which epochs are compared.
     losses: Vec<f64>,
     seconds: f64,
     best: Option<BestEpoch>,
@@ -33,13 +32,13 @@ struct BestEpoch {
 }
 
 impl TrainingState {
-    /// Before the first epoch.
+    /// The state before the first epoch.
     pub fn new(parameters: Vec<f32>, training: &TrainingSpec) -> Self {
         let optimizer = OptimizerState::new(training.optimizer, parameters.len());
         Self::from_weights(parameters.clone(), parameters, optimizer, None)
     }
 
-    /// The state that a checkpoint holds, before [`Self::add_epoch`] has told it of its epochs.
+    /// The state from a checkpoint. [`Self::add_epoch`] adds its epochs.
     pub(crate) fn from_weights(
         parameters: Vec<f32>,
         best: Vec<f32>,
@@ -54,13 +53,12 @@ impl TrainingState {
         self.epochs.losses.len() as u32
     }
 
-    /// The epoch whose weights are kept, from 1; 0 before any has ended.
+    /// The epoch whose weights are kept, from 1; 0 before the first epoch has ended.
     pub fn best_epoch(&self) -> u32 {
         self.epochs.best.map_or(0, |best| best.number)
     }
 
-    /// Ends an epoch: keeps its weights if they are the best so far. Returns its report, which says
-    /// whether they are.
+    /// Ends an epoch, and keeps its weights if they are the best so far. Returns its report with `best` set.
     pub fn end_epoch(&mut self, mut report: EpochReport) -> EpochReport {
         report.best = self.epochs.best.map_or(f64::INFINITY, |best| best.loss) > report.monitored_loss();
         if report.best {
@@ -70,7 +68,7 @@ impl TrainingState {
         report
     }
 
-    /// Counts an epoch whose report says whether its weights are the best so far.
+    /// Adds an epoch whose report has `best` set.
     pub(crate) fn add_epoch(&mut self, report: &EpochReport) {
         let loss = report.monitored_loss();
         self.epochs.losses.push(loss);
@@ -80,12 +78,12 @@ impl TrainingState {
         }
     }
 
-    /// What epochs are compared by, of each that has ended.
+    /// The monitored loss of each ended epoch.
     pub fn losses(&self) -> impl Iterator<Item = f64> {
         self.epochs.losses.iter().copied()
     }
 
-    /// Why no epoch is left to run; `None` while one is. Depends on the epochs alone, so that a
+    /// Why training has ended; `None` if another epoch should run. Depends only on the epochs, so that a
     /// resumed training stops where an uninterrupted one does.
     pub fn stopped_by(&self, training: &TrainingSpec) -> Option<StoppedBy> {
         let reasons = [
@@ -100,12 +98,12 @@ impl TrainingState {
         reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
     }
 
-    /// Wall time of the epochs so far.
+    /// The wall time of the epochs so far.
     pub fn seconds(&self) -> f64 {
         self.epochs.seconds
     }
 
-    /// The rate that the order says, or that was found for it.
+    /// The learning rate of the spec, or the one found for it.
     pub fn learning_rate(&self, training: &TrainingSpec) -> Option<f64> {
         training.optimizer.learning_rate().fixed().or(self.found.map(|found| found.learning_rate))
     }
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_counts_epochs_without_a_fall_that_matters() {
+    fn patience_counts_epochs_without_a_fall_above_min_delta() {
         let stopping = |patience, min_delta| TrainingSpec {
             early_stopping: Some(EarlyStopping { patience, min_delta }),
             ..TrainingSpec::default()

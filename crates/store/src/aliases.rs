@@ -1,4 +1,4 @@
-//! Names for models, each given to one model at a time.
+//! Aliases: names for models. An alias points to one model at a time.
 
 use gatecast_core::alias::{Alias, AliasName, ModelRef};
 use gatecast_core::ids::ModelId;
@@ -8,16 +8,16 @@ use super::{Store, StoreError};
 
 const SELECT: &str = "SELECT name, model_id, updated_at FROM aliases";
 
-/// A part of the list of aliases.
+/// A page of the list of aliases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AliasPage {
     pub items: Vec<Alias>,
-    /// What to give as `after` for the next part; `None` where this is the last.
+    /// The `after` of the next page; `None` on the last page.
     pub next: Option<AliasName>,
 }
 
 impl Store {
-    /// Points the alias at the model, whichever had it before; `None` if the model is not there.
+    /// Points the alias to the model, replacing any previous target; returns `None` if the model does not exist.
     pub async fn put_alias(&self, name: &AliasName, model: ModelId) -> Result<Option<Alias>, StoreError> {
         let mut tx = self.db().begin().await?;
         let held = sql("SELECT 1 FROM models WHERE id = $1").bind(model.uuid()).push(tx.lock_against_deletion());
@@ -36,7 +36,7 @@ impl Store {
         self.db().fetch_optional(by_name(name)).await?.as_ref().map(read).transpose()
     }
 
-    /// At most `limit` aliases whose names come after `after`, in the order of their names.
+    /// At most `limit` aliases whose names sort after `after`, ordered by name.
     pub async fn aliases(&self, after: Option<&AliasName>, limit: u32) -> Result<AliasPage, StoreError> {
         let mut select = sql(SELECT);
         if let Some(after) = after {
@@ -51,7 +51,7 @@ impl Store {
         Ok(AliasPage { items, next })
     }
 
-    /// Removes the alias; `false` if there was none.
+    /// Deletes the alias; returns `false` if it did not exist.
     pub async fn delete_alias(&self, name: &AliasName) -> Result<bool, StoreError> {
         twice!(self, self.try_delete_alias(name))
     }
@@ -63,7 +63,7 @@ impl Store {
         Ok(gone > 0)
     }
 
-    /// The model that is meant; `None` for an unknown alias. An id is not looked up.
+    /// Resolves a reference to a model id; `None` for an unknown alias. An id is returned without a lookup.
     pub async fn resolve_model_ref(&self, model: &ModelRef) -> Result<Option<ModelId>, StoreError> {
         match model {
             ModelRef::Id(id) => Ok(Some(*id)),
@@ -72,7 +72,7 @@ impl Store {
     }
 }
 
-/// Writes the name's row, over the one that was there.
+/// Inserts or replaces the alias's row.
 pub(super) fn put(name: &AliasName, model: ModelId, now: i64) -> Sql {
     sql("INSERT INTO aliases (name, model_id, updated_at) VALUES ($1, $2, $3) \
          ON CONFLICT (name) DO UPDATE SET model_id = excluded.model_id, updated_at = excluded.updated_at")

@@ -1,9 +1,8 @@
-//! Jobs that run others. [`gatecast_core::composite_job`] decides what they do next; here it is done,
-//! each transition as one transaction under the lock of the parent's row.
+//! Jobs that run other jobs (parents). [`gatecast_core::composite_job`] decides on the next transition; this
+//! module applies it, each transition in one transaction under a lock on the parent's row.
 //!
-//! Locks are taken from the parent to its children in the order of their ids, never the other way.
-//! Workers lock their own job alone, so a parent that waits for a child's row waits for one
-//! statement.
+//! Locks are always taken on the parent first, then on its children ordered by id. Workers lock only their
+//! own job, so a parent that waits for a child's row waits for one statement.
 
 use gatecast_core::alias::AliasName;
 use gatecast_core::composite_job::{ChildJob, CompositeJob, Outcome, Transition};
@@ -21,8 +20,7 @@ use super::queue::{End, end};
 use super::row::{read_each, to_json};
 use super::{Store, StoreError};
 
-/// What decides whether an open job that runs others has anything to do, without its order and its
-/// children's.
+/// What determines whether an open parent may have a transition to make. Contains neither its spec nor its children's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OpenComposite {
     pub id: JobId,
@@ -41,12 +39,12 @@ pub struct OpenComposite {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Advance {
     pub acted: bool,
-    /// When to ask again even where no child has changed.
+    /// When to check again even if no child has changed.
     pub deadline: Option<jiff::Timestamp>,
 }
 
 impl Store {
-    /// The jobs that run others and have not ended, oldest first.
+    /// The parents that have not ended, oldest first.
     pub async fn open_composites(&self) -> Result<Vec<OpenComposite>, StoreError> {
         let select = sql("SELECT p.id, p.status, p.cancel_requested_at, COUNT(c.id) AS children, \
              SUM(CASE WHEN c.status <> 'queued' THEN 1 ELSE 0 END) AS begun, \
@@ -69,15 +67,15 @@ impl Store {
         read_each(&self.db().fetch_all(select).await?, read)
     }
 
-    /// The children of a job that runs others, by slot.
+    /// The children of a parent, ordered by slot.
     pub async fn children(&self, parent: JobId) -> Result<Vec<ChildJob>, StoreError> {
         self.db().fetch_all(children_of(parent)).await?.iter().map(read_child).collect()
     }
 
-    /// Does what `next` says is to be done for the parent now.
+    /// Makes the transition that `next` returns for the parent.
     ///
-    /// `next` is asked twice where there is something to do: without a lock to learn that, and then
-    /// under the lock of the parent's row.
+    /// `next` is called without a lock first. If there is something to do, it is called again under a lock on
+    /// the parent's row.
     pub async fn advance(
         &self,
         parent: JobId,
@@ -130,7 +128,7 @@ impl Store {
         Ok(Advance { acted: true, deadline: transition.deadline })
     }
 
-    /// Ends a parent whose order cannot be read, and its children: what they are for is unknown.
+    /// Fails a parent whose spec cannot be read, and cancels its children.
     async fn give_up(&self, parent: JobId) -> Result<Advance, StoreError> {
         let mut tx = self.db().begin().await?;
         let row = tx.fetch_optional(by_id(parent).push(tx.lock())).await?;

@@ -1,7 +1,7 @@
-//! Opening the database and bringing it up to date.
+//! Opens the database and applies migrations.
 //!
-//! Migrations go forward only and are numbered alike for both databases. A database that a newer
-//! program has migrated is refused before anything is written to it.
+//! Migrations are forward-only, with the same numbers for both databases. A database with migrations of a
+//! newer program version is rejected before anything is written to it.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -18,25 +18,25 @@ use super::error::{StoreError, corrupt, is_full};
 use super::reserve;
 use super::url::DatabaseUrl;
 
-/// Reads and small writes at once; PostgreSQL allows 100 connections by default, to all servers.
+/// The maximum number of connections. PostgreSQL allows 100 by default, shared by all servers.
 const POSTGRES_CONNECTIONS: u32 = 16;
 const SQLITE_READERS: u32 = 4;
-/// The first version in which WAL's known ways to lose a commit are mended.
+/// The first version with fixes for WAL's known ways to lose a commit.
 const SQLITE_NEEDED: &str = "3.51.3";
-/// How long a statement waits for another process that holds the SQLite file: a backup, a shell.
+/// How long a statement waits for another process that locks the SQLite file, such as a backup or a shell.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a write waits for the writes before it, of which there is one at a time.
+/// How long a write waits for earlier writes. Writes run one at a time.
 const SQLITE_QUEUE_TIME: Duration = Duration::from_secs(15);
-/// How long a request waits for a connection before it is answered that there is none.
+/// How long a request waits for a connection before it fails.
 const POSTGRES_ACQUIRE_TIME: Duration = Duration::from_secs(2);
-/// Settings of every session. A server that stops in the middle of a transaction loses it, and with
-/// it its locks, well before its jobs' leases run out; a statement does not wait for such locks for
-/// longer than a client would.
+/// Settings of every session. If a server stops in the middle of a transaction, PostgreSQL ends the
+/// transaction and releases its locks well before the leases of the server's jobs expire. A statement waits
+/// for such locks no longer than a client would.
 const POSTGRES_SESSION: [(&str, &str); 2] = [("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "5s")];
-/// For the first connection to PostgreSQL, at start.
+/// The timeout of the first connection to PostgreSQL, at start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// By number: SQLite's text, PostgreSQL's text.
+/// Number, name, SQLite's SQL, PostgreSQL's SQL.
 const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
     (
         1,
@@ -69,7 +69,7 @@ pub(super) async fn open(url: &DatabaseUrl) -> Result<Db, StoreError> {
         DatabaseUrl::Sqlite(path) => {
             let reserve = reserve::path(path);
             match open_sqlite(path, &reserve).await {
-                // The reserve is for this: a server that starts can delete.
+                // The reserve exists for this case: once the server has started, it can delete.
                 Err(StoreError::Full) if reserve.exists() => {
                     reserve::free(&reserve);
                     open_sqlite(path, &reserve).await
@@ -94,8 +94,8 @@ async fn open_sqlite(path: &Path, reserve: &Path) -> Result<Db, StoreError> {
         true => StoreError::Full,
         false => StoreError::Open { path: path.to_owned(), source },
     };
-    // Some failures, a full disk above all, make SQLite roll a transaction back by itself; sqlx
-    // then believes it open for ever. Such a connection is replaced.
+    // After some errors, in particular a full disk, SQLite rolls back the transaction by itself, and sqlx
+    // still counts it as open. Such a connection is replaced.
     let writer = pool()
         .max_connections(1)
         .acquire_timeout(SQLITE_QUEUE_TIME)
@@ -110,8 +110,8 @@ async fn open_sqlite(path: &Path, reserve: &Path) -> Result<Db, StoreError> {
     Ok(Db::Sqlite { writer, readers, reserve: reserve.to_owned() })
 }
 
-/// SQLite has no lock to migrate under: of two processes that begin at once, the slower finds a
-/// migration done that it was about to do. It looks again, and goes on from there.
+/// SQLite has no lock for migrations: if two processes start at once, the slower one fails on a migration
+/// that the other has applied. It then retries with the remaining migrations.
 async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
     let mut left = MIGRATIONS.len();
     loop {
@@ -125,12 +125,12 @@ async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
 
 async fn open_postgres(options: &PgConnectOptions) -> Result<Db, StoreError> {
     let options = options.clone().application_name("gatecast");
-    // Migrations have a connection of their own, without the limits of a session: a server that starts
-    // waits for another that migrates.
+    // Migrations use a separate connection without the session's timeouts: a starting server waits while
+    // another migrates.
     let mut first = reach(&options).await?;
     let migrations = MIGRATIONS.iter().map(|&(number, name, _, postgres)| (number, name, postgres));
     migrate(&mut first, migrations).await?;
-    // What counts is committed; a connection that does not close cleanly changes nothing.
+    // Everything is committed; an unclean close changes nothing.
     let _ = first.close().await;
     let pool = PoolOptions::<Postgres>::new()
         .max_connections(POSTGRES_CONNECTIONS)
@@ -140,7 +140,7 @@ async fn open_postgres(options: &PgConnectOptions) -> Result<Db, StoreError> {
     Ok(Db::Postgres(pool))
 }
 
-/// Connects once: a pool would try again until its time is up, and then tell no cause.
+/// Connects once: a pool would retry until its timeout and then hide the cause.
 async fn reach(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let server = match options.get_socket() {
         Some(socket) => format!("{}:{}", socket.display(), options.get_port()),

@@ -1,8 +1,8 @@
 //! Datasets and their revisions.
 //!
-//! A dataset and a job that needs it cannot miss each other: a job's insertion holds the dataset's
-//! row against deletion while it checks and writes, and a deletion locks that row before it looks
-//! for jobs. Whichever comes second sees what the first has done.
+//! Inserting a job and deleting its dataset cannot race: the insert locks the dataset's row against deletion
+//! while it checks and writes, and the delete locks the same row before it looks for jobs. The later of the
+//! two sees the changes of the earlier.
 
 use gatecast_core::dataset::{Dataset, Profile};
 use gatecast_core::ids::{DatasetId, JobId};
@@ -12,18 +12,18 @@ use super::page::{Page, Paged};
 use super::row::{size, storable, to_json};
 use super::{Store, StoreError};
 
-/// A dataset about to be stored. Its blobs are in place already.
+/// A dataset to insert. Its blobs are already written.
 #[derive(Debug, Clone)]
 pub struct NewDataset {
     pub id: DatasetId,
     pub name: String,
-    /// Of the file of points.
+    /// The hash of the points file.
     pub sha256: String,
     pub bytes: u64,
     pub profile: Profile,
 }
 
-/// One revision of a dataset: which blobs hold it.
+/// One revision of a dataset. Identifies its blobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     pub dataset: DatasetId,
@@ -35,10 +35,10 @@ pub struct Revision {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum DatasetDeletion {
-    /// Its rows are gone; the blobs of these revisions are the caller's to delete.
+    /// The rows are deleted; the caller deletes the blobs of these revisions.
     Deleted(Vec<Revision>),
     NotFound,
-    /// A queued or running job needs it: the oldest such one.
+    /// A queued or running job needs the dataset; this is the oldest such job.
     NeededBy(JobId),
 }
 
@@ -46,7 +46,7 @@ const SELECT: &str = "SELECT d.id, d.name, d.revision, d.created_at, r.sha256, r
                       JOIN dataset_revisions r ON r.dataset_id = d.id AND r.revision = d.revision";
 
 impl Store {
-    /// Stores a dataset with its first revision.
+    /// Inserts a dataset and its first revision.
     pub async fn insert_dataset(&self, new: NewDataset) -> Result<Dataset, StoreError> {
         let mut tx = self.db().begin().await?;
         let now = tx.now().await?;
@@ -75,8 +75,7 @@ impl Store {
         Ok(dataset)
     }
 
-    /// The hash of a dataset's newest revision, without reading its profile. `None` where there is no
-    /// such dataset.
+    /// The hash of a dataset's newest revision, without reading its profile. `None` if the dataset does not exist.
     pub async fn dataset_sha256(&self, id: DatasetId) -> Result<Option<String>, StoreError> {
         let find = sql("SELECT r.sha256 FROM datasets d \
                         JOIN dataset_revisions r ON r.dataset_id = d.id AND r.revision = d.revision WHERE d.id = $1")
@@ -98,7 +97,7 @@ impl Store {
         page.read(rows, read)
     }
 
-    /// One revision; `None` if it, or its dataset, is not there.
+    /// One revision; `None` if it or its dataset does not exist.
     pub async fn revision(&self, id: DatasetId, revision: u32) -> Result<Option<Revision>, StoreError> {
         let select = sql("SELECT dataset_id, revision, sha256 FROM dataset_revisions \
                           WHERE dataset_id = $1 AND revision = $2")
@@ -107,13 +106,13 @@ impl Store {
         self.db().fetch_optional(select).await?.as_ref().map(read_revision).transpose()
     }
 
-    /// Some revision of the dataset has this hash: its blobs are in use.
+    /// Whether some revision of the dataset has this hash, so that its blobs are in use.
     pub async fn has_revision(&self, id: DatasetId, sha256: &str) -> Result<bool, StoreError> {
         let select = sql("SELECT 1 FROM dataset_revisions WHERE dataset_id = $1 AND sha256 = $2 LIMIT 1");
         Ok(self.db().fetch_optional(select.bind(id.uuid()).bind(sha256)).await?.is_some())
     }
 
-    /// Deletes the dataset with all its revisions, unless a job still needs it.
+    /// Deletes the dataset and all its revisions, unless a job still needs it.
     pub async fn delete_dataset(&self, id: DatasetId) -> Result<DatasetDeletion, StoreError> {
         twice!(self, self.try_delete_dataset(id))
     }

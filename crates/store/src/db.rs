@@ -1,17 +1,15 @@
-//! One way to speak to two databases.
+//! One interface to two databases.
 //!
-//! A statement is text with `$1`, `$2`, … and values of four kinds, which both databases read
-//! alike; rows come back by column name. So every query of the store is written once. [`Tx`] has
-//! the few words that only PostgreSQL needs (its row locks).
+//! A statement is SQL text with placeholders `$1`, `$2`, … and values of four kinds, which both databases
+//! accept; rows are read by column name. So every query of the store is written once. [`Tx`] adds the few
+//! clauses that only PostgreSQL needs (row locks).
 //!
-//! **SQLite** has one writer connection, and every write transaction begins with `BEGIN
-//! IMMEDIATE`: writers queue inside the process instead of failing against each other, and
-//! a transaction sees no other writer's change between its statements. Readers have connections of
-//! their own and see the last commit (WAL).
+//! **SQLite** has one writer connection, and every write transaction starts with `BEGIN IMMEDIATE`: writers
+//! queue inside the process instead of failing with `SQLITE_BUSY`, and no other writer's changes appear
+//! between the statements of a transaction. Readers have separate connections and see the last commit (WAL).
 //!
-//! **PostgreSQL** runs at READ COMMITTED: a statement sees what was committed when it began, so a
-//! transaction that must not be overtaken locks the row it decides by, with [`Tx::lock`], or
-//! changes it first.
+//! **PostgreSQL** runs at READ COMMITTED: a statement sees what was committed when it started. A transaction
+//! that needs a row to stay unchanged therefore first locks it with [`Tx::lock`], or updates it.
 
 mod postgres;
 
@@ -26,7 +24,7 @@ use super::error::StoreError;
 use super::reserve;
 use postgres::Connection;
 
-/// The statement as one database's query.
+/// Builds the query for one database.
 macro_rules! query {
     ($database:ty, $sql:expr) => {{
         let $crate::db::Sql { text, values } = $sql;
@@ -49,13 +47,13 @@ pub(super) enum Db {
     Sqlite {
         writer: SqlitePool,
         readers: SqlitePool,
-        /// Room for deletes on a full disk: see [`reserve`].
+        /// Disk space for deletes on a full disk: see [`reserve`].
         reserve: PathBuf,
     },
     Postgres(PgPool),
 }
 
-/// A write transaction; dropped without [`Tx::commit`], it changes nothing.
+/// A write transaction. Dropping it without [`Tx::commit`] changes nothing.
 #[derive(Debug)]
 pub(super) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
@@ -64,7 +62,7 @@ pub(super) enum Tx {
 
 /// A statement and its values.
 ///
-/// Its text is pieced together from literals alone: what callers bring is always a bound value.
+/// The text is built only from literals: data from callers is always a bound value.
 #[derive(Debug)]
 pub(super) struct Sql {
     text: String,
@@ -85,7 +83,7 @@ pub(super) enum Record {
     Postgres(PgRow),
 }
 
-/// A type that both databases give back.
+/// A type that can be read from both databases.
 pub(super) trait Field:
     for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
 {
@@ -126,13 +124,13 @@ pub(super) fn sql(text: &'static str) -> Sql {
 }
 
 impl Sql {
-    /// The next value: the first is `$1`.
+    /// Binds the next value: the first is `$1`.
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
     }
 
-    /// A list of rows for `VALUES`.
+    /// Appends a list of rows for `VALUES`.
     pub(super) fn push_rows<const N: usize>(mut self, rows: impl Iterator<Item = [Value; N]>) -> Self {
         for (number, row) in rows.enumerate() {
             self.text.push_str(if number == 0 { "(" } else { ", (" });
@@ -150,7 +148,7 @@ impl Sql {
         self
     }
 
-    /// A value in place, for statements put together from parts.
+    /// Appends a placeholder and binds its value.
     pub(super) fn push_bind(self, value: impl Into<Value>) -> Self {
         self.push_bind_value(value.into())
     }
@@ -188,13 +186,13 @@ impl Db {
         })
     }
 
-    /// Whether a failed write of little may be tried once more: another transaction was in its way,
-    /// or the disk is full and room has been made.
+    /// Whether to retry a failed small write: another transaction conflicted with it, or the disk was full
+    /// and space has been freed.
     pub(super) async fn may_retry(&self, error: &StoreError) -> bool {
         match (error, self) {
             (StoreError::Conflict(_), _) => true,
             (StoreError::Full, Self::Sqlite { writer, reserve, .. }) => {
-                // What the log holds goes into the database's own file, which has that room already.
+                // Moves the log's content into the database file, which already has the space for it.
                 if let Err(error) = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").await {
                     tracing::debug!(%error, "the write-ahead log was not emptied");
                 }
@@ -209,7 +207,7 @@ impl Db {
         match self {
             Self::Sqlite { writer, readers, .. } => {
                 readers.close().await;
-                // Last, so that it is the one to fold the log into the database file.
+                // Last, so that this connection checkpoints the log into the database file.
                 writer.close().await;
             }
             Self::Postgres(pool) => pool.close().await,
@@ -250,8 +248,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Gives up the transaction and its locks. A transaction that is merely dropped costs its
-    /// connection: PostgreSQL's is closed, and SQLite's is rolled back before its next use.
+    /// Rolls back the transaction and releases its locks. A dropped transaction costs more: a PostgreSQL
+    /// connection is closed, and an SQLite connection is rolled back before its next use.
     pub(super) async fn rollback(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(tx) => tx.rollback().await?,
@@ -260,7 +258,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends a SELECT whose row must stay as it is until the commit.
+    /// The clause of a SELECT that locks its row against changes until the commit.
     pub(super) fn lock(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "",
@@ -268,7 +266,7 @@ impl Tx {
         }
     }
 
-    /// Ends a SELECT whose row must not be deleted before the commit.
+    /// The clause of a SELECT that locks its row against deletion until the commit.
     pub(super) fn lock_against_deletion(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "",
@@ -276,7 +274,7 @@ impl Tx {
         }
     }
 
-    /// Ends a SELECT that passes over rows another transaction holds.
+    /// The clause of a SELECT that locks its row and skips rows locked by other transactions.
     pub(super) fn lock_free_row(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "",
@@ -286,10 +284,10 @@ impl Tx {
 
     /// Microseconds since 1970 UTC by the clock that leases are measured with.
     ///
-    /// PostgreSQL's own, so that servers whose clocks disagree agree on when a lease runs out.
-    /// SQLite has one host, and so one clock. The time may be read some moments before a statement
-    /// that uses it takes effect: a lease then ends a little early or is found run out a little
-    /// late, neither of which hands one job to two workers' writes (see the queue's notes).
+    /// With PostgreSQL this is the database's clock, so servers whose clocks differ agree on when a lease
+    /// expires. SQLite runs on one host, and so has one clock. The time may be read some moments before a
+    /// statement that uses it takes effect: a lease may then end slightly early, or its expiry be detected
+    /// slightly late. Neither lets two workers write for one job (see the queue's notes).
     pub(super) async fn now(&mut self) -> Result<i64, StoreError> {
         match self {
             Self::Sqlite(_) => Ok(jiff::Timestamp::now().as_microsecond()),

@@ -1,5 +1,5 @@
-//! What can go wrong with the database itself. What can go wrong with a request (nothing by that
-//! id, a job that has ended) is part of each answer instead.
+//! Errors of the database itself. Expected results of a request (an unknown id, a job that has ended) are
+//! part of each method's return type instead.
 
 use std::path::PathBuf;
 
@@ -13,12 +13,12 @@ pub enum StoreError {
     Database(#[source] sqlx::Error),
     #[error("disk full: the database cannot grow")]
     Full,
-    /// It is not there, or does not take requests now: trying again later may help.
+    /// The database is down or rejects requests at the moment: retrying later may help.
     #[error("the database is not available")]
     Unavailable(#[source] sqlx::Error),
     #[error("the database did not answer in time")]
     TimedOut,
-    /// A deadlock, or a write that must be serialised: the same transaction may succeed now.
+    /// A deadlock or a serialization failure: retrying the transaction may succeed.
     #[error("another transaction was in the way")]
     Conflict(#[source] sqlx::Error),
     #[error("the database holds something this program did not write: {0}")]
@@ -39,7 +39,7 @@ pub enum StoreError {
 
 /// `SQLITE_FULL`.
 const SQLITE_FULL: &str = "13";
-/// `SQLITE_IOERR_SHMSIZE`: the index of the write-ahead log cannot grow, which a full disk alone does.
+/// `SQLITE_IOERR_SHMSIZE`: the index of the write-ahead log cannot grow, which only a full disk causes.
 const SQLITE_SHARED_MEMORY_SIZE: &str = "4874";
 /// PostgreSQL's `disk_full`.
 const DISK_FULL: &str = "53100";
@@ -49,7 +49,7 @@ const CONFLICTS: &[&str] = &["40001", "40P01"];
 /// PostgreSQL's `too_many_connections`, `lock_not_available`, `admin_shutdown`, `crash_shutdown`,
 /// `cannot_connect_now` and `idle_in_transaction_session_timeout`.
 const UNAVAILABLE: &[&str] = &["53300", "55P03", "57P01", "57P02", "57P03", "25P03"];
-/// `SQLITE_BUSY` and `SQLITE_LOCKED`: the lower byte of SQLite's codes.
+/// `SQLITE_BUSY` and `SQLITE_LOCKED`, compared with the low byte of SQLite's codes.
 const SQLITE_LOCKED: &[u32] = &[5, 6];
 
 impl From<sqlx::Error> for StoreError {
@@ -78,15 +78,15 @@ pub(super) fn is_full(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some(SQLITE_FULL | SQLITE_SHARED_MEMORY_SIZE | DISK_FULL))
 }
 
-/// `code` is the database's, empty for an error that is not the database's.
+/// `code` is the database's error code, empty for other errors.
 fn is_connection_failure(error: &sqlx::Error, code: &str) -> bool {
     use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls};
-    // Codes of PostgreSQL have five characters, those of SQLite are numbers of at most four.
+    // PostgreSQL's codes have five characters; SQLite's are numbers of at most four digits.
     let locked = code.len() < 5 && code.parse::<u32>().is_ok_and(|code| SQLITE_LOCKED.contains(&(code & 0xff)));
     locked || code.starts_with("08") || matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed)
 }
 
-/// Names what could not be read back.
+/// An error for stored data that cannot be read.
 pub(super) fn corrupt(what: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(what.to_string())
 }

@@ -1,8 +1,8 @@
-//! What happened to a job, in order.
+//! A job's events, in order.
 //!
-//! An event takes its number from its job's row, in the transaction that makes the change it tells
-//! of. The row stays locked until the commit, so numbers have no holes and become visible in
-//! order: a reader that has seen event 7 never sees a 6 later.
+//! An event takes its number from its job's row, in the same transaction as the change it reports. The row
+//! stays locked until the commit, so numbers have no gaps and become visible in order: a reader that has seen
+//! event 7 never sees event 6 later.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use super::db::{Record, Sql, Tx, Value as Bound, sql};
 use super::row::{read_each, to_json};
 use super::{Store, StoreError};
 
-/// Appends an event; the job's version rises with it. Nothing happens where the job is gone.
+/// Appends an event and increments the job's version. Does nothing if the job does not exist.
 pub(super) async fn append(
     tx: &mut Tx,
     job: JobId,
@@ -36,8 +36,7 @@ pub(super) async fn append(
     Ok(())
 }
 
-/// Appends an event for each epoch, in order. Their data is the epochs' reports, which are kept once,
-/// in `job_epochs`.
+/// Appends an event per epoch, in order. Their data are the epochs' reports, which are stored once, in `job_epochs`.
 pub(super) async fn append_epochs(
     tx: &mut Tx,
     job: JobId,
@@ -57,7 +56,7 @@ pub(super) async fn append_epochs(
     Ok(())
 }
 
-/// The data of an event that tells a job's new status.
+/// The data of a status event.
 pub(super) fn status(status: JobStatus, attempt: u32, error: Option<&JobError>, model: Option<ModelId>) -> Value {
     let mut data = json!({ "status": status, "attempt": attempt });
     if let Some(error) = error {
@@ -70,8 +69,7 @@ pub(super) fn status(status: JobStatus, attempt: u32, error: Option<&JobError>, 
 }
 
 impl Store {
-    /// Events of a job with a higher number than `after`, in order; none for a job that is not
-    /// there.
+    /// A job's events with a number above `after`, in order; empty if the job does not exist.
     pub async fn events(&self, job: JobId, after: i64, limit: u32) -> Result<Vec<JobEvent>, StoreError> {
         let select = sql("SELECT v.sequence, v.at, v.kind, COALESCE(e.report, v.data) AS data FROM job_events v \
                           LEFT JOIN job_epochs e ON e.job_id = v.job_id AND e.epoch = v.epoch \
@@ -82,8 +80,7 @@ impl Store {
         self.db().fetch_all(select).await?.iter().map(read).collect()
     }
 
-    /// At most `limit` epochs of a job with a higher number than `after`, in order; `None` for a job
-    /// that is not there.
+    /// At most `limit` epochs of a job with a number above `after`, in order; `None` if the job does not exist.
     pub async fn history(&self, job: JobId, after: u32, limit: u32) -> Result<Option<HistoryPage>, StoreError> {
         let select =
             sql("SELECT epoch, report FROM job_epochs WHERE job_id = $1 AND epoch > $2 ORDER BY epoch LIMIT $3")
@@ -100,7 +97,7 @@ impl Store {
         Ok(Some(HistoryPage { epochs: read_each(&rows, |row| row.json("report"))?, next }))
     }
 
-    /// The last epoch that is kept of a job; 0 where there is none.
+    /// The last stored epoch of a job; 0 if there is none.
     pub async fn last_epoch(&self, job: JobId) -> Result<u32, StoreError> {
         let row = self.db().fetch_optional(last_epoch(job)).await?;
         row.map_or(Ok(0), |row| row.number("epoch"))
@@ -111,11 +108,11 @@ pub(super) fn last_epoch(job: JobId) -> Sql {
     sql("SELECT COALESCE(MAX(epoch), 0) AS epoch FROM job_epochs WHERE job_id = $1").bind(job.uuid())
 }
 
-/// A part of a job's history.
+/// A page of a job's history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryPage {
     pub epochs: Vec<EpochReport>,
-    /// What to give as `after` for the next part; `None` where this is the last.
+    /// The `after` of the next page; `None` on the last page.
     pub next: Option<u32>,
 }
 

@@ -1,8 +1,7 @@
-//! A job's row as the API's [`Job`] and [`JobSummary`].
+//! Reads a job's row as the API's [`Job`] or [`JobSummary`].
 //!
-//! An order that this program cannot read (another version wrote it, or it is damaged) must not make
-//! its job unreachable: the job can be shown, listed, cancelled and deleted without it. Only who has
-//! to run it asks for [`read_order`], and learns why it cannot be read.
+//! A job whose spec this program cannot read (another version wrote it, or it is damaged) can still be shown,
+//! listed, cancelled and deleted. Only the code that runs the job calls [`read_order`], and gets the cause.
 
 use gatecast_core::job::{Job, JobError, JobSummary};
 use gatecast_core::kinds::JobSpec;
@@ -11,7 +10,7 @@ use super::StoreError;
 use super::db::Record;
 use super::error::corrupt;
 
-/// Every column of [`read_summary`]; the model is the one that names the job.
+/// Every column of [`read_summary`]. `model_id` is the model the job trained, or else the one it chose.
 macro_rules! summary_columns {
     () => {
         "jobs.id, jobs.kind, jobs.name, jobs.status, jobs.progress, jobs.attempt, jobs.cancel_requested_at, \

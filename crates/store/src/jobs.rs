@@ -1,5 +1,5 @@
-//! Jobs as their owners see them: ordered, looked at, cancelled, deleted. What workers do with
-//! them is in [`super::queue`].
+//! Jobs as clients see them: inserting, reading, cancelling and deleting. What workers do with jobs is in
+//! [`super::queue`].
 
 use gatecast_core::composite_job::NewChildJob;
 use gatecast_core::ids::{DatasetId, JobId};
@@ -15,7 +15,7 @@ use super::queue::{End, end};
 use super::row::storable;
 use super::{Store, StoreError};
 
-/// An order about to be queued: resolved against the revision it names.
+/// A job to queue. Its spec is resolved against the dataset revision.
 #[derive(Debug, Clone)]
 pub struct NewJob {
     pub name: String,
@@ -24,11 +24,11 @@ pub struct NewJob {
     pub dataset_revision: u32,
     pub parent: Option<JobId>,
     pub retry_of: Option<JobId>,
-    /// Queued with it.
+    /// Children queued in the same transaction.
     pub children: Vec<NewChildJob>,
 }
 
-/// Which jobs a list shows; all of what is `None`.
+/// Filters a list of jobs; `None` matches all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JobFilter {
     pub status: Option<JobStatus>,
@@ -41,11 +41,11 @@ pub struct JobFilter {
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub enum Cancellation {
-    /// It was queued, and is cancelled.
+    /// The job was queued and is now cancelled.
     Cancelled(Job),
-    /// It runs; its worker will end it.
+    /// The job is running; its worker will stop it.
     Requested(Job),
-    /// It had ended before.
+    /// The job had already ended.
     AlreadyEnded(Job),
     NotFound,
 }
@@ -58,13 +58,12 @@ pub enum JobDeletion {
     NotFound,
     /// Only a job that has ended can be deleted.
     NotEnded(JobStatus),
-    /// The job it belongs to has not ended, and would miss it.
+    /// The parent job has not ended and still needs it.
     NeededBy(JobId),
 }
 
 impl Store {
-    /// Queues a job, with its children; `None` if the revision of the dataset it needs is no longer
-    /// there.
+    /// Queues a job and its children; returns `None` if the required dataset revision no longer exists.
     pub async fn insert_job(&self, new: NewJob) -> Result<Option<Job>, StoreError> {
         let done = self.try_insert_job(&new).await;
         match done {
@@ -125,15 +124,15 @@ impl Store {
         page.read(rows, job_row::read_summary)
     }
 
-    /// Ends a queued job at once; asks the worker of a running one to. The children of a job that
-    /// runs others are cancelled in the same transaction; the job itself ends once they have.
+    /// Ends a queued job at once; for a running job, sets a flag for its worker. The children of a parent are
+    /// cancelled in the same transaction; the parent itself ends once they have ended.
     pub async fn cancel_job(&self, id: JobId) -> Result<Cancellation, StoreError> {
         twice!(self, self.try_cancel_job(id))
     }
 
     async fn try_cancel_job(&self, id: JobId) -> Result<Cancellation, StoreError> {
         let mut tx = self.db().begin().await?;
-        // Another job's children are locked after it: a parent is always locked before its children.
+        // A parent is always locked before its children.
         let Some(row) = tx.fetch_optional(by_id(id).push(tx.lock())).await? else {
             tx.rollback().await?;
             return Ok(Cancellation::NotFound);
@@ -174,7 +173,7 @@ impl Store {
         }
     }
 
-    /// Tells of children that were stopped.
+    /// Sends notifications for children that were stopped.
     pub(super) fn stopped(&self, children: &[Stopped]) {
         for child in children {
             self.ended(child.job);
@@ -184,11 +183,11 @@ impl Store {
         }
     }
 
-    /// Deletes a job that has ended, with its history and its children's. Models stay.
+    /// Deletes a job that has ended, with its history and its children. Models are kept.
     ///
-    /// A long history goes first, some of it at a time, so that other writers are not held up and a
-    /// full disk has room for each part. A deletion that is broken off has deleted a part of the
-    /// history; the job stays until it is deleted again.
+    /// A long history is deleted first, in batches, so that other writers are not blocked for long and each
+    /// batch fits the space that a full disk leaves. An interrupted deletion leaves the job with a part of
+    /// its history, until it is deleted again.
     pub async fn delete_job(&self, id: JobId) -> Result<JobDeletion, StoreError> {
         loop {
             if let Some(done) = twice!(self, self.delete_some(id))? {
@@ -197,7 +196,7 @@ impl Store {
         }
     }
 
-    /// One step of a deletion; `None` while there is more to do.
+    /// One step of a deletion; returns `None` while there is more to do.
     async fn delete_some(&self, id: JobId) -> Result<Option<JobDeletion>, StoreError> {
         let mut tx = self.db().begin().await?;
         let found = sql("SELECT status, parent_id FROM jobs WHERE id = $1").bind(id.uuid()).push(tx.lock());
@@ -217,7 +216,7 @@ impl Store {
                 return Ok(Some(JobDeletion::NeededBy(parent)));
             }
         }
-        // A parent ends after its children, so none of them runs.
+        // A parent ends after its children, so no child is running.
         if delete_history(&mut tx, id).await? {
             tx.commit().await?;
             return Ok(None);
@@ -236,17 +235,17 @@ impl Store {
         Ok(self.db().fetch_optional(select).await?.is_some())
     }
 
-    /// The job is queued or running: its work folder is in use.
+    /// Whether the job is queued or running, so that its work folder is in use.
     pub async fn is_job_open(&self, id: JobId) -> Result<bool, StoreError> {
         let select = sql("SELECT 1 FROM jobs WHERE id = $1 AND claimable_at IS NOT NULL").bind(id.uuid());
         Ok(self.db().fetch_optional(select).await?.is_some())
     }
 }
 
-/// The most rows that one transaction deletes from each table of histories.
+/// The maximum number of rows that one transaction deletes per history table.
 const DELETED_AT_ONCE: i64 = 1_000;
 
-/// Deletes some of the history of a job and its children; whether there may be more.
+/// Deletes a batch of the history of a job and its children. Returns whether there may be more.
 async fn delete_history(tx: &mut Tx, job: JobId) -> Result<bool, StoreError> {
     let events = "DELETE FROM job_events WHERE (job_id, sequence) IN (SELECT job_id, sequence FROM job_events \
                   WHERE job_id IN (SELECT id FROM jobs WHERE id = $1 OR parent_id = $1) LIMIT $2)";
@@ -260,7 +259,7 @@ async fn delete_history(tx: &mut Tx, job: JobId) -> Result<bool, StoreError> {
     Ok(more)
 }
 
-/// One row of the table, about to be written.
+/// A row to insert.
 #[derive(Debug)]
 pub(super) struct Row<'a> {
     pub(super) name: &'a str,
@@ -272,7 +271,7 @@ pub(super) struct Row<'a> {
     pub(super) retry_of: Option<JobId>,
 }
 
-/// Keeps the dataset from being deleted until the commit; `false` if the revision is not there.
+/// Locks the dataset against deletion until the commit; returns `false` if the revision does not exist.
 pub(super) async fn hold_dataset(tx: &mut Tx, dataset: DatasetId, revision: u32) -> Result<bool, StoreError> {
     let held = sql("SELECT 1 FROM datasets WHERE id = $1").bind(dataset.uuid()).push(tx.lock_against_deletion());
     let there = sql("SELECT 1 FROM dataset_revisions WHERE dataset_id = $1 AND revision = $2")
@@ -281,7 +280,7 @@ pub(super) async fn hold_dataset(tx: &mut Tx, dataset: DatasetId, revision: u32)
     Ok(tx.fetch_optional(held).await?.is_some() && tx.fetch_optional(there).await?.is_some())
 }
 
-/// Queues a job.
+/// Inserts a queued job.
 pub(super) async fn insert(tx: &mut Tx, now: i64, row: &Row<'_>) -> Result<JobId, StoreError> {
     let id = JobId::new();
     tx.execute(
@@ -306,15 +305,15 @@ pub(super) async fn insert(tx: &mut Tx, now: i64, row: &Row<'_>) -> Result<JobId
     Ok(id)
 }
 
-/// A job that was told to stop.
+/// A job that was cancelled, or whose worker must stop it.
 #[derive(Debug)]
 pub(super) struct Stopped {
     pub(super) job: JobId,
-    /// A worker has to hear of it; else it has ended.
+    /// The job is running and its worker must be notified; otherwise it has ended.
     pub(super) runs: bool,
 }
 
-/// Cancels all children that have not ended, in the order of their ids.
+/// Cancels all children that have not ended, ordered by id.
 pub(super) async fn stop_children(tx: &mut Tx, parent: JobId, now: i64) -> Result<Vec<Stopped>, StoreError> {
     let open = sql("SELECT id, status FROM jobs WHERE parent_id = $1 AND claimable_at IS NOT NULL ORDER BY id")
         .bind(parent.uuid())
@@ -329,7 +328,7 @@ pub(super) async fn stop_children(tx: &mut Tx, parent: JobId, now: i64) -> Resul
     Ok(stopped)
 }
 
-/// Cancels one child; nothing where it has ended.
+/// Cancels one child; does nothing if it has ended.
 pub(super) async fn stop_child(tx: &mut Tx, job: JobId, now: i64) -> Result<Option<Stopped>, StoreError> {
     let open =
         sql("SELECT status FROM jobs WHERE id = $1 AND claimable_at IS NOT NULL").bind(job.uuid()).push(tx.lock());
@@ -340,7 +339,7 @@ pub(super) async fn stop_child(tx: &mut Tx, job: JobId, now: i64) -> Result<Opti
     Ok(Some(Stopped { job, runs }))
 }
 
-/// Ends a job whose row the transaction holds, or asks for its end where somebody runs it.
+/// Ends a job whose row the transaction has locked, or sets its cancel flag if it is running.
 async fn stop(tx: &mut Tx, job: JobId, status: JobStatus, now: i64, runs: bool) -> Result<(), StoreError> {
     if status == JobStatus::Queued && !runs {
         return end(tx, job, now, End::Cancelled).await;

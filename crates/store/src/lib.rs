@@ -1,12 +1,12 @@
-//! All that must outlive the process: datasets, jobs, their histories, and models, in SQLite or
-//! PostgreSQL. The only SQL of the program is here, one file a resource.
+//! Persistent data in SQLite or PostgreSQL: datasets, jobs, their histories, and models. All SQL of the
+//! program is in this crate, one file per resource.
 //!
-//! Every method is one transaction: it has taken place whole when it answers, and not at all when
-//! it fails or its future is dropped. What the API shows of a job changes together with the event
-//! that tells of it, so a reader of events misses nothing and sees nothing that did not happen.
+//! Every method is one transaction: it is committed when the method returns, and rolled back if the method
+//! fails or its future is dropped. A change to a job and the event that reports it are in the same
+//! transaction, so readers of events miss nothing and see no change that was rolled back.
 
-/// Does a write that deletes or cancels, and once more where another transaction was in its way or
-/// the disk was full. The expression is evaluated again.
+/// Runs a write that deletes or cancels, and retries it once after a conflict or on a full disk. The
+/// expression is evaluated again for the retry.
 macro_rules! twice {
     ($store:expr, $write:expr) => {
         match $write.await {
@@ -57,7 +57,7 @@ pub use url::{DatabaseUrl, UrlError};
 
 use db::{Db, sql};
 
-/// Changes a slow reader may fall behind by before it is told that it missed some.
+/// How many changes a slow reader may lag behind before it is told that it missed some.
 const CHANGES_KEPT: usize = 1024;
 
 /// The database. Cheap to clone.
@@ -76,7 +76,7 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the database, makes it where it is not there (SQLite), and brings it up to date.
+    /// Opens the database, creates it if it does not exist (SQLite only), and applies migrations.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
         let db = connect::open(url).await?;
         let inner = Inner {
@@ -91,7 +91,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Makes sure that deletes have room on a full disk, as far as there is room for that now.
+    /// Creates or refills the reserve for deletes on a full disk, as far as space allows.
     pub async fn keep_reserve(&self) {
         if let Db::Sqlite { reserve, .. } = self.db() {
             let reserve = reserve.clone();
@@ -109,42 +109,42 @@ impl Store {
         }
     }
 
-    /// Asks the database for a sign of life.
+    /// Checks that the database responds.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.db().fetch_optional(sql("SELECT 1")).await.map(drop)
     }
 
-    /// Neither a dataset nor a job nor a model is there.
+    /// Whether there are no datasets, jobs or models.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
         let any = "SELECT 1 WHERE EXISTS (SELECT 1 FROM datasets) OR EXISTS (SELECT 1 FROM jobs) \
                    OR EXISTS (SELECT 1 FROM models)";
         Ok(self.db().fetch_optional(sql(any)).await?.is_none())
     }
 
-    /// Jobs that have changed in this process, each after its commit. Changes made by other
-    /// servers do not show here: readers poll as well.
+    /// Jobs changed by this process, each sent after its commit. Changes by other servers are not sent, so
+    /// readers also poll.
     pub fn changes(&self) -> broadcast::Receiver<JobId> {
         self.inner.changes.subscribe()
     }
 
-    /// Running jobs whose cancel was asked for in this process; other servers' requests are seen
-    /// at the next heartbeat.
+    /// Running jobs whose cancel was requested in this process. Requests on other servers are seen at the
+    /// next heartbeat.
     pub fn cancels(&self) -> broadcast::Receiver<JobId> {
         self.inner.cancels.subscribe()
     }
 
-    /// Told when a job has become claimable in this process. A notice with nobody waiting is kept.
+    /// Notified when a job becomes claimable in this process. A notification without a waiter is kept.
     pub fn work(&self) -> &Notify {
         &self.inner.work
     }
 
-    /// Told when a job has ended in this process: a parent may go on. A notice with nobody waiting
-    /// is kept.
+    /// Notified when a job ends in this process, so that its parent may continue. A notification without a
+    /// waiter is kept.
     pub fn ends(&self) -> &Notify {
         &self.inner.ends
     }
 
-    /// Ends all connections, once the statements under way have ended.
+    /// Closes all connections, once running statements have ended.
     pub async fn close(&self) {
         self.inner.db.close().await;
     }
@@ -153,13 +153,13 @@ impl Store {
         &self.inner.db
     }
 
-    /// The job has changed, and may have ended.
+    /// Sends that the job has changed, and may have ended.
     fn ended(&self, job: JobId) {
         self.changed(job);
         self.inner.ends.notify_one();
     }
 
-    /// That nobody listens is no error.
+    /// Having no receivers is not an error.
     fn changed(&self, job: JobId) {
         let _ = self.inner.changes.send(job);
     }

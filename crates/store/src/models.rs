@@ -1,4 +1,4 @@
-//! Stored models: those that jobs trained, and those brought in.
+//! Stored models: trained by jobs, or imported.
 
 use gatecast_core::ids::{JobId, ModelId};
 use gatecast_core::model::{Manifest, Model, ModelSummary};
@@ -9,12 +9,12 @@ use super::page::{Page, Paged};
 use super::row::{size, storable, to_json};
 use super::{Store, StoreError};
 
-/// A model about to be stored. Its bundle is in the blob store already.
+/// A model to insert. Its bundle is already in the blob store.
 #[derive(Debug, Clone)]
 pub struct NewModel {
     pub id: ModelId,
     pub name: String,
-    /// Of the bundle.
+    /// The hash of the bundle.
     pub sha256: String,
     pub bytes: u64,
     pub manifest: Manifest,
@@ -54,8 +54,7 @@ impl Store {
         page.read(rows, read_summary)
     }
 
-    /// Deletes the model's row; its bundle is the caller's to delete afterwards. `false` if it was
-    /// not there.
+    /// Deletes the model's row; the caller then deletes its bundle. Returns `false` if the model did not exist.
     pub async fn delete_model(&self, id: ModelId) -> Result<bool, StoreError> {
         twice!(self, self.try_delete_model(id))
     }
@@ -68,8 +67,8 @@ impl Store {
             return Ok(false);
         };
         let job: Option<JobId> = row.maybe_id("job_id")?;
-        // The jobs that trained or chose it no longer show a model. Their rows are locked before the
-        // model's, and a parent's before its children's, as everywhere.
+        // The jobs that trained or chose the model no longer show it. As everywhere, jobs are locked before
+        // the model, and parents before their children.
         let jobs = sql("SELECT id FROM jobs WHERE id = $1 OR chosen_model = $2 \
                         ORDER BY CASE WHEN parent_id IS NULL THEN 0 ELSE 1 END, id")
         .bind(job.map(JobId::uuid))

@@ -1,7 +1,7 @@
-//! Lists, newest first, a page at a time.
+//! Lists, newest first, in pages.
 //!
-//! The cursor is the id of the last item seen: ids rise with time, so new items appear before the
-//! first page and never shift what a later page shows.
+//! The cursor is the id of the last item returned. Ids increase with time, so new items appear before the
+//! first page and never shift later pages.
 
 use uuid::Uuid;
 
@@ -9,12 +9,12 @@ use super::StoreError;
 use super::db::Record;
 use super::row::read_each;
 
-/// A part of a list.
+/// The page to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// The most items.
+    /// The maximum number of items.
     pub limit: u32,
-    /// Those older than this one; `None` for the newest.
+    /// Returns items older than this one; `None` for the newest.
     pub after: Option<Uuid>,
 }
 
@@ -22,18 +22,18 @@ pub struct Page {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Paged<T> {
     pub items: Vec<T>,
-    /// What to give as `after` for the next page; `None` where this is the last.
+    /// The `after` of the next page; `None` on the last page.
     pub next: Option<Uuid>,
 }
 
 impl Page {
-    /// One row more than the page shows, to learn whether another page follows.
+    /// One row more than the page shows, to detect whether another page follows.
     pub(super) fn rows(self) -> i64 {
         i64::from(self.limit) + 1
     }
 
-    /// Reads the page's rows, without the extra one. The cursor is of the last row, whether it can be
-    /// read or not.
+    /// Reads the page's rows, without the extra one. The cursor is the id of the last row, even if that row
+    /// cannot be read.
     pub(super) fn read<T>(
         self,
         mut rows: Vec<Record>,

@@ -1,15 +1,14 @@
-//! Room for deletes on a full disk.
+//! Disk space for deletes on a full disk.
 //!
-//! SQLite writes what a delete changes to its write-ahead log first, so on a full disk nothing could
-//! be deleted, and no room ever be made. A file of some megabytes lies beside the database; a delete or
-//! a cancel that finds the disk full removes it and tries again. Then it is made anew, as large as there
-//! is room for.
+//! SQLite first writes a delete's changes to its write-ahead log, so on a full disk no delete could free
+//! space. The reserve is a file of a few megabytes next to the database. A delete or a cancel that finds the
+//! disk full removes the file and retries. Afterwards the file is recreated, as large as space allows.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// More than one batch of a deleted history takes in the log.
+/// The reserve's size: more than one batch of a deleted history takes in the log.
 const BYTES: u64 = 4 << 20;
 const PIECE: u64 = 64 << 10;
 
@@ -19,8 +18,8 @@ pub(super) fn path(database: &Path) -> PathBuf {
     name.into()
 }
 
-/// Makes the file, or as much of it as there is room for. Blocking. Without it the server works all
-/// the same, until the disk is full.
+/// Creates the file, or as much of it as space allows. Blocking. The server also works without it, until the
+/// disk is full.
 pub(super) fn keep(path: &Path) {
     if let Err(error) = extend(path) {
         tracing::warn!(file = %path.display(), %error, "there is no room for all of the reserve that deletes need on a full disk");
@@ -37,7 +36,7 @@ pub(super) fn free(path: &Path) {
     }
 }
 
-/// Fills the file up with noise, for a file system may keep zeros without giving them room.
+/// Fills the file with noise, because a file system may store zeros without allocating space.
 fn extend(path: &Path) -> io::Result<()> {
     let mut length = fs::metadata(path).map_or(0, |found| found.len());
     if length >= BYTES {

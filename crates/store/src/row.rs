@@ -1,5 +1,5 @@
-//! Columns into the domain's types and back. What cannot be read back is reported as corrupt, with
-//! the column's name and the reader's message.
+//! Converts columns to domain types and back. A value that cannot be read is reported as corrupt, with the
+//! column's name and the reader's message.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,7 +18,7 @@ impl Record {
         Ok(self.get::<Option<Uuid>>(column)?.map(T::from))
     }
 
-    /// An integer of any width, checked.
+    /// An integer of any width, range-checked.
     pub(super) fn number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<T, StoreError> {
         T::try_from(self.get(column)?).map_err(|_| corrupt(format_args!("{column} is out of range")))
     }
@@ -44,7 +44,7 @@ impl Record {
         self.get::<Option<String>>(column)?.map(|text| from_json(&text, column)).transpose()
     }
 
-    /// JSON that the row can do without: what cannot be read is logged and left out.
+    /// Optional JSON: if it cannot be read, it is logged and omitted.
     pub(super) fn json_if_readable<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         match self.maybe_json(column) {
             Err(StoreError::Corrupt(fault)) => {
@@ -55,7 +55,7 @@ impl Record {
         }
     }
 
-    /// A text that stands for one of an enum's variants.
+    /// An enum variant stored as text.
     pub(super) fn enum_text<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
         let text: String = self.get(column)?;
         serde_json::from_value(text.into()).map_err(|error| corrupt(format_args!("{column}: {error}")))
@@ -74,8 +74,7 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| corrupt(format_args!("a value has no JSON form: {error}")))
 }
 
-/// Reads the rows of a list. One that cannot be read is logged and left out: it must not hold up the
-/// others.
+/// Reads the rows of a list. A row that cannot be read is logged and omitted, so that the others can still be listed.
 pub(super) fn read_each<T>(
     rows: &[Record],
     read: impl Fn(&Record) -> Result<T, StoreError>,
@@ -94,12 +93,12 @@ pub(super) fn read_each<T>(
     Ok(items)
 }
 
-/// Text as both databases can hold it: PostgreSQL's has no NUL.
+/// Makes text storable in both databases: PostgreSQL's text cannot contain NUL.
 pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// A size as a column holds it.
+/// Converts a size to a column value.
 pub(super) fn size(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }

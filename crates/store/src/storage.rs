@@ -1,8 +1,8 @@
-//! Which blob store the database belongs to.
+//! The blob store that the database belongs to.
 //!
-//! The rows name blobs, so a database with another blob store than its own finds nothing, and its
-//! sweeper would delete what it does not know. Both carry the same id; a server refuses to start
-//! where they differ.
+//! The rows name blobs. With the wrong blob store the server would not find them, and its sweeper would
+//! delete every blob that it does not know. Both therefore store the same id; a server refuses to start if
+//! the ids differ.
 
 use uuid::Uuid;
 
@@ -16,8 +16,8 @@ impl Store {
         row.map(|row| row.get("id")).transpose()
     }
 
-    /// Binds the database to a blob store, for good. Returns the id it is bound to, which is another
-    /// where another server was first.
+    /// Binds the database to a blob store permanently. Returns the bound id, which differs from `id` if
+    /// another server was first.
     pub async fn bind_storage(&self, id: Uuid) -> Result<Uuid, StoreError> {
         let mut tx = self.db().begin().await?;
         let insert = sql("INSERT INTO storage (only_row, id) VALUES (1, $1) ON CONFLICT (only_row) DO NOTHING");

@@ -1,11 +1,11 @@
-//! Where the database is: `sqlite:` and a path, or a PostgreSQL URL.
+//! The database's address: `sqlite:` and a path, or a PostgreSQL URL.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
-/// A database address, read and checked.
+/// A parsed database address.
 #[derive(Clone)]
 pub enum DatabaseUrl {
     Sqlite(PathBuf),
@@ -28,21 +28,21 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, UrlError> {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);
-            // A database in memory would break the promise that what was answered is kept.
+            // An in-memory database would lose data that the API has confirmed.
             if path.is_empty() || path.starts_with(':') {
                 return Err(UrlError::NoFile);
             }
             return Ok(Self::Sqlite(PathBuf::from(path)));
         }
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            // The parser's own error may quote the password.
+            // The parser's error may contain the password.
             return text.parse().map(|options| Self::Postgres(Box::new(options))).map_err(|_| UrlError::Postgres);
         }
         Err(UrlError::Scheme)
     }
 }
 
-/// Leaves the password out.
+/// Omits the password.
 impl std::fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_be_kept_or_found_is_refused() {
+    fn a_url_of_memory_or_of_an_unknown_scheme_is_rejected() {
         for (text, error) in [
             ("sqlite:", UrlError::NoFile),
             ("sqlite::memory:", UrlError::NoFile),

@@ -1,8 +1,9 @@
 //! Passes a request's body to the blocking reader that ingests it.
 //!
-//! A bounded channel holds a few pieces, so memory stays flat and a slow disk slows the client.
-//! Only an explicit end ends the data. If the handler is dropped (the client left, the body was cut
-//! off, the server stops), the reader gets an error, and what it wrote is removed with its folder.
+//! A bounded channel holds a few chunks, so memory use stays constant and a slow disk slows down the client.
+//! The data ends only with an explicit end marker. If the handler is dropped (the client disconnects, the
+//! body is cut off, the server shuts down), the reader gets an error, and its output is removed with its
+//! folder.
 
 use std::io::{self, Read};
 
@@ -16,13 +17,13 @@ use crate::http::problem::Problem;
 use crate::http::uploads::{Admission, on_own_thread};
 use gatecast_data::{self, Encoding, Ingested, UploadOptions};
 
-/// Pieces that may wait for the reader.
+/// The number of chunks that may be queued for the reader.
 const WAITING: usize = 16;
 
-/// Where the data comes from.
+/// The source of the data.
 pub(super) enum Pieces<'a> {
     Body(Chunks),
-    /// The file of a form.
+    /// The file part of a form.
     Part(Box<Field<'a>>),
 }
 
@@ -35,7 +36,7 @@ impl Pieces<'_> {
     }
 }
 
-/// Ingests the pieces as they come.
+/// Ingests the data while it arrives.
 pub(super) async fn ingest(
     app: &AppState,
     admission: Admission,
@@ -47,19 +48,19 @@ pub(super) async fn ingest(
     let scratch = app.scratch.clone();
     let work = move || gatecast_data::ingest(Incoming::new(receiver), encoding, &options, &scratch);
     let reading = on_own_thread(app, admission, work)?;
-    // Ends early where the reader has refused the data: its answer says why.
+    // Stops early if the reader has rejected the data: its result gives the reason.
     while let Some(piece) = pieces.next().await? {
         if sender.send(Some(piece)).await.is_err() {
             break;
         }
     }
-    // A reader that has ended needs no end.
+    // A reader that has already stopped needs no end marker.
     let _ = sender.send(None).await;
     let read = reading.await.map_err(|error| Problem::internal(&error))?;
     Ok(read?)
 }
 
-/// The reader's end: `None` is the end of the data.
+/// The reader's side of the channel: `None` is the end marker.
 struct Incoming {
     receiver: mpsc::Receiver<Option<Bytes>>,
     piece: Bytes,

@@ -1,9 +1,9 @@
-//! Which `Content-Type` an upload may have.
+//! The `Content-Type` of an upload.
 
 use crate::http::problem::{Code, Problem};
 
-/// Subtypes of `application`. Some say nothing of the data: `curl --data-binary` sends
-/// `application/x-www-form-urlencoded` unless it is told another type.
+/// Accepted subtypes of `application`. Some do not describe the data: `curl --data-binary` sends
+/// `application/x-www-form-urlencoded` by default.
 const APPLICATION: [&str; 14] = [
     "csv",
     "gzip",
@@ -21,7 +21,7 @@ const APPLICATION: [&str; 14] = [
     "zstd",
 ];
 
-/// Refuses types that no upload is of, such as `image/png`. No type is as good as an unknown one.
+/// Rejects types that no upload has, such as `image/png`. A missing type is accepted.
 pub(super) fn expect(content_type: &str) -> Result<(), Problem> {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let allowed = match essence.split_once('/') {

@@ -1,4 +1,4 @@
-//! Datasets: listed, shown, sent as the Parquet file they are, deleted.
+//! Dataset endpoints: list, show, download as Parquet, delete.
 
 mod ingest;
 mod media_type;
@@ -23,7 +23,7 @@ use gatecast_core::dataset::Dataset;
 use gatecast_core::ids::DatasetId;
 use gatecast_store::DatasetDeletion;
 
-/// All datasets, newest first.
+/// List datasets, newest first.
 #[utoipa::path(get, path = "/v1/datasets", tag = "datasets", params(PageParams),
     responses((status = 200, description = "A page of datasets", body = List<Dataset>)))]
 pub(super) async fn list(
@@ -33,14 +33,14 @@ pub(super) async fn list(
     Ok(Json(List::of(app.store.datasets(page.page()?).await?)))
 }
 
-/// One dataset with its profile.
+/// Get a dataset with its profile.
 #[utoipa::path(get, path = "/v1/datasets/{id}", tag = "datasets", params(("id" = DatasetId, Path)),
     responses((status = 200, description = "The dataset", body = Dataset)))]
 pub(super) async fn show(State(app): State<AppState>, Id(id): Id<DatasetId>) -> Result<Json<Dataset>, Problem> {
     Ok(Json(find(&app, id).await?))
 }
 
-/// Delete a dataset. Its models stay; a queued or running job that needs it forbids it.
+/// Delete a dataset. Its models are kept. Fails while a queued or running job needs the dataset.
 #[utoipa::path(delete, path = "/v1/datasets/{id}", tag = "datasets", params(("id" = DatasetId, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<DatasetId>) -> Result<StatusCode, Problem> {
@@ -54,7 +54,7 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<DatasetId>) -
     }
 }
 
-/// The stored points, as Parquet: series, time (where the data has times), value columns.
+/// Download the stored points as Parquet: series, time (if the data has times), value columns.
 #[utoipa::path(get, path = "/v1/datasets/{id}/content", tag = "datasets", params(("id" = DatasetId, Path)),
     responses((status = 200, description = "The file", content_type = "application/vnd.apache.parquet")))]
 pub(super) async fn content(

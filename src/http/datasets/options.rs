@@ -12,18 +12,18 @@ use gatecast_data::{DateOrder, Decimal, Delimiter, Header, TimeFormat, UploadLim
 
 const MAX_NAME: usize = 200;
 
-/// Options as they were sent.
+/// The options as sent.
 #[derive(Debug, Default)]
 pub(in crate::http) struct Options {
     sent: Vec<(String, String)>,
 }
 
-/// How to read the upload; what is left out is recognised from the data.
+/// How to read the upload. Omitted options are detected from the data.
 #[derive(Debug, Deserialize, IntoParams, ToSchema)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Known {
-    /// A name for people. Left out: the file's name.
+    /// The dataset's name. Default: the file's name.
     #[param(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
@@ -31,25 +31,25 @@ struct Known {
     format: Option<Format>,
     #[param(inline)]
     layout: Option<Layout>,
-    /// The column that holds the time.
+    /// The column with the times.
     time_column: Option<String>,
-    /// The column that holds the series id.
+    /// The column with the series ids.
     series_column: Option<String>,
     #[param(inline)]
     time_format: Option<TimeFormat>,
     /// How to read dates such as 01/02/2001.
     #[param(inline)]
     date_order: Option<DateOrder>,
-    /// Of CSV: whether the first row has the names of the columns. Without, they are called V1, V2, …
+    /// CSV only: whether the first row contains the column names. Otherwise the columns are named V1, V2, …
     #[param(inline)]
     header: Option<Header>,
-    /// Of CSV.
+    /// CSV only.
     #[param(inline)]
     delimiter: Option<Delimiter>,
-    /// The decimal mark of numbers.
+    /// The decimal separator of numbers.
     #[param(inline)]
     decimal: Option<Decimal>,
-    /// What to do with rows that give one series and time different values.
+    /// How to handle rows that give different values for the same series and time.
     #[param(inline)]
     duplicates: Option<DuplicatePolicy>,
 }
@@ -114,7 +114,7 @@ impl Options {
     }
 }
 
-/// The last part of a file's name. It is only shown: no path is made of it.
+/// The last component of a file name. It is only displayed, and never used in a path.
 fn readable(file_name: &str) -> Option<String> {
     let last = file_name.rsplit(['/', '\\']).next()?;
     let name: String = last.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();

@@ -1,4 +1,4 @@
-//! Single series of a dataset, for people and plots.
+//! Endpoints for single series of a dataset, for users and plots.
 
 use std::sync::Arc;
 
@@ -19,26 +19,26 @@ use gatecast_core::dataset::{Dataset, SeriesSummary};
 use gatecast_core::ids::DatasetId;
 use gatecast_data::{DatasetFiles, PointWindow, ReadError, ValuesQuery};
 
-/// Points of an answer to a request that asks for no number.
+/// The default number of points in a response.
 const DEFAULT_LAST: u64 = 10_000;
-/// Values of an answer, points times columns, at most.
+/// The maximum number of values in a response, points times columns.
 const MAX_VALUES: u64 = 5_000_000;
 
-/// Which part of the list of series.
+/// The page of the list of series.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct SeriesParams {
-    /// The most items to answer.
+    /// The maximum number of items to return.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: PageSize,
-    /// `next` of the page before.
+    /// The `next` of the previous page.
     #[param(pattern = "^[0-9]{1,18}$")]
     after: Option<String>,
 }
 
-/// The dataset's series, in the order of the upload.
+/// List the dataset's series, in the order of the upload.
 #[utoipa::path(get, path = "/v1/datasets/{id}/series", tag = "datasets",
     params(("id" = DatasetId, Path), SeriesParams),
     responses((status = 200, description = "A page of series", body = List<SeriesSummary>)))]
@@ -56,26 +56,26 @@ pub(in crate::http) async fn list(
     Ok(Json(List::new(items, next.map(|next| next.to_string()))))
 }
 
-/// Which values of the series.
+/// The values to return.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct ValuesParams {
-    /// A column to answer; may be repeated. Left out: all columns.
+    /// A column to return; may be repeated. Default: all columns.
     #[serde(rename = "column", default)]
     columns: Vec<String>,
-    /// The newest points, at most this many. Left out: 10000, or all with `max_points`.
-    /// An answer has at most 5000000 values, points times columns.
+    /// Return at most this many of the newest points. Default: 10000, or all points if `max_points` is set. A
+    /// response has at most 5000000 values, points times columns.
     #[param(minimum = 1, maximum = 1000000)]
     last: Option<u64>,
-    /// For plots: at most this many of these points, chosen to keep the shape.
+    /// For plots: downsample these points to at most this many, preserving the shape.
     #[param(minimum = 3, maximum = 1000000)]
     max_points: Option<u64>,
 }
 
 impl ValuesParams {
-    /// The points to read of a series, and how many to keep of them; refused where the answer would
-    /// hold too many values.
+    /// The points to read of a series, and how many of them to keep. Fails if the response would contain too
+    /// many values.
     fn window(&self, points: u64, columns: u64) -> Result<(PointWindow, Option<usize>), Problem> {
         let most = MAX_VALUES / columns.max(1);
         let window = match (self.last, self.max_points) {
@@ -100,7 +100,7 @@ impl ValuesParams {
     }
 }
 
-/// The values of one series; its key may be any text, percent-encoded.
+/// Get the values of one series. Its key may be any text, percent-encoded.
 #[utoipa::path(get, path = "/v1/datasets/{id}/series/{key}", tag = "datasets",
     params(("id" = DatasetId, Path), ("key" = String, Path), ValuesParams),
     responses((status = 200, description = "The values", body = Values)))]
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_bounded_by_its_values() {
+    fn a_response_is_limited_by_its_number_of_values() {
         let window = |last, max_points, points, columns| asked(last, max_points).window(points, columns).ok();
         assert_eq!(window(Some(1_000_000), None, 1_000_000, 5), Some((PointWindow::Last(1_000_000), None)));
         assert_eq!(window(Some(1_000_000), None, 1_000_000, 6), None);
         assert_eq!(window(Some(1_000_000), None, 1_000, 1_000), Some((PointWindow::Last(1_000_000), None)));
         assert_eq!(window(None, Some(1_000), 1_000_000, 1_000), Some((PointWindow::All, Some(1_000))));
         assert_eq!(window(None, Some(1_000_000), 1_000_000, 40), None);
-        // Without a number of its own, a request is never refused.
+        // Without `last` and `max_points`, a request always succeeds.
         assert_eq!(window(None, None, 1_000_000, 1_000), Some((PointWindow::Last(5_000), None)));
         assert_eq!(window(None, None, 10, 0), Some((PointWindow::Last(10_000), None)));
     }

@@ -1,4 +1,4 @@
-//! `POST /v1/datasets`: a stream of bytes becomes a dataset, or leaves nothing behind.
+//! `POST /v1/datasets`: stores an upload as a dataset, or leaves nothing behind.
 
 use axum::Json;
 use axum::extract::multipart::Multipart;
@@ -18,15 +18,15 @@ use crate::service;
 use gatecast_core::dataset::Dataset;
 use gatecast_data::{Encoding, Ingested, format_hint};
 
-/// Parts of a form, the file's included.
+/// The maximum number of parts of a form, including the file.
 const MAX_PARTS: usize = 32;
-/// Bytes of an option in a form.
+/// The maximum size of an option in a form, in bytes.
 const MAX_OPTION: usize = 4096;
 
-/// Upload series: CSV, Parquet, JSON or NDJSON, plain or compressed (`Content-Encoding: gzip` or
-/// `zstd`), as the body itself or as the part `file` of a form whose other parts are the options.
+/// Upload series: CSV, Parquet, JSON or NDJSON, plain or compressed (`Content-Encoding: gzip` or `zstd`), as
+/// the body itself or as the part `file` of a form whose other parts are the options.
 ///
-/// Whatever is not said is recognised from the data.
+/// Omitted options are detected from the data.
 #[utoipa::path(post, path = "/v1/datasets", tag = "datasets", params(Options),
     request_body(description = "The data", content(
         (String = "text/csv"), (Vec<u8> = "application/vnd.apache.parquet"),
@@ -49,7 +49,7 @@ pub(in crate::http) async fn upload(State(app): State<AppState>, request: Reques
         options.format = options.format.or_else(|| format_hint(Some(&content_type), None));
         (name, ingest(&app, admission, Pieces::Body(chunks), encoding, options).await?)
     };
-    // Goes on even where the client has left: a dataset is kept whole or not at all.
+    // Continues even if the client disconnects: a dataset is stored completely or not at all.
     let kept = app.clone();
     let keep = async move { service::keep_dataset(&kept.store, &kept.blobs, name, ingested).await };
     let dataset = tasks::spawn_detached(&app, keep).await??;
@@ -57,7 +57,7 @@ pub(in crate::http) async fn upload(State(app): State<AppState>, request: Reques
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(dataset)).into_response())
 }
 
-/// Reads options up to the part `file`, which comes last: it is ingested as it streams in.
+/// Reads options up to the part `file`, which must come last and is ingested while it streams in.
 async fn from_form(
     app: &AppState,
     admission: Admission,

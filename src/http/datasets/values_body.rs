@@ -1,6 +1,6 @@
-//! The values of a series as JSON, written piece by piece while the client reads.
+//! Writes the values of a series as JSON, in chunks, while the client reads.
 //!
-//! An answer of millions of values is never in memory as text, and there is no JSON value for each.
+//! A response of millions of values is never in memory as a whole, and no JSON value is allocated per number.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -19,23 +19,23 @@ use utoipa::ToSchema;
 
 use crate::http::problem::Problem;
 
-/// Values of one piece.
+/// The number of values per chunk.
 const PIECE: usize = 8_192;
 
-/// Points of one series.
+/// The points of one series.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the answer for the OpenAPI document; it is written as `Part`s")]
 pub(in crate::http) struct Values {
     series: SeriesSummary,
     /// The position of each point within the series, from 0.
     positions: Vec<u64>,
-    /// Absent for data without times.
+    /// Omitted if the data has no times.
     #[schema(required = false, nullable = false)]
     timestamps: Option<Vec<Timestamp>>,
     columns: Vec<ValueColumn>,
 }
 
-/// One column's values: as many as there are positions, null where a point has none.
+/// One column's values: one per position, null if the value is missing.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the answer for the OpenAPI document")]
 pub(in crate::http) struct ValueColumn {
@@ -44,7 +44,7 @@ pub(in crate::http) struct ValueColumn {
     values: Vec<Option<CellValue>>,
 }
 
-/// A number in a number column, a text in a category column.
+/// A number in a numeric column, a string in a category column.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "describes the answer for the OpenAPI document")]
@@ -53,12 +53,12 @@ pub(in crate::http) enum CellValue {
     Text(String),
 }
 
-/// What one piece of the body holds.
+/// One chunk of the body.
 enum Part {
     Text(String),
     Positions(Range<usize>),
     Times(Range<usize>),
-    /// Values of the column at a position.
+    /// The values of the column with this index.
     Column(usize, Range<usize>),
 }
 
@@ -112,7 +112,7 @@ impl Part {
     }
 }
 
-/// Some items of a list, each after a comma but for the list's first.
+/// Renders a range of a list's items, each preceded by a comma except the list's first.
 fn list<T>(items: &[T], range: Range<usize>, render: impl Fn(&T) -> String) -> String {
     let mut text = String::new();
     let start = range.start;
@@ -125,6 +125,6 @@ fn list<T>(items: &[T], range: Range<usize>, render: impl Fn(&T) -> String) -> S
 }
 
 fn json<T: Serialize>(value: &T) -> String {
-    // Texts and numbers always have a form in JSON.
+    // Strings and numbers always serialize.
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }

@@ -1,10 +1,9 @@
-//! `GET /v1/jobs/{id}/events`: what happened to a job, and what happens, as server-sent events.
+//! `GET /v1/jobs/{id}/events`: a job's past and future events, as server-sent events.
 //!
-//! The store is the only source: a change's notice merely wakes the stream, which then reads all
-//! events past the last one it sent. So none is lost or doubled, over reconnects (`Last-Event-ID`)
-//! and restarts too. Interest is registered before the first read, and the stream polls besides,
-//! for changes that other servers make. It ends after the event that tells the job's end, at
-//! shutdown, and where the job is deleted.
+//! The store is the only source: a change notification only wakes the stream, which then reads all events
+//! after the last one it sent. So no event is lost or duplicated, even across reconnects (`Last-Event-ID`)
+//! and restarts. The stream subscribes before the first read, and also polls for changes made by other
+//! servers. It ends after the event that reports the job's end, at shutdown, and when the job is deleted.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -27,25 +26,25 @@ use gatecast_core::job::JobEvent;
 use gatecast_store::StoreError;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// Events read from the store at a time.
+/// The number of events read from the store at a time.
 const BATCH: u32 = 256;
-/// For changes that this process does not hear of.
+/// The poll interval, for changes made by other servers.
 const POLL: Duration = Duration::from_secs(2);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Where to go on.
+/// Where to start in the events.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct EventParams {
-    /// Send events with a higher sequence number alone; the header `Last-Event-ID` goes before.
+    /// Return only events with a higher sequence number. The header `Last-Event-ID` takes precedence.
     #[param(minimum = 0, maximum = 9223372036854775807i64)]
     after: Option<i64>,
 }
 
-/// The job's events as server-sent events, from the first one on, live until the job has ended.
-/// Each has its sequence number as `id`, its kind as `event` (`status`, `started`, `epoch`, `warning`,
-/// `info`) and a `JobEvent` as `data`.
+/// Stream the job's events as server-sent events, from the first event until the job has ended. Each has its
+/// sequence number as `id`, its kind as `event` (`status`, `started`, `epoch`, `warning`, `info`) and a
+/// `JobEvent` as `data`.
 #[utoipa::path(get, path = "/v1/jobs/{id}/events", tag = "jobs", params(("id" = JobId, Path), EventParams,
         ("last-event-id" = Option<i64>, Header, minimum = 0, description = "The last event seen. It takes precedence over `after`")),
     responses((status = 200, description = "Events", body = String, content_type = "text/event-stream")))]
@@ -70,21 +69,21 @@ pub(in crate::http) async fn events(
     Ok(([("x-accel-buffering", "no")], events).into_response())
 }
 
-/// One client's place in one job's events.
+/// One client's position in one job's events.
 struct Follow {
     app: AppState,
     id: JobId,
     /// The last event sent.
     after: i64,
     changes: broadcast::Receiver<JobId>,
-    /// Read, not yet sent.
+    /// Events read but not yet sent.
     read: VecDeque<JobEvent>,
     ended: bool,
 }
 
 impl Follow {
-    /// The next event; `None` ends the stream. On a fault of the store it ends too: the client's
-    /// next connection goes on where this one stopped.
+    /// Returns the next event; `None` ends the stream. The stream also ends on a store error: the client's
+    /// next connection continues from the last event.
     async fn next(mut self) -> Option<(Result<Event, axum::Error>, Self)> {
         while self.read.is_empty() {
             if self.ended {
@@ -105,7 +104,8 @@ impl Follow {
         Some((sent, self))
     }
 
-    /// Reads what is new. The job is looked at first: an end seen there has its event below.
+    /// Reads new events. The job is read first: if it has ended, the event of its end is among the events
+    /// read afterwards.
     async fn refill(&mut self) -> Result<(), StoreError> {
         let job = self.app.store.job(self.id).await?;
         let events = self.app.store.events(self.id, self.after, BATCH).await?;
@@ -115,7 +115,7 @@ impl Follow {
         Ok(())
     }
 
-    /// Returns when there may be news; `None` at shutdown.
+    /// Waits until there may be new events; returns `None` at shutdown.
     async fn woken(&mut self) -> Option<()> {
         let poll = tokio::time::sleep(POLL);
         tokio::pin!(poll);

@@ -1,4 +1,4 @@
-//! Jobs: ordered, listed, watched, cancelled, deleted.
+//! Job endpoints: create, list, show, cancel, retry, delete, metrics and points.
 
 pub(super) mod events;
 
@@ -25,7 +25,7 @@ use gatecast_core::metric_values::EpochReport;
 use gatecast_core::result::JobResult;
 use gatecast_store::{Cancellation, JobDeletion, JobFilter};
 
-/// Order a job. It is checked against its dataset, queued, and run in the background.
+/// Create a job. It is checked against its dataset, queued, and run in the background.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "Queued", body = Job,
         headers(("location" = String, description = "The job's address")))))]
@@ -36,7 +36,7 @@ pub(super) async fn create(
     Ok(accepted(order_job(&app.store, request).await?))
 }
 
-/// Which jobs.
+/// Filters and the page of the list of jobs.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +44,7 @@ pub(super) struct JobParams {
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: PageSize,
-    /// `next` of the page before.
+    /// The `next` of the previous page.
     #[param(pattern = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$")]
     after: Option<String>,
     #[param(inline)]
@@ -53,12 +53,12 @@ pub(super) struct JobParams {
     kind: Option<JobKind>,
     #[param(inline)]
     dataset: Option<DatasetId>,
-    /// The children of this job alone.
+    /// Return only the children of this job.
     #[param(inline)]
     parent: Option<JobId>,
 }
 
-/// All jobs, newest first, without their orders, metrics and results: one job has those.
+/// List jobs, newest first, without `order`, `metrics` and `result`; request a single job for those.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(JobParams),
     responses((status = 200, description = "A page of jobs", body = List<JobSummary>)))]
 pub(super) async fn list(
@@ -70,7 +70,7 @@ pub(super) async fn list(
     Ok(Json(List::of(app.store.jobs(filter, page(limit, after.as_deref())?).await?)))
 }
 
-/// One job. Its ETag changes whenever it does: send it back as `If-None-Match` to poll cheaply.
+/// Get a job. Its ETag changes with the job: send it as `If-None-Match` to poll cheaply.
 #[utoipa::path(get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 200, description = "The job", body = Job), (status = 304, description = "Unchanged")))]
 pub(super) async fn show(
@@ -86,8 +86,8 @@ pub(super) async fn show(
     Ok(([(header::ETAG, tag)], Json(job)).into_response())
 }
 
-/// Cancel a job. A queued one ends at once; a running one as soon as its worker hears of it (202).
-/// A job that runs others is cancelled with all of them, and ends once they have.
+/// Cancel a job. A queued job ends at once; a running job is stopped by its worker shortly after (202). A job
+/// that runs other jobs is cancelled together with them, and ends once they have ended.
 #[utoipa::path(post, path = "/v1/jobs/{id}/cancel", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 200, description = "Cancelled", body = Job), (status = 202, description = "Being cancelled", body = Job)))]
 pub(super) async fn cancel(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<Response, Problem> {
@@ -101,8 +101,8 @@ pub(super) async fn cancel(State(app): State<AppState>, Id(id): Id<JobId>) -> Re
     }
 }
 
-/// Try a failed or cancelled job again: a new job of the same order on the same revision of the data,
-/// whose `retry_of` names this one. It begins from nothing.
+/// Retry a failed or cancelled job: creates a new job with the same `order` on the same revision of the data,
+/// whose `retry_of` is this job's id. It starts from scratch.
 #[utoipa::path(post, path = "/v1/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 202, description = "Queued", body = Job,
         headers(("location" = String, description = "The new job's address")))))]
@@ -123,12 +123,12 @@ fn ended_as(status: JobStatus) -> &'static str {
     }
 }
 
-/// Delete a job that has ended, with its history and, if it ran others, theirs. Models stay.
+/// Delete a job that has ended, with its history and, if it ran other jobs, those jobs. Models are kept.
 #[utoipa::path(delete, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<JobId>) -> Result<StatusCode, Problem> {
     let (store, blobs) = (app.store.clone(), app.blobs.clone());
-    // A long history takes a while to delete, and half of one is of no use.
+    // Deleting a long history takes a while and should not stop halfway.
     match spawn_detached(&app, async move { artifacts::delete_job(&store, &blobs, id).await }).await?? {
         JobDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
         JobDeletion::NotFound => Err(missing(id)),
@@ -141,31 +141,31 @@ pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<JobId>) -> Re
     }
 }
 
-/// A part of a training's history.
+/// A page of a training's history.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EpochPage {
     epochs: Vec<EpochReport>,
-    /// To give as `after` for the next page; null on the last.
+    /// The `after` of the next page; null on the last page.
     next: Option<u32>,
 }
 
-/// Which epochs.
+/// The page of epochs.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EpochParams {
-    /// The most epochs.
+    /// The maximum number of epochs to return.
     #[param(minimum = 1, maximum = 1000, default = 1000)]
     limit: Option<u32>,
-    /// `next` of the page before: only epochs with a higher number.
+    /// The `next` of the previous page: returns only epochs with a higher number.
     #[param(maximum = 4294967295u64)]
     after: Option<u32>,
 }
 
-/// The most epochs in one answer.
+/// The maximum number of epochs in a response.
 const MAX_EPOCHS: u32 = 1_000;
 
-/// The training's history, epoch by epoch, a page at a time.
+/// Get a training's history per epoch, in pages.
 #[utoipa::path(get, path = "/v1/jobs/{id}/metrics", tag = "jobs", params(("id" = JobId, Path), EpochParams),
     responses((status = 200, description = "A page of the history", body = EpochPage)))]
 pub(super) async fn metrics(
@@ -178,7 +178,7 @@ pub(super) async fn metrics(
     Ok(Json(EpochPage { epochs: page.epochs, next: page.next }))
 }
 
-/// All points of a backtest, as Parquet: fold, series, target, step, time (where the data has times),
+/// Download all points of a backtest as Parquet: fold, series, target, step, time (if the data has times),
 /// forecast and actual.
 #[utoipa::path(get, path = "/v1/jobs/{id}/points", tag = "jobs", params(("id" = JobId, Path)),
     responses((status = 200, description = "The file", content_type = "application/vnd.apache.parquet")))]

@@ -21,7 +21,7 @@ fn train(rest: &str) -> Result<CheckedRequest, (String, String)> {
 }
 
 #[test]
-fn every_mistake_in_an_order_is_named_by_its_place() {
+fn every_error_in_a_job_request_has_its_pointer() {
     for (rest, pointer, detail) in [
         (r#", "modle": {}"#, "/modle", "did you mean `model`?"),
         (r#", "zebra": {}"#, "/zebra", "known fields are `data`, `dataset`"),
@@ -87,7 +87,7 @@ fn every_mistake_in_an_order_is_named_by_its_place() {
 }
 
 #[test]
-fn the_kind_and_the_dataset_are_asked_for() {
+fn kind_and_dataset_are_required() {
     assert_eq!(order("{}").unwrap_err().0, "/kind");
     assert_eq!(order(r#"{"kind": "tain"}"#).unwrap_err().0, "/kind");
     assert_eq!(order(r#"{"kind": 1}"#).unwrap_err().0, "/kind");
@@ -97,7 +97,7 @@ fn the_kind_and_the_dataset_are_asked_for() {
 }
 
 #[test]
-fn a_forecast_request_names_the_number_that_is_none() {
+fn an_invalid_number_in_a_forecast_request_has_its_pointer() {
     let body = br#"{"series": [{"values": [1, 2, "x"]}], "levels": [0.8]}"#;
     let problem = serde_json::to_value(read::<ForecastRequest>(body).unwrap_err()).unwrap();
     assert_eq!(problem["errors"][0]["pointer"], "/series/0/values/2");

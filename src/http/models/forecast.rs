@@ -20,7 +20,7 @@ pub(in crate::http) async fn forecast(
     ModelPath(id): ModelPath,
     ValidJson(request): ValidJson<ForecastRequest>,
 ) -> Result<Response, Problem> {
-    // JSON already: up to 128 MiB are not serialised on a thread of the runtime.
+    // The body is already JSON, so that up to 128 MiB are not serialized on an async thread.
     let body = app.forecaster.forecast(id, request).await?;
     let mut response = body.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

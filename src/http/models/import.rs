@@ -1,4 +1,4 @@
-//! `POST /v1/models`: a bundle from elsewhere, checked through and through before it is kept.
+//! `POST /v1/models`: imports a bundle, after checking all of it.
 
 use std::path::PathBuf;
 
@@ -22,17 +22,17 @@ use gatecast_core::ids::ModelId;
 use gatecast_core::model::Model;
 use gatecast_store::NewModel;
 
-/// What the bundle does not say.
+/// Settings of the import.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct ImportParams {
-    /// For people. Left out: the name of the job that trained the model.
+    /// The model's name. Default: the name of the job that trained the model.
     #[param(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
 }
 
-/// Import a bundle, as `GET /v1/models/{id}/bundle` answers it.
+/// Import a bundle, as returned by `GET /v1/models/{id}/bundle`.
 #[utoipa::path(post, path = "/v1/models", tag = "models", params(ImportParams),
     request_body(content_type = "application/octet-stream", description = "The bundle", content = Vec<u8>),
     responses((status = 201, description = "The model", body = Model,
@@ -56,7 +56,7 @@ pub(in crate::http) async fn import(
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(model)).into_response())
 }
 
-/// Writes the body to the file; its hash and length.
+/// Writes the body to the file. Returns its hash and length.
 async fn receive(app: &AppState, request: Request, file: &Scratch) -> Result<(String, u64), Problem> {
     let (parts, body) = request.into_parts();
     let mut chunks = Chunks::new(&parts.headers, body, app.settings.limits.upload)?;
@@ -75,12 +75,12 @@ async fn keep(app: AppState, file: Scratch, new: NewModel) -> Result<Model, Keep
     artifacts::keep_model(&app.store, &app.blobs, &file.0, new).await
 }
 
-/// A file that goes with its request, unless it was moved away before.
+/// A file that is removed with its request, unless it was moved before.
 struct Scratch(PathBuf);
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Not there is as good; what stays for another reason goes at the next start.
+        // A missing file is not an error; a file that remains is removed at the next start.
         let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! Models: listed, shown, moved out and in, deleted, asked for forecasts.
+//! Model endpoints: list, show, export, import, delete, forecast.
 
 pub(super) mod forecast;
 pub(super) mod import;
@@ -20,7 +20,7 @@ use gatecast_core::alias::ModelRef;
 use gatecast_core::ids::ModelId;
 use gatecast_core::model::{Model, ModelSummary};
 
-/// All models, newest first, without their manifests: one model has its own.
+/// List models, newest first, without their manifests; request a single model for its manifest.
 #[utoipa::path(get, path = "/v1/models", tag = "models", params(PageParams),
     responses((status = 200, description = "A page of models", body = List<ModelSummary>)))]
 pub(super) async fn list(
@@ -30,25 +30,25 @@ pub(super) async fn list(
     Ok(Json(List::of(app.store.models(page.page()?).await?)))
 }
 
-/// One model with its manifest.
+/// Get a model with its manifest.
 #[utoipa::path(get, path = "/v1/models/{id}", tag = "models", params(("id" = ModelRef, Path)),
     responses((status = 200, description = "The model", body = Model)))]
 pub(super) async fn show(State(app): State<AppState>, ModelPath(id): ModelPath) -> Result<Json<Model>, Problem> {
     Ok(Json(find(&app, id).await?))
 }
 
-/// Delete a model, and its aliases with it. It is named by its id, so that an alias moved meanwhile
-/// deletes nothing.
+/// Delete a model and its aliases. An alias is not accepted here, because it may be moved to another model
+/// before the request arrives.
 #[utoipa::path(delete, path = "/v1/models/{id}", tag = "models", params(("id" = ModelId, Path)),
     responses((status = 204, description = "Deleted")))]
 pub(super) async fn delete(State(app): State<AppState>, Id(id): Id<ModelId>) -> Result<StatusCode, Problem> {
     let deleted = artifacts::delete_model(&app.store, &app.blobs, id).await;
-    // The row may be gone even where the file could not be deleted.
+    // The row may be deleted even if deleting the file failed.
     app.forecaster.forget(id).await;
     if deleted? { Ok(StatusCode::NO_CONTENT) } else { Err(missing(id)) }
 }
 
-/// The model as one safetensors file, its manifest inside: what `POST /v1/models` takes.
+/// Export a model as a safetensors file that contains its manifest. `POST /v1/models` imports it.
 #[utoipa::path(get, path = "/v1/models/{id}/bundle", tag = "models", params(("id" = ModelRef, Path)),
     responses((status = 200, description = "The bundle", content_type = "application/octet-stream")))]
 pub(super) async fn bundle(

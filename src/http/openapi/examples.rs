@@ -1,11 +1,11 @@
-//! Request examples: one or more for each operation that takes a body.
+//! Request examples: at least one per operation that takes a body.
 //!
-//! Those of JSON belong to one story, so that a test can send them: daily sales of shops (`shop`,
-//! `date`, `sales`, `promo`), as the CSV example begins.
+//! The JSON examples share one scenario, so that a test can send them: daily sales of shops (`shop`, `date`,
+//! `sales`, `promo`), as in the CSV example.
 
 use serde_json::{Map, Value, json};
 
-/// Stand for the ids that the reader has.
+/// Placeholders for the reader's ids.
 pub(super) const DATASET: &str = "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f";
 pub(super) const MODEL: &str = "0192d3b4-7a8b-7c9d-8e0f-1a2b3c4d5e6f";
 
@@ -16,7 +16,7 @@ struct Example {
     place: &'static str,
     name: &'static str,
     summary: &'static str,
-    /// `value`, or `externalValue`: where to fetch what JSON cannot hold.
+    /// `value`, or `externalValue`: the address of a value that JSON cannot represent.
     field: &'static str,
     value: Value,
 }

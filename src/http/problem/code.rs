@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])+ $status:ident $variant:ident $name:literal;)+) => {
-        /// What a problem document says to programs. Names are stable.
+        /// The code of a problem, for programs. Names are stable.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(in crate::http) enum Code {
             $($(#[doc = $meaning])+ $variant,)+
@@ -229,7 +229,7 @@ codes! {
 }
 
 impl Code {
-    /// The code of an upload or a bundle that is refused, by the name that its reader gives it.
+    /// The code of a rejected upload or bundle, by the name that its reader uses.
     pub(in crate::http) fn of_data(name: &str) -> Option<Self> {
         let refuses =
             |code: &Self| matches!(code.status(), StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY);
@@ -258,7 +258,7 @@ mod tests {
         assert!(page.contains(&table()), "put this into docs/api.md:\n\n{}", table());
     }
 
-    /// Names in quotes that directly follow `start` in the Rust files of `folder`.
+    /// The quoted names that directly follow `start` in the Rust files of `folder`.
     fn names_after(folder: &str, start: &str) -> Vec<String> {
         let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
         let mut names = Vec::new();

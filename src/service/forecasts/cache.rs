@@ -1,4 +1,4 @@
-//! Models in memory, each loaded once however many requests ask for it.
+//! Models in memory. Concurrent requests for a model share one load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use tokio::task::JoinError;
 
 use super::ServeError;
 
-/// Bundles read at once: a load takes up to twice the memory of its model.
+/// The number of bundles read concurrently: a load takes up to twice the memory of its model.
 const LOADS: usize = 2;
 
-/// A model that was not asked for this long is dropped. One that another server has deleted is never
-/// asked for again.
+/// A model is evicted after this time without a request. This also covers models deleted by another server,
+/// which get no more requests.
 const IDLE: Duration = Duration::from_secs(3_600);
 
 /// A stored model could not be loaded.
@@ -38,9 +38,9 @@ pub(super) struct ModelCache {
 }
 
 impl ModelCache {
-    /// Keeps models of `bytes` together; the least used leave first.
+    /// Keeps up to `bytes` of models; evicts the least used first.
     pub(super) fn new(blobs: Blobs, bytes: u64) -> Self {
-        // In KiB, as a weight has 32 bits.
+        // In KiB, because a weight has 32 bits.
         let weigher =
             |_: &ModelId, model: &Arc<LocalModel>| u32::try_from(model.memory_bytes() >> 10).unwrap_or(u32::MAX);
         let loaded = Cache::builder().max_capacity(bytes >> 10).weigher(weigher).time_to_idle(IDLE).build();
@@ -61,10 +61,10 @@ impl ModelCache {
         self.loaded.try_get_with(id, load).await.map_err(ServeError::Load)
     }
 
-    /// Frees a model, once the forecasts under way are done with it.
+    /// Evicts a model. Its memory is freed once running forecasts have finished with it.
     pub(super) async fn forget(&self, id: ModelId) {
         self.loaded.invalidate(&id).await;
-        // Else the cache would hold on to it until it has more to do.
+        // Otherwise the cache would keep the model until its next maintenance.
         self.loaded.run_pending_tasks().await;
     }
 }

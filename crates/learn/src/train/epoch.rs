@@ -1,4 +1,4 @@
-//! One epoch: every training window once, then the validation part.
+//! One epoch: trains on every training window once, then evaluates the validation part.
 
 use std::time::Instant;
 
@@ -13,16 +13,16 @@ use gatecast_nn::clip::{clip, norm};
 use gatecast_nn::engine::{Batch, DropoutKey, Inputs};
 use gatecast_nn::random::{Purpose, Random};
 
-/// What an epoch's steps came to.
+/// The result of an epoch's training steps.
 struct Learnt {
-    /// Mean over the windows.
+    /// The mean over the windows.
     loss: f64,
-    /// Of the last step.
+    /// The learning rate of the last step.
     learning_rate: f64,
 }
 
 impl Trainer<'_> {
-    /// Runs the epoch after the last one of `state`, and judges it.
+    /// Runs the epoch after the last one of `state`, and evaluates it.
     pub(super) fn epoch(
         &mut self,
         state: &mut TrainingState,
@@ -47,7 +47,7 @@ impl Trainer<'_> {
         })
     }
 
-    /// Trains on every training window once, shuffled for this epoch, or on as many as the limits on steps and time allow.
+    /// Trains on every training window once, shuffled for this epoch, or until the limit on steps or time is reached.
     fn learn(
         &mut self,
         state: &mut TrainingState,
@@ -62,7 +62,7 @@ impl Trainer<'_> {
         let base = self.rates.base(order_rate, state.losses());
         let seconds_before = state.seconds();
         let mut permutation = std::mem::take(&mut self.permutation);
-        // From the same start every time, so that the permutation depends on the epoch only.
+        // Always shuffled from the same order, so that the permutation depends only on the epoch.
         permutation.iter_mut().zip(0..).for_each(|(number, at)| *number = at);
         Random::new(training.seed, Purpose::Shuffle, u64::from(epoch)).shuffle(&mut permutation);
         self.norms.begin();
@@ -93,8 +93,8 @@ impl Trainer<'_> {
         Ok(Learnt { loss: total / f64::from(u32::try_from(seen).unwrap_or(u32::MAX)), learning_rate })
     }
 
-    /// The loss of the training windows with these numbers; their gradient is left in `gradient`,
-    /// nothing of it where weights are frozen. `step` names what dropout draws.
+    /// Computes the loss of the training windows with these indices, and leaves its gradient in `gradient`,
+    /// with zeros for frozen weights. `step` is part of the dropout key.
     pub(super) fn compute(&mut self, parameters: &[f32], numbers: &[u32], step: u64) -> Result<f64, LearnError> {
         let windows = numbers.iter().filter_map(|&number| self.training.get(u64::from(number)));
         self.batcher.gather(&self.prepared, self.network.output, windows);
@@ -109,13 +109,13 @@ impl Trainer<'_> {
         Ok(f64::from(loss))
     }
 
-    /// One step along `gradient`.
+    /// Updates the weights with `gradient`.
     pub(super) fn move_weights(&mut self, state: &mut TrainingState, learning_rate: f64) {
         if let Some(bound) = self.task.order.training.clip {
             clip(bound, &self.network, &mut self.gradient);
         }
         state.optimizer.step(&mut state.parameters, &self.gradient, learning_rate);
-        // Decay moves weights without a gradient too.
+        // Weight decay also changes weights without a gradient.
         if let Some(base) = &self.base {
             for range in &base.frozen {
                 state.parameters[range.clone()].copy_from_slice(&base.bundle.parameters[range.clone()]);

@@ -80,7 +80,7 @@ impl Trainer<'_> {
     }
 }
 
-/// The warning for a training that did not run all its epochs.
+/// The code and detail of the event for a training that did not run all its epochs.
 fn early_end(stopped_by: StoppedBy, state: &TrainingState) -> Option<(&'static str, String)> {
     let kept =
         format!("training ended after epoch {}; the weights of epoch {} are kept", state.epochs(), state.best_epoch());

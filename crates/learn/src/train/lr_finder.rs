@@ -1,11 +1,9 @@
-//! A learning rate looked for: the range test of Smith 2017, "Cyclical learning rates for training
-//! neural networks".
+//! Learning-rate finder: the range test of Smith 2017, "Cyclical learning rates for training neural networks".
 //!
-//! On a copy of the first weights, each batch is learnt from at a rate a constant factor above the
-//! one before. The loss, smoothed, falls, and rises once the rate is too high. A tenth of the rate
-//! at which it was lowest is taken: there it still falls fast, and there is room before it
-//! diverges. Batches and dropout are drawn apart from the training's, so the same order finds the
-//! same rate, whenever it is asked.
+//! It trains a copy of the initial weights and raises the learning rate by a constant factor per batch. The
+//! smoothed loss falls, and rises once the rate is too high. The result is a tenth of the rate with the
+//! lowest loss: there the loss still falls fast, with a margin before it diverges. The random numbers for
+//! batches and dropout are separate from the training's, so the same spec always yields the same rate.
 
 use super::Trainer;
 use crate::checkpoint;
@@ -20,17 +18,18 @@ use gatecast_nn::random::{Purpose, Random};
 
 const LOWEST: f64 = 1e-6;
 const HIGHEST: f64 = 10.0;
-/// Twenty a decade.
+/// 20 per decade.
 const STEPS: u32 = 141;
-/// The share of the smoothed loss that the next batch leaves.
+/// The smoothing factor: the weight of the previous mean.
 const SMOOTH: f64 = 0.9;
-/// Above the lowest smoothed loss by this factor of how far it is from the first, the test ends.
+/// The test ends once the smoothed loss exceeds its lowest value by this factor times the fall from the first
+/// to the lowest.
 const RISEN: f64 = 4.0;
-/// The rate taken, of that of the lowest loss.
+/// The resulting rate, as a fraction of the rate with the lowest loss.
 const BELOW_LOWEST: f64 = 0.1;
 
 impl Trainer<'_> {
-    /// Finds the learning rate where the order leaves it to be found and it was not yet.
+    /// Finds the learning rate if the spec asks for it and it has not been found yet.
     pub(super) fn find_rate(
         &mut self,
         state: &mut TrainingState,
@@ -51,7 +50,7 @@ impl Trainer<'_> {
         emit(sink, TrainerEvent::Info { code: "learning_rate_found".to_owned(), detail })
     }
 
-    /// `state` is a copy that nobody needs afterwards.
+    /// `state` is a copy that is discarded afterwards.
     fn range_test(&mut self, mut state: TrainingState) -> Result<FoundRate, LearnError> {
         let training = &self.task.order.training;
         let (seed, batch_size) = (training.seed, training.batch_size.max(1));
@@ -63,7 +62,7 @@ impl Trainer<'_> {
             Random::new(seed, Purpose::RangeTest, pass).shuffle(&mut order);
             for numbers in order.chunks(batch_size) {
                 let rate = LOWEST * growth.powi(step);
-                // Counted down from the end, where no training comes.
+                // Counts down from the maximum, a range that no training reaches.
                 let loss = self.compute(&state.parameters, numbers, u64::MAX - step as u64)?;
                 if !loss.is_finite() || !self.norms.add(&self.gradient).is_finite() || !smoothed.add(rate, loss) {
                     break 'test;
@@ -86,7 +85,7 @@ impl Trainer<'_> {
     }
 }
 
-/// An exponential mean of the losses, and where it was lowest.
+/// An exponential moving average of the losses, and the rate at which it was lowest.
 #[derive(Debug, Default)]
 struct Smoothed {
     sum: f64,
@@ -96,7 +95,7 @@ struct Smoothed {
 }
 
 impl Smoothed {
-    /// Whether it is worth going on.
+    /// Adds a loss. Returns whether the test should continue.
     fn add(&mut self, rate: f64, loss: f64) -> bool {
         self.sum = SMOOTH * self.sum + (1.0 - SMOOTH) * loss;
         self.weight = SMOOTH * self.weight + (1.0 - SMOOTH);

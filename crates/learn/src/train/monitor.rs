@@ -1,28 +1,29 @@
-//! Warnings about the course of a training, each given once.
+//! Warnings about the course of a training, each issued once.
 //!
-//! The monitor sees every epoch in order, those of earlier attempts too, so that a resumed training repeats none.
+//! The monitor sees every epoch in order, including those of earlier attempts, so that a resumed training
+//! repeats no warning.
 
 use std::collections::BTreeMap;
 
 use gatecast_core::dataset::Warning;
 use gatecast_core::metric_values::EpochReport;
 
-/// Epochs without a fall of the loss by at least [`FALL`] of itself that make a plateau.
+/// A plateau is this many epochs in which the loss did not fall by at least [`FALL`], relative to itself.
 const PLATEAU: u32 = 10;
 const FALL: f64 = 1e-3;
-/// Epochs past the best one, and how much worse than it, that make over-fitting.
+/// Overfitting requires this many epochs after the best one, and a validation loss worse by the share [`WORSE`].
 const PAST_BEST: u32 = 5;
 const WORSE: f64 = 0.1;
-/// Times its norm in the first epoch that make a layer's gradient an exploding one.
+/// A layer's gradient explodes if its norm exceeds that of the first epoch by this factor.
 const EXPLODED: f64 = 100.0;
-/// Of the largest norm of any layer that make it a vanishing one.
+/// A layer's gradient vanishes if its norm is below this fraction of the largest norm of any layer.
 const VANISHED: f64 = 1e-4;
 
 #[derive(Debug, Default)]
 pub(super) struct TrainingMonitor {
     told: Vec<&'static str>,
     first_norms: BTreeMap<String, f64>,
-    /// The loss that a plateau is measured from, and the epochs since.
+    /// The reference loss for a plateau, and the number of epochs since.
     reference: Option<f64>,
     waited: u32,
     /// The epoch of the lowest validation loss: number, validation and training loss.
@@ -30,7 +31,7 @@ pub(super) struct TrainingMonitor {
 }
 
 impl TrainingMonitor {
-    /// What is new to say of the next epoch.
+    /// Returns the new warnings after an epoch.
     pub(super) fn see(&mut self, report: &EpochReport) -> Vec<Warning> {
         let found = [
             ("plateau", self.plateau(report)),
@@ -121,7 +122,7 @@ mod tests {
         }
     }
 
-    /// At which epoch each warning came.
+    /// The epoch and code of each warning.
     fn told(reports: &[EpochReport]) -> Vec<(u32, String)> {
         let mut monitor = TrainingMonitor::default();
         let told = reports.iter().flat_map(|report| {
@@ -130,7 +131,7 @@ mod tests {
         told.collect()
     }
 
-    /// As a resumed training has it.
+    /// A monitor as a resumed training has it.
     fn after(history: &[EpochReport]) -> TrainingMonitor {
         let mut monitor = TrainingMonitor::default();
         for report in history {
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_stays_is_a_plateau_said_once_and_not_again_after_a_resume() {
+    fn a_plateau_is_reported_once_and_not_again_after_a_resume() {
         let falling: Vec<EpochReport> =
             (1..=30).map(|epoch| report(epoch, 1.0 / f64::from(epoch), None, &[])).collect();
         assert!(told(&falling).is_empty());
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn gradients_that_grow_or_fade_by_layer_are_named() {
+    fn exploding_and_vanishing_gradients_are_reported_by_layer() {
         let layers = |low: f64, head: f64| [("recurrent.0", low), ("head", head)];
         let fine = report(1, 1.0, None, &layers(0.1, 1.0));
         assert!(told(std::slice::from_ref(&fine)).is_empty());

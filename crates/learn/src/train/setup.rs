@@ -14,21 +14,21 @@ use gatecast_core::trainer::{TrainerEvent, WindowCounts};
 use gatecast_model::error::LearnError;
 use gatecast_nn::initialise;
 
-/// Fewer training windows than this are worth a warning.
+/// Fewer training windows than this cause a warning.
 const FEW_WINDOWS: u64 = 100;
-/// Epochs in one event: a line of at most some hundred kilobytes, and one transaction of the store.
+/// The number of epochs per event: a line of at most a few hundred kilobytes, and one transaction of the store.
 const EPOCHS_PER_EVENT: usize = 250;
 
-/// An earlier attempt, as its checkpoint left it.
+/// An earlier attempt, read from its checkpoint.
 struct Earlier {
     resumed: Resumed,
     monitor: TrainingMonitor,
-    /// The epochs that the store does not have.
+    /// The epochs that are missing in the store.
     unreported: Vec<EpochReport>,
 }
 
 impl Trainer<'_> {
-    /// The state to go on from. Reports the start, and the epochs that the store does not have.
+    /// Returns the state to start from. Reports the start, and the epochs that are missing in the store.
     pub(super) fn begin(&mut self, sink: &mut EventSink<'_>) -> Result<Begun, Interrupted> {
         let training = &self.task.order.training;
         let parameters = self.network.parameter_count();
@@ -89,7 +89,7 @@ impl Trainer<'_> {
         let optimizer = self.task.order.training.optimizer;
         let (mut monitor, mut unreported) = (TrainingMonitor::default(), Vec::new());
         let visit = |report: EpochReport| {
-            // What it finds was reported when the epoch was.
+            // These warnings were already reported with the epoch.
             monitor.see(&report);
             if report.epoch > self.task.known_epochs {
                 unreported.push(report);

@@ -1,10 +1,9 @@
-//! Connections to PostgreSQL, none of which goes back to its pool inside a transaction or a
-//! statement.
+//! PostgreSQL connections that never return to the pool inside a transaction or a statement.
 //!
-//! A request may end at any await: its client leaves, its time is up. sqlx then rolls back when the
-//! connection is next used, and after a cancelled `BEGIN` not even then. Until that the transaction
-//! holds its locks, and other servers wait for them. So a connection that is dropped in the middle
-//! of something is closed, which ends the transaction on the server at once.
+//! A request may be cancelled at any await, for example when its client disconnects or its time limit ends.
+//! sqlx then rolls back only when the connection is next used, and after a cancelled `BEGIN` not even then.
+//! Until then the transaction holds its locks, and other servers wait for them. So a connection that is
+//! dropped during a transaction or a statement is closed, which ends the transaction on the server at once.
 
 use std::time::Duration;
 
@@ -15,14 +14,14 @@ use tokio::time::timeout;
 use super::{Sql, query};
 use crate::error::StoreError;
 
-/// How long one statement may take. A server that does not answer at all is noticed by this alone.
+/// The timeout of one statement. It is the only way to detect a server that does not respond at all.
 const STATEMENT_TIME: Duration = Duration::from_secs(10);
 
-/// A connection of the pool.
+/// A pooled connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
     inner: PoolConnection<Postgres>,
-    /// A statement is under way.
+    /// A statement is running.
     busy: bool,
     in_transaction: bool,
 }
@@ -35,7 +34,7 @@ impl Drop for Connection {
     }
 }
 
-/// Runs one statement, for at most [`STATEMENT_TIME`].
+/// Runs one statement with a timeout of [`STATEMENT_TIME`].
 macro_rules! run {
     ($connection:expr, $statement:expr) => {{
         $connection.busy = true;

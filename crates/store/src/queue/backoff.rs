@@ -1,4 +1,4 @@
-//! How long a job waits after a fault of the machine.
+//! The delay of a job after a fault of the machine.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::LeasePolicy;
 
-/// The delay after the `faults`-th fault in a row: doubled with each, up to the longest, and then
-/// between half and all of that, so that jobs which failed together do not come back together.
+/// The delay after the `faults`-th consecutive fault: exponential up to the maximum, with jitter between half
+/// and all of it, so that jobs that failed together are not retried together.
 pub(super) fn delay(terms: &LeasePolicy, faults: u32) -> Duration {
     jitter(terms, faults, random_share())
 }
 
-/// Between half and all of `delay`.
+/// A random duration between half and all of `delay`.
 pub(super) fn jittered(delay: Duration) -> Duration {
     scaled(delay, random_share())
 }
@@ -27,8 +27,8 @@ fn jitter(terms: &LeasePolicy, faults: u32, share: f64) -> Duration {
     scaled(full, share)
 }
 
-/// From 0 to 1. The standard library seeds its hash maps from the system's randomness, which is
-/// enough for jitter.
+/// A random number from 0 to 1. The standard library seeds its hash maps from the system's randomness, which
+/// is enough for jitter.
 fn random_share() -> f64 {
     RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
 }

@@ -13,10 +13,10 @@ use super::{Claim, End, Lease, LeasePolicy, end, micros};
 use crate::{Store, StoreError};
 
 impl Store {
-    /// The oldest job that is due, now the caller's; `None` if there is none.
+    /// Claims the oldest job that is due; returns `None` if there is none.
     ///
-    /// Jobs that have died too often, whose cancel came while their worker died, or that cannot be
-    /// read, are ended in passing.
+    /// Jobs with too many faults, jobs that were cancelled while their worker died, and jobs that cannot be
+    /// read are ended on the way.
     pub async fn claim(&self, owner: Uuid, terms: &LeasePolicy) -> Result<Option<Claim>, StoreError> {
         loop {
             let mut tx = self.db().begin().await?;
@@ -56,11 +56,11 @@ fn read(row: &Record) -> Result<(Job, JobSpec), StoreError> {
     Ok((job_row::read(row)?, job_row::read_order(row)?))
 }
 
-/// One statement finds the job and takes it. A job that was still running had a worker that died:
-/// that is a fault, and remembered as the last one.
+/// One statement finds and claims the job. If the job was still running, its worker has died; this counts as
+/// a fault and is stored as the last error.
 ///
-/// A back-off that ends further ahead than any back-off reaches was counted by a clock that has been
-/// set back since: it is over.
+/// A back-off that ends later than the longest possible one was computed before the clock was set back, and
+/// counts as expired.
 fn take_oldest(tx: &Tx, owner: Uuid, now: i64, terms: &LeasePolicy) -> Sql {
     let longest = micros(terms.longest_delay.max(terms.full_disk_delay));
     sql("UPDATE jobs SET status = 'running', attempt = attempt + 1, lease_owner = $1, claimable_at = $2, \
@@ -79,7 +79,7 @@ fn take_oldest(tx: &Tx, owner: Uuid, now: i64, terms: &LeasePolicy) -> Sql {
     .push(concat!(") RETURNING ", job_columns!()))
 }
 
-/// Ends a job that was taken up but shall not run again.
+/// Ends a claimed job that should not run again.
 async fn end_instead(tx: &mut Tx, job: &Job, faults: u32, terms: &LeasePolicy, now: i64) -> Result<bool, StoreError> {
     if job.cancel_requested {
         end(tx, job.id, now, End::Cancelled).await?;
@@ -91,7 +91,7 @@ async fn end_instead(tx: &mut Tx, job: &Job, faults: u32, terms: &LeasePolicy, n
     Ok(true)
 }
 
-/// The error of a job that the machine failed too often.
+/// The error of a job with too many faults of the machine.
 pub(super) fn exhausted(faults: u32, last: Option<&JobError>) -> JobError {
     let last = last.map_or_else(String::new, |last| format!(": {}: {}", last.code, last.detail));
     JobError {

@@ -1,4 +1,4 @@
-//! How an attempt ends: the job's one end, or back into the queue.
+//! Ends an attempt: the job ends, or is requeued.
 
 use gatecast_core::ids::{JobId, ModelId};
 use gatecast_core::job::{JobError, JobEventKind, JobStatus};
@@ -12,14 +12,14 @@ use super::super::{events, queue};
 use super::{Lease, LeasePolicy, ReleaseReason, WriteOutcome, begin_held, micros};
 use crate::{Store, StoreError};
 
-/// A job's end.
+/// How a job ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum End<'a> {
     Succeeded {
         metrics: &'a FinalMetrics,
         model: ModelId,
     },
-    /// Its result is kept already; the model is one that it chose among its children's.
+    /// Its result is stored already; the model is the one it chose from its children's.
     Concluded {
         model: Option<ModelId>,
     },
@@ -28,7 +28,7 @@ pub(crate) enum End<'a> {
 }
 
 impl Store {
-    /// The job has left a model: its row, the job's end and the event become visible together.
+    /// The job has trained a model. The model's row, the job's end and the event become visible together.
     pub async fn succeed(
         &self,
         lease: Lease,
@@ -44,7 +44,7 @@ impl Store {
         Ok(WriteOutcome::Done)
     }
 
-    /// The job has a result and leaves no model.
+    /// The job has a result and no model.
     pub async fn conclude(&self, lease: Lease, result: &JobResult) -> Result<WriteOutcome, StoreError> {
         let Some((mut tx, _)) = begin_held(self, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
@@ -56,12 +56,12 @@ impl Store {
         Ok(WriteOutcome::Done)
     }
 
-    /// The order or its data is at fault: no further attempt.
+    /// The spec or its data is at fault: there is no further attempt.
     pub async fn fail(&self, lease: Lease, error: &JobError) -> Result<WriteOutcome, StoreError> {
         self.end_held(lease, End::Failed(error)).await
     }
 
-    /// The worker has stopped because a cancel was asked for.
+    /// The worker has stopped because a cancel was requested.
     pub async fn cancelled(&self, lease: Lease) -> Result<WriteOutcome, StoreError> {
         self.end_held(lease, End::Cancelled).await
     }
@@ -75,9 +75,9 @@ impl Store {
         Ok(WriteOutcome::Done)
     }
 
-    /// Returns the job to the queue for another attempt: at once after a shutdown, after a delay where
-    /// the machine failed or its disk is full. A job whose cancel was requested, or that has failed too
-    /// often, ends.
+    /// Returns the job to the queue for another attempt: at once after a shutdown, with a delay if the
+    /// machine failed or its disk is full. If a cancel was requested or the job has failed too often, the job
+    /// ends instead.
     pub async fn release(
         &self,
         lease: Lease,
@@ -113,7 +113,7 @@ impl Store {
     }
 }
 
-/// Back to `queued`, to be claimed from `due` on. The last error is shown until the job succeeds.
+/// Sets the job back to `queued`, claimable from `due` on. The last error is shown until the job succeeds.
 async fn requeue(
     tx: &mut Tx,
     lease: Lease,
@@ -137,7 +137,7 @@ async fn requeue(
     events::append(tx, lease.job, now, JobEventKind::Status, &data).await
 }
 
-/// Ends a job whose row the transaction holds, and appends the event.
+/// Ends a job whose row the transaction has locked, and appends the event.
 pub(crate) async fn end(tx: &mut Tx, job: JobId, now: i64, how: End<'_>) -> Result<(), StoreError> {
     let (status, error, metrics, model) = match how {
         End::Succeeded { metrics, model } => (JobStatus::Succeeded, None, Some(to_json(metrics)?), Some(model)),

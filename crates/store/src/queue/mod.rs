@@ -1,30 +1,30 @@
 //! The queue: the jobs' rows, as workers see them.
 //!
-//! A worker **claims** the oldest job that is due: a queued one whose back-off is over, or a
-//! running one whose lease ran out because its worker died. The claim raises the job's attempt
-//! number and gives a lease, which a **heartbeat** renews. Every later write names the attempt it
-//! belongs to and is refused ([`WriteOutcome::Lost`]) once the job has another, or has ended: a worker
-//! that was thought dead and wakes up late changes nothing. No transaction is open while a job
-//! runs.
+//! A worker **claims** the oldest job that is due: a queued job whose back-off is over, or a running job
+//! whose lease expired because its worker died. The claim increments the job's attempt number and returns a
+//! lease, which a **heartbeat** renews. Every later write carries its attempt number and is rejected
+//! ([`WriteOutcome::Lost`]) once the job has another attempt or has ended: a worker that was presumed dead
+//! and resumes late changes nothing. No transaction is open while a job runs.
 //!
-//! **What is promised.** Two workers never hold the same attempt. A job ends exactly once: its
-//! end, its event and (on success) its model's row are one transaction under the fence.
+//! **Guarantees.** Two workers never have the same attempt. A job ends exactly once: its end, its event and
+//! (on success) its model's row are written in one fenced transaction.
 //!
-//! **Rows that cannot be read**, because another version wrote them or they are damaged, end as
-//! failed when they are claimed; the jobs behind them go on.
+//! **Rows that cannot be read**, because another version wrote them or they are damaged, end as failed when
+//! they are claimed; the jobs after them continue.
 //!
-//! **Clocks.** A queued job without a back-off is due whatever the clock says. Leases are measured by the database's clock ([`super::db::Tx::now`]), so servers
-//! need not agree on the time. If that clock jumps ahead, or a worker stalls past its lease, a job
-//! may be taken from a worker that still runs it; the fence makes the first one's work void, and
-//! the second continues from the last checkpoint. That costs time, never correctness.
+//! **Clocks.** A queued job without a back-off is due at any clock time. Leases are measured by the
+//! database's clock ([`super::db::Tx::now`]), so servers need not agree on the time. If that clock jumps
+//! ahead, or a worker stalls past its lease, a job may be claimed while its worker still runs it. The fence
+//! then voids the first worker's writes, and the second worker continues from the last checkpoint. This costs
+//! time but not correctness.
 //!
-//! **Cancelling** a running job sets a flag that the worker reads at its heartbeat. If the
-//! worker's end comes first, the job ends as the worker said; if the worker dies or hands the job
-//! back, the flag ends the job instead of another attempt.
+//! **Cancelling** a running job sets a flag that the worker reads at its heartbeat. If the worker ends the
+//! job first, the worker's outcome is kept; if the worker dies or releases the job, the flag ends the job
+//! instead of starting another attempt.
 //!
-//! **Faults of the machine** (a crash, a lease that ran out) send the job back with a growing delay.
-//! After [`LeasePolicy::max_faults`] of them without one new epoch between them, the job fails. A
-//! release at shutdown is not a fault. Neither is a full disk: the job waits until there is room.
+//! **Faults of the machine** (a crash, an expired lease) requeue the job with an increasing delay. After
+//! [`LeasePolicy::max_faults`] faults without a new epoch between them, the job fails. A release at shutdown
+//! does not count as a fault, nor does a full disk: the job waits until there is space.
 
 mod backoff;
 mod claim;
@@ -42,17 +42,17 @@ pub(super) use ends::{End, end};
 use super::db::{Record, Tx, sql};
 use super::{Store, StoreError};
 
-/// How workers hold jobs.
+/// Lease duration and retry limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeasePolicy {
-    /// How long a worker may be silent.
+    /// How long a worker may go without a heartbeat.
     pub lease: Duration,
-    /// Faults without a new epoch between them that end a job.
+    /// The number of faults without a new epoch between them after which a job fails.
     pub max_faults: u32,
     /// The delay after the first fault; it doubles with each further one.
     pub first_delay: Duration,
     pub longest_delay: Duration,
-    /// How long a job waits for room on a full disk before it is tried again.
+    /// The delay before a job is retried after a full disk.
     pub full_disk_delay: Duration,
 }
 
@@ -68,7 +68,7 @@ impl Default for LeasePolicy {
     }
 }
 
-/// One attempt at one job: what every write of a worker is fenced by.
+/// One attempt of a job. Every write of a worker is fenced by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     pub job: JobId,
@@ -80,7 +80,7 @@ pub struct Lease {
 pub struct Claim {
     pub lease: Lease,
     pub job: Job,
-    /// The job's order, which `job.order` holds too; a job that is claimed has one.
+    /// The job's spec, same as `job.order`; a claimed job always has one.
     pub order: JobSpec,
 }
 
@@ -91,7 +91,7 @@ pub enum HeartbeatResponse {
     Continue,
     /// A cancel was requested.
     Cancel,
-    /// The attempt is no longer this worker's: stop, and write nothing.
+    /// The lease is lost: the worker stops, and writes nothing.
     Lost,
 }
 
@@ -100,22 +100,22 @@ pub enum HeartbeatResponse {
 #[must_use]
 pub enum WriteOutcome {
     Done,
-    /// The attempt is no longer this worker's; nothing was changed.
+    /// The lease is lost; nothing was changed.
     Lost,
 }
 
-/// Why a worker returns a job unfinished.
+/// Why a worker releases a job unfinished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReleaseReason {
-    /// The server ends; another may go on at once.
+    /// The server is shutting down; another may continue at once.
     Shutdown,
-    /// The machine failed: tried again after a delay, [`LeasePolicy::max_faults`] times at most.
+    /// The machine failed: retried after a delay, at most [`LeasePolicy::max_faults`] times.
     Fault(JobError),
-    /// The disk is full: tried again until there is room.
+    /// The disk is full: retried until there is space.
     DiskFull(JobError),
 }
 
-/// The transaction of a worker's write, with the row of its job locked; `None` if the lease is lost.
+/// Starts the transaction of a worker's write and locks its job's row; returns `None` if the lease is lost.
 async fn begin_held(store: &Store, lease: Lease) -> Result<Option<(Tx, Record)>, StoreError> {
     let mut tx = store.db().begin().await?;
     match held(&mut tx, lease).await? {
@@ -141,11 +141,10 @@ fn micros(duration: Duration) -> i64 {
 }
 
 impl Store {
-    /// Ends the leases of `owner`, so that their jobs can be claimed again at once. Returns their
-    /// number.
+    /// Expires the leases of `owner`, so that their jobs can be claimed at once. Returns their number.
     ///
-    /// Only for an owner that is known to be dead: the server calls it at its start, for its own
-    /// name, under the lock of its data folder.
+    /// Only for an owner that is known to be dead: the server calls this at start, for its own name, under
+    /// the lock of its data folder.
     pub async fn reclaim_leases(&self, owner: uuid::Uuid) -> Result<u64, StoreError> {
         let mut tx = self.db().begin().await?;
         let end = sql("UPDATE jobs SET claimable_at = 0 \

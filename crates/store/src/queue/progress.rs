@@ -1,4 +1,4 @@
-//! What a worker reports while a job runs.
+//! Reports of a worker while a job runs.
 
 use serde_json::json;
 
@@ -11,12 +11,12 @@ use super::super::row::{storable, to_json};
 use super::{HeartbeatResponse, Lease, LeasePolicy, WriteOutcome, begin_held, micros};
 use crate::{Store, StoreError};
 
-/// Rows in one statement: SQLite takes 32,766 values, PostgreSQL 65,535.
+/// The number of rows per statement. SQLite allows 32,766 values, PostgreSQL 65,535.
 const ROWS_AT_ONCE: usize = 500;
 
 impl Store {
-    /// Renews the lease, writes the progress (from 0 to 1) and reads the cancel flag. Listeners are
-    /// woken only where the progress has changed.
+    /// Renews the lease, writes the progress (from 0 to 1) and reads the cancel flag. Listeners are notified
+    /// only if the progress has changed.
     pub async fn heartbeat(
         &self,
         lease: Lease,
@@ -54,7 +54,7 @@ impl Store {
         Ok(if cancel { HeartbeatResponse::Cancel } else { HeartbeatResponse::Continue })
     }
 
-    /// The trainer has started. An attempt that says so twice is heard once.
+    /// The trainer has started. Repeated calls in one attempt append a single event.
     pub async fn started(&self, lease: Lease, facts: &StartFacts) -> Result<WriteOutcome, StoreError> {
         let Some((mut tx, _)) = begin_held(self, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
@@ -71,12 +71,12 @@ impl Store {
         Ok(WriteOutcome::Done)
     }
 
-    /// Some epochs have ended, in order. Those that are known already, from an earlier attempt, add
-    /// nothing. A new one clears the count of faults, for the machine has shown that it can get on.
+    /// Epochs have ended, in order. Epochs already stored by an earlier attempt are ignored. A new epoch
+    /// resets the fault count, because it proves that the job makes progress.
     pub async fn epochs(&self, lease: Lease, reports: &[EpochReport]) -> Result<WriteOutcome, StoreError> {
         let Some((mut tx, _)) = begin_held(self, lease).await? else { return Ok(WriteOutcome::Lost) };
         let now = tx.now().await?;
-        // The job's row is locked: nobody else adds epochs to it meanwhile.
+        // The job's row is locked, so no other transaction adds epochs.
         let row = tx.fetch_optional(events::last_epoch(lease.job)).await?;
         let known: u32 = row.map_or(Ok(0), |row| row.number("epoch"))?;
         let new: Vec<&EpochReport> = reports.iter().filter(|report| report.epoch > known).collect();
@@ -99,12 +99,12 @@ impl Store {
         Ok(WriteOutcome::Done)
     }
 
-    /// Something a person should look at; the job goes on.
+    /// Records a warning for the user; the job continues.
     pub async fn warning(&self, lease: Lease, code: &str, detail: &str) -> Result<WriteOutcome, StoreError> {
         self.note(lease, JobEventKind::Warning, code, detail).await
     }
 
-    /// Something a person may want to know.
+    /// Records information for the user.
     pub async fn info(&self, lease: Lease, code: &str, detail: &str) -> Result<WriteOutcome, StoreError> {
         self.note(lease, JobEventKind::Info, code, detail).await
     }
@@ -126,7 +126,7 @@ impl Store {
     }
 }
 
-/// Whether this attempt's start is among the events: a write whose answer was lost is tried again.
+/// Whether this attempt's start event exists: a write whose reply was lost is retried.
 async fn has_started(tx: &mut Tx, lease: Lease) -> Result<bool, StoreError> {
     let select =
         sql("SELECT data FROM job_events WHERE job_id = $1 AND kind = 'started' ORDER BY sequence DESC LIMIT 1");
