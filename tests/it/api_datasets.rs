@@ -1,4 +1,4 @@
-//! Datasets over HTTP: the walk, and uploads that must be refused without leaving anything behind.
+//! Datasets over HTTP: upload, read and delete, and refused uploads, which must leave no files.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -19,7 +19,7 @@ async fn an_upload_is_refused_by_a_content_type_that_no_data_has() {
     for kind in ["image/png", "application/pdf", "text/html", "csv"] {
         upload(kind).await.expect_problem(415, "unsupported_media_type");
     }
-    // The last is what curl sends unless it is told another type.
+    // The last one is curl's default.
     for kind in
         ["text/csv; charset=utf-8", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"]
     {

@@ -1,4 +1,4 @@
-//! Jobs over HTTP: ordered, listed, polled, followed, cancelled, deleted.
+//! Jobs over HTTP: create, list, poll, follow events, cancel, delete.
 
 use futures::StreamExt;
 use reqwest::Method;
@@ -17,7 +17,7 @@ async fn order(server: &TestServer, dataset: &str) -> String {
     job["id"].as_str().unwrap().to_owned()
 }
 
-/// A server that takes orders and runs none.
+/// A server that accepts jobs but does not run them.
 async fn idle() -> TestServer {
     TestServer::with().flag("workers", "0").start().await
 }
@@ -128,7 +128,7 @@ async fn what_the_server_sets_cannot_be_sent() {
     }
 }
 
-/// Events as they come: id, kind, data.
+/// The event stream: id, kind and data of each event.
 struct Events {
     bytes: futures::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
     text: String,
@@ -143,7 +143,7 @@ impl Events {
         Self { bytes: response.bytes_stream().boxed(), text: String::new() }
     }
 
-    /// `None` at the stream's end.
+    /// The next event; `None` at the end of the stream.
     async fn next(&mut self) -> Option<(i64, String, Value)> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
@@ -239,7 +239,7 @@ async fn lists_give_summaries_and_histories_come_in_pages() {
     }
 }
 
-/// On both databases: PostgreSQL cannot hold a NUL, and SQLite should not.
+/// On both databases: PostgreSQL cannot store a NUL, and SQLite should not.
 #[tokio::test]
 async fn a_name_with_a_nul_is_refused() {
     let mut settings = vec![TestServer::with().flag("workers", "0")];

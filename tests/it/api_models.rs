@@ -1,11 +1,11 @@
-//! One training from order to forecast, over HTTP alone; and models moved out and in.
+//! One training from request to forecast over HTTP, and export and import of models.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, daily};
 
-/// A small training: the job, once it has ended.
+/// Runs a small training and returns the ended job.
 async fn trained(server: &TestServer) -> Value {
     let dataset = server.upload("?name=shops", daily(&["a", "b"], 120)).await.expect(201);
     let order = json!({

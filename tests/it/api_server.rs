@@ -1,4 +1,4 @@
-//! The server around the resources: problems, ids of requests, foreign sites, slow clients, its end.
+//! The server apart from its resources: problems, request ids, foreign sites, slow clients, settings, shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ async fn a_trusted_network_may_use_addresses_but_no_foreign_names() {
     let server = TestServer::with().flag("trust-network", "true").flag("host", "forecasts.example").start().await;
     let post = async |host: &str| {
         let request = server.request(Method::POST, "/v1/nothing").header("host", host).json(&json!({}));
-        // What a browser sends once another site's name leads here.
+        // The headers of a browser if another site's name resolves to this server.
         Answer::of(request.header("origin", format!("http://{host}")).send().await.unwrap()).await
     };
     for host in ["evil.example:18131", "169.254.0.1.evil.example", "[fe80::1].evil.example"] {
@@ -125,7 +125,7 @@ async fn no_response_may_be_framed_sniffed_or_load_foreign_content() {
     }
 }
 
-/// What `gatecast serve` with these arguments says before it gives up, in one line.
+/// The one-line error with which `gatecast serve` fails for these arguments.
 async fn start_error(arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut command = program();
@@ -140,7 +140,7 @@ async fn start_error(arguments: &[&str]) -> String {
 
 #[tokio::test]
 async fn an_unreachable_database_is_named_with_the_cause() {
-    // Nothing listens on the port: it was free a moment ago.
+    // Nothing listens on the port, because it was free just before.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let told = start_error(&["--database", &format!("postgres://me:secret@127.0.0.1:{port}/gatecast")]).await;
     assert!(told.contains(&format!("127.0.0.1:{port}")) && told.contains("refused"), "{told}");

@@ -1,5 +1,5 @@
-//! A model's file: what it holds, that it is the same every time, and everything it can be
-//! instead of a model.
+//! Model files: their contents, reproducible bytes, and the errors for files that are not valid
+//! models.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ fn sample(cell: Cell, layer_norm: bool) -> Bundle {
     model(cell, layer_norm, &["load"], &["temperature"])
 }
 
-/// Two layers over the columns named, that read 6 hours and forecast 3; it knows the scale of two
+/// Two layers over the given columns that read 6 hours and forecast 3, with the scaling of two
 /// series.
 pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str]) -> Bundle {
     let inputs = [targets, past].concat();
@@ -75,7 +75,7 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
     let network = network(&manifest);
     manifest.parameters = network.parameter_count() as u64;
     let mut parameters = initialise(&network, 7);
-    // Nothing at its first value, so that a swapped or forgotten tensor shows.
+    // No parameter keeps its initial value, so that a swapped or missing tensor is detected.
     parameters.iter_mut().enumerate().for_each(|(at, x)| *x += at as f32 / 1000.0);
     let scaler = Scaler::new(
         Scaling::STANDARD,
@@ -188,7 +188,7 @@ fn a_network_that_is_not_finite_is_never_written() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// A file taken apart: its header, and the bytes behind.
+/// A parsed file: its header, and the bytes after it.
 struct Parts {
     header: Value,
     data: Vec<u8>,
@@ -209,7 +209,7 @@ impl Parts {
         assemble(&self.header.to_string(), &self.data)
     }
 
-    /// Changes the manifest, and drops the digest, as someone would who means it.
+    /// Changes the manifest and removes the digest, as for a deliberate change.
     fn manifest(&mut self, change: impl FnOnce(&mut Value)) -> &mut Self {
         let metadata = self.header["__metadata__"].as_object_mut().unwrap();
         metadata.remove("gatecast.sha256");
@@ -229,7 +229,7 @@ impl Parts {
         tensors.insert(to.to_owned(), entry);
     }
 
-    /// Where a tensor's bytes begin.
+    /// The offset of a tensor's first byte.
     fn begin(&self, name: &str) -> usize {
         self.header[name]["data_offsets"][0].as_u64().unwrap() as usize
     }
@@ -426,7 +426,7 @@ fn a_file_that_is_not_there_is_an_ordinary_error() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever becomes of the bytes: an error, or the very model that was written.
+    /// However the bytes are damaged, reading returns an error or the model that was written.
     #[test]
     fn damage_is_never_loaded(
         flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..=255), 1..4),

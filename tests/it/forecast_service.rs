@@ -1,5 +1,5 @@
-//! Forecasts of the running server: which series it takes, what it refuses, what it keeps in memory,
-//! and when it stops.
+//! Forecasts of the running server: selection of series, refused requests, memory, and
+//! cancellation.
 
 use gatecast_core::ids::DatasetId;
 use gatecast_core::order::Cell;
@@ -24,7 +24,7 @@ fn sized(cell: Cell, units: &[usize], context: usize) -> Bundle {
     bundle
 }
 
-/// Imports a model; the path of its forecasts.
+/// Imports a model and returns the path of its forecasts.
 async fn import(server: &TestServer, bundle: &Bundle) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
@@ -34,7 +34,7 @@ async fn import(server: &TestServer, bundle: &Bundle) -> String {
     format!("/v1/models/{}/forecast", model["id"].as_str().unwrap())
 }
 
-/// Hours of load from the beginning of 2024, by series.
+/// Hourly load from the start of 2024, for each series and its length.
 fn hourly(series: &[(&str, usize)]) -> String {
     let mut csv = "id,time,load\n".to_owned();
     for (id, hours) in series {
@@ -157,7 +157,7 @@ async fn a_forecast_whose_client_has_gone_is_stopped() {
     assert!(!server.log().contains("a forecast was cancelled"));
     drop(connection);
     eventually("the forecast stops", || server.log().contains("a forecast was cancelled")).await;
-    // The only permit is free again.
+    // The only permit is available again.
     let short = json!({"series": [{"values": vec![1; 10_000]}], "horizon": 1});
     server.post(&path, &short).await.expect(200);
 }

@@ -1,4 +1,4 @@
-//! The trainer's process: a task in on its standard input, events out, files by path.
+//! The trainer process: it reads a task from stdin, writes events to stdout, and exchanges files by path.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

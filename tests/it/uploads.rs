@@ -1,4 +1,4 @@
-//! Uploads that are many and slow, and stored files that are damaged, over HTTP.
+//! Many slow uploads, and damaged stored files, over HTTP.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::{Answer, TestServer, daily, eventually};
 const UPLOADS: usize = 4;
 const CLIENTS: usize = 600;
 
-/// Imports a small model; its address.
+/// Imports a small model and returns its path.
 async fn imported(server: &TestServer) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
@@ -27,7 +27,7 @@ async fn imported(server: &TestServer) -> String {
     format!("/v1/models/{}", made["id"].as_str().unwrap())
 }
 
-/// Begins an upload that never ends, and reads what the server says to it.
+/// Starts an upload that never ends, and reads the server's response.
 async fn slow_upload(address: String) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head =
@@ -67,7 +67,7 @@ async fn hundreds_of_slow_uploads_are_refused_and_delay_no_forecast() {
         status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap().trim().parse::<usize>().unwrap();
     assert!(threads < 100, "{threads} threads");
 
-    // Those that were taken leave, and their places are free again.
+    // After the accepted uploads disconnect, their slots are free again.
     drop((uploads, refused));
     let start = std::time::Instant::now();
     loop {

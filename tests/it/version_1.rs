@@ -1,4 +1,4 @@
-//! Data that was stored before specs had a version; `tests/fixtures/v1/README.md` says how it was made.
+//! Data that was stored before specs had a version; `tests/fixtures/v1/README.md` describes it.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +41,7 @@ async fn server() -> TestServer {
     TestServer::launch(TestServer::with().flag("workers", "0"), folder).await
 }
 
-/// The recorded jobs of a status that belong to no other job.
+/// The recorded jobs with a status that have no parent.
 fn of_status(status: &str) -> Vec<Value> {
     let jobs = recorded("jobs.json").as_array().unwrap().clone();
     jobs.into_iter().filter(|job| job["status"] == status && job["parent"].is_null()).collect()
