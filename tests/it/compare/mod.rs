@@ -1,4 +1,4 @@
-//! Comparisons: ordered by one POST, run by the pool, ranked on one board.
+//! Comparisons: created by one POST, run by the pool, ranked on one leaderboard.
 
 mod backtest;
 mod backtest_folds;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{TestServer, daily};
 
-/// A small order of two seeds that trains in a blink.
+/// A small comparison of two seeds that trains quickly.
 fn order(dataset: &Value) -> Value {
     json!({
         "kind": "compare", "name": "which cell",
@@ -33,7 +33,7 @@ async fn children(server: &TestServer, parent: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_comparison_ranks_its_trainings_beside_the_baselines() {
-    // One worker: a parent that held its place would wait for ever.
+    // One worker: if the parent held it, the children would never run.
     let server = TestServer::with().flag("workers", "1").start().await;
     let mut order = order(&dataset(&server).await);
     order["alias"] = json!("best");
@@ -58,7 +58,7 @@ async fn a_comparison_ranks_its_trainings_beside_the_baselines() {
     for baseline in ["naive", "seasonal_naive", "drift", "linear", "theta"] {
         assert!(names.contains(&baseline), "{names:?}");
     }
-    // A straight line: drift and Theta's slope beat what repeats.
+    // The data is a straight line: drift and Theta's slope beat baselines that repeat values.
     assert_eq!(names[0], "drift", "{board}");
 
     let best = rows[0]["children"]
@@ -200,7 +200,7 @@ async fn an_alias_stands_wherever_a_models_id_does() {
     server.get("/v1/models/@best").await.expect_problem(404, "not_found");
     server.delete("/v1/aliases/same").await.expect_problem(404, "not_found");
 
-    // Learning on from the model that is left.
+    // Fine-tuning of the remaining model.
     put("best", best).await.expect(200);
     let finetune = json!({"kind": "finetune", "model": "@best", "training": {"epochs": 1}, "freeze": ["recurrent.0"]});
     let job = server.ended(&start(&server, &finetune).await).await;

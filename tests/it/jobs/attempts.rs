@@ -1,4 +1,4 @@
-//! From one attempt to the next: resuming, handing back, losing a lease.
+//! Several attempts at one job: resuming, releasing the job, losing the lease.
 
 use std::time::Instant;
 
@@ -53,7 +53,7 @@ async fn a_worker_that_lost_its_lease_stops_and_writes_nothing() {
     let job = server.job().await;
     let pool = server.start();
     let pid = server.training(&job, 1).await;
-    // Another server believes this one dead. A heartbeat may come between, and it tries again.
+    // Another server considers this one dead. It retries if a heartbeat comes first.
     let lease = loop {
         server.store.reclaim_leases(server.config.owner).await.unwrap();
         if let Some(taken) = server.store.claim(uuid::Uuid::now_v7(), &server.config.terms).await.unwrap() {
@@ -84,7 +84,7 @@ async fn every_worker_has_a_job_and_no_job_two() {
     for job in &jobs[3..] {
         assert_eq!(server.store.job(job.id).await.unwrap().unwrap().status, JobStatus::Queued);
     }
-    // A freed worker takes the next in line.
+    // The freed worker takes the next job.
     let _ = server.store.cancel_job(jobs[1].id).await.unwrap();
     server.until(&jobs[3], |job| job.engine.is_some()).await;
     assert_eq!(server.store.job(jobs[4].id).await.unwrap().unwrap().status, JobStatus::Queued);
@@ -107,7 +107,7 @@ async fn trainers_give_way_to_the_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_that_come_while_nobody_works_are_not_slept_over() {
     let mut server = Server::new("started; finished").await;
-    // Notices alone must do.
+    // Notifications must be enough, without polling.
     server.config.poll = super::PATIENCE * 10;
     let pool = server.start();
     let mut orders = JoinSet::new();
@@ -123,7 +123,7 @@ async fn jobs_that_come_while_nobody_works_are_not_slept_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_training_whose_disk_is_full_waits_and_goes_on() {
-    // More often than a job may fail.
+    // More often than a job is allowed to fail.
     let part = "started; if [ $attempt = 1 ]; then epoch 1; fi
         if [ $attempt -lt 8 ]; then failed machine disk_full; else epoch 2; finished; fi";
     let server = Server::new(part).await;
@@ -139,7 +139,7 @@ async fn a_training_whose_disk_is_full_waits_and_goes_on() {
     assert!(pool.shutdown().await);
 }
 
-/// The epochs are told in many lines; heartbeats, and a cancel, are heard in between.
+/// The trainer reports the epochs in many lines; heartbeats and a cancel request are handled in between.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resume_after_a_hundred_thousand_epochs_reaches_the_store() {
     let part = r#"started

@@ -1,4 +1,4 @@
-//! How an attempt's end becomes the job's.
+//! How the outcome of an attempt becomes the outcome of its job.
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ async fn a_program_that_is_not_there_is_a_fault_of_the_machine() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_kills_the_trainer_and_what_it_started() {
-    // A trainer that does not care for its input's end, with a child of its own.
+    // A trainer that ignores EOF on stdin and has a child process.
     let server =
         Server::new("started; sleep 1000 & echo $! >\"$here/part\"; mv \"$here/part\" \"$here/child\"; wait").await;
     let job = server.job().await;

@@ -1,4 +1,4 @@
-//! What the sweeper takes, and what it leaves.
+//! Which files the sweeper deletes, and which it keeps.
 
 use std::time::Duration;
 

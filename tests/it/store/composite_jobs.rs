@@ -1,4 +1,4 @@
-//! Jobs that run others, and names for models.
+//! Jobs that run other jobs, and aliases.
 
 use gatecast_core::alias::{AliasName, ModelRef};
 use gatecast_core::composite_job::{self, CompositeJob, NewChildJob, Outcome, Transition};
@@ -47,7 +47,7 @@ fn metrics(mae: f64) -> FinalMetrics {
     FinalMetrics { model, ..FinalMetrics::default() }
 }
 
-/// Claims the next child and lets it leave a model.
+/// Claims the next child and ends it with a model.
 async fn succeed(bed: &Bed, mae: f64) -> ModelId {
     let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
     let model = new_model(claim.job.dataset);
@@ -91,7 +91,7 @@ async fn a_parent_ends_once_with_its_childrens_results(bed: Bed) {
     assert_eq!(bed.store.alias(&best).await.unwrap().unwrap().model, second);
     assert!(bed.store.open_composites().await.unwrap().is_empty());
 
-    // The model it chose may go; the board keeps the facts.
+    // The chosen model may be deleted; the leaderboard keeps its row.
     assert!(bed.store.delete_model(second).await.unwrap());
     let after = bed.store.job(parent.id).await.unwrap().unwrap();
     assert!(after.model.is_none() && after.version > ended.version && after.result == ended.result);
@@ -129,7 +129,7 @@ async fn a_family_is_deleted_together_and_not_before_its_end(bed: Bed) {
 
 async fn steps_that_add_children_add_each_once(bed: Bed) {
     let parent = parent(&bed).await;
-    // A step that would add the third child whenever it is not there.
+    // A transition that adds the third child if it does not exist.
     let third = |family: &CompositeJob| {
         let order = family.children[0].job.order.clone().unwrap();
         let spawn = vec![NewChildJob { slot: 2, name: "child 2".to_owned(), order }];

@@ -1,4 +1,4 @@
-//! Datasets: kept as given, listed newest first, and not deleted under a job's feet.
+//! Datasets: stored unchanged, listed newest first, and not deleted while a job needs them.
 
 use gatecast_core::ids::DatasetId;
 use gatecast_store::{Cancellation, DatasetDeletion, Page, Revision};
@@ -42,7 +42,7 @@ async fn lists_go_back_in_time_page_by_page(bed: Bed) {
         let page = bed.store.datasets(Page { limit: 3, after }).await.unwrap();
         assert_eq!(page.items.len(), expected);
         seen.extend(page.items.into_iter().map(|dataset| dataset.name));
-        // What is new does not shift the pages that follow.
+        // A new dataset does not shift the following pages.
         bed.store.insert_dataset(new_dataset("late")).await.unwrap();
         after = page.next;
     }

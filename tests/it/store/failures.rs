@@ -1,4 +1,4 @@
-//! The database fails, and is well again.
+//! The database fails and recovers.
 
 use super::{Bed, new_dataset, new_model, on_sqlite};
 
@@ -6,7 +6,7 @@ use super::{Bed, new_dataset, new_model, on_sqlite};
 async fn a_transaction_that_sqlite_gave_up_by_itself_is_not_the_last_one() {
     on_sqlite(async |bed: Bed| {
         let dataset = bed.dataset().await;
-        // What SQLite does when the disk is full: the whole transaction is gone, unasked.
+        // As when the disk is full: SQLite rolls the whole transaction back by itself.
         let full = "CREATE TRIGGER full BEFORE INSERT ON models BEGIN SELECT RAISE(ROLLBACK, 'full'); END";
         bed.execute(full.to_owned()).await;
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! Long histories: kept in batches, read a page at a time, deleted in parts.
+//! Long histories: written in batches, read in pages, deleted in parts.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ async fn epochs_and_their_events_are_one_thing(bed: Bed) {
     let job = bed.job().await;
     let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
     let _ = bed.store.epochs(lease, &[epoch(1), epoch(2)]).await.unwrap();
-    // A repeated write, and one that overlaps what is known.
+    // A repeated write, and one that overlaps stored epochs.
     let _ = bed.store.epochs(lease, &[epoch(1), epoch(2)]).await.unwrap();
     let _ = bed.store.epochs(lease, &[epoch(2), epoch(3)]).await.unwrap();
     assert_eq!(bed.epochs(job.id).await, Some(vec![epoch(1), epoch(2), epoch(3)]));

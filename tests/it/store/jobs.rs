@@ -1,4 +1,4 @@
-//! Jobs as their owners see them.
+//! Jobs as the API shows them.
 
 use gatecast_core::ids::JobId;
 use gatecast_core::job::{JobKind, JobStatus};

@@ -1,4 +1,4 @@
-//! Models, and what they and their jobs know of each other.
+//! Models, and the references between models and jobs.
 
 use gatecast_core::ids::ModelId;
 use gatecast_core::metric_values::FinalMetrics;

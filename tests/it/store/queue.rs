@@ -1,4 +1,4 @@
-//! The queue: claims, leases, fences, faults and ends.
+//! The queue: claims, leases, fencing, faults and final states.
 
 use std::time::{Duration, Instant};
 
@@ -70,7 +70,7 @@ async fn a_claim_makes_a_job_the_workers_own(bed: Bed) {
     assert!(shown.status == JobStatus::Running && shown.started_at.is_some() && shown.version > job.version);
     assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "nobody else's");
 
-    // A write whose answer was lost is repeated.
+    // A write is repeated, as after a lost response.
     for _ in 0..2 {
         assert_eq!(bed.store.started(claim.lease, &facts(1, "fused")).await.unwrap(), WriteOutcome::Done);
     }
@@ -84,7 +84,7 @@ async fn a_claim_makes_a_job_the_workers_own(bed: Bed) {
 async fn a_heartbeat_keeps_the_lease_and_hears_of_a_cancel(bed: Bed) {
     let job = bed.job().await;
     let claim = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap();
-    // The lease has run out, but nobody has claimed the job since: the worker may go on.
+    // The lease has expired, but no other worker has claimed the job: the worker may continue.
     let beat = bed.store.heartbeat(claim.lease, &terms(), 0.25, Some(12.5)).await.unwrap();
     assert_eq!(beat, HeartbeatResponse::Continue);
     assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "renewed");
@@ -137,7 +137,7 @@ async fn an_epoch_counts_once_however_often_it_is_told(bed: Bed) {
     for number in [1, 2, 2, 1] {
         assert_eq!(bed.store.epochs(first, &[epoch(number)]).await.unwrap(), WriteOutcome::Done);
     }
-    // The next attempt's checkpoint is further than what the store was told.
+    // The next attempt's checkpoint is ahead of the store.
     let second = claim(&bed.store).await.lease;
     let history = [epoch(1), epoch(2), epoch(3)];
     assert_eq!(bed.store.started(second, &facts(2, "libtorch")).await.unwrap(), WriteOutcome::Done);
@@ -160,7 +160,7 @@ async fn a_fault_sends_the_job_back_for_a_while(bed: Bed) {
     assert_eq!(shown.error.as_ref().map(|error| error.code.as_str()), Some("oom"), "the last fault is shown");
     assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "not yet");
 
-    // It does not keep others waiting.
+    // It does not block other jobs.
     let other = bed.job().await;
     let lease = claim(&bed.store).await.lease;
     assert_eq!(lease.job, other.id);
@@ -255,8 +255,8 @@ async fn a_cancel_outlives_the_worker_that_should_have_heard_it(bed: Bed) {
 async fn ten_thousand_jobs_are_claimed_in_order(bed: Bed) {
     let first = bed.job().await;
     assert!(matches!(bed.store.cancel_job(first.id).await.unwrap(), Cancellation::Cancelled(_)));
-    // Copies of one order, the youngest first, written at once: it is the taking of 10,000 orders
-    // that would be slow.
+    // Copies of one job, the newest first, inserted with one statement: creating 10,000 jobs one by one
+    // would be slow.
     let sqlite = bed.url.starts_with("sqlite:");
     let id = match sqlite {
         true => "CAST(printf('%016d', n) AS BLOB)",
@@ -285,7 +285,7 @@ async fn a_full_disk_is_no_fault_and_the_job_waits(bed: Bed) {
     let job = bed.job().await;
     let full = JobError { code: "disk_full".to_owned(), detail: "no room".to_owned() };
     let long = LeasePolicy { full_disk_delay: Duration::from_secs(3600), ..terms() };
-    // Far more often than a job may fail.
+    // Much more often than a job is allowed to fail.
     for _ in 0..3 * terms().max_faults {
         let lease = claim_soon(&bed.store).await.lease;
         let why = ReleaseReason::DiskFull(full.clone());
@@ -313,7 +313,7 @@ async fn a_heartbeat_without_news_wakes_nobody(bed: Bed) {
 
 async fn a_clock_that_was_set_back_holds_no_job_up(bed: Bed) {
     let hours_ahead = "UPDATE jobs SET claimable_at = claimable_at + 9000000000, created_at = created_at + 9000000000";
-    // As if the clock had been hours ahead when the job was queued, handed back and failed.
+    // As if the clock had been hours ahead when the job was queued, released and failed.
     bed.job().await;
     bed.execute(hours_ahead.to_owned()).await;
     let first = claim(&bed.store).await.lease;

@@ -1,5 +1,5 @@
-//! What must hold when things happen at once. Each race is run many times over, from connections
-//! of their own where the database allows it.
+//! Invariants under concurrency. Each race runs many times, from separate connections if the database
+//! allows it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ async fn a_cancel_and_an_end_at_once_make_one_end(bed: Bed) {
         let metrics = FinalMetrics::default();
         let finish = bed.store.succeed(claim.lease, &metrics, &model);
         let cancel = other.cancel_job(job.id);
-        // A worker that hears of the cancel while the end is being written.
+        // A worker that learns of the cancel while the end is being written.
         let hear = async {
             match other.heartbeat(claim.lease, &terms(), 0.9, None).await.unwrap() {
                 HeartbeatResponse::Cancel => other.cancelled(claim.lease).await.unwrap(),
@@ -149,7 +149,7 @@ async fn events_have_no_holes_however_many_write(bed: Bed) {
     assert_eq!(bed.epochs(job.id).await.unwrap().len(), 20);
 }
 
-/// Both lock the comparison and its trainings; in another order they would wait for each other.
+/// Both lock the comparison and its trainings; with different lock orders they would deadlock.
 async fn a_model_and_the_job_that_chose_it_are_deleted_at_once(bed: Bed) {
     let other = bed.another().await;
     for round in 0..30 {

@@ -1,4 +1,4 @@
-//! Rows that this version cannot read: they must not hold up any other.
+//! Rows that this version cannot read: they must not block other jobs.
 
 use gatecast_core::composite_job;
 use gatecast_core::job::{Job, JobStatus};
@@ -12,11 +12,11 @@ on_both!(
     a_parent_that_cannot_be_read_ends_with_its_children,
 );
 
-/// What another version might have written, and what no version has.
+/// Specs that another version might have written, and one that no version has.
 const UNREADABLE: [&str; 3] =
     [r#"{"version": 99, "kind": "train"}"#, r#"{"version": 1, "kind": "dream", "dataset": 1}"#, "not JSON at al"];
 
-/// A queued job whose order is replaced.
+/// A queued job whose spec is replaced.
 async fn unreadable(bed: &Bed, name: &str, order: &str) -> Job {
     let dataset = bed.dataset().await;
     let new = NewJob { name: name.to_owned(), ..new_job(dataset) };

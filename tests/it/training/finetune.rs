@@ -1,4 +1,4 @@
-//! Learning on from a stored model.
+//! Fine-tuning a stored model.
 
 use std::fs;
 use std::path::Path;
@@ -11,14 +11,14 @@ use gatecast_model::bundle::{self, Bundle};
 use crate::learn::killed::killed_anywhere_from;
 use crate::learn::{epochs, events, events_from, failed, finished, sines, task};
 
-/// Three sines, a tenth higher than those the first model saw.
+/// Three sines, a tenth higher than those of the first model.
 fn higher() -> Frame {
     let mut frame = sines(3, 60);
     frame.columns[0].values.iter_mut().for_each(|value| *value *= 1.1);
     frame
 }
 
-/// A model of two series, and a task to learn on from it.
+/// A model of two series, and a task that fine-tunes it.
 fn tuned(folder: &Path, freeze: &[&str], refit_scaling: bool) -> (Bundle, FinetuneTask) {
     let first = task(folder);
     finished(&events(sines(2, 60), &first));

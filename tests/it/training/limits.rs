@@ -1,4 +1,4 @@
-//! Where a training ends before its last epoch, and what it says on the way.
+//! Limits that end a training before its last epoch, and the events it reports.
 
 use gatecast_core::model::StoppedBy;
 use gatecast_core::order::EarlyStopping;
@@ -82,7 +82,7 @@ fn each_epoch_tells_the_gradient_of_each_layer() {
 fn what_no_memory_holds_is_refused_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
-    // Terabytes of what three wide layers remember of one batch.
+    // Three wide layers whose states for one batch need terabytes.
     order.order.model.layers = vec![8192.into(); 3];
     order.order.training.batch_size = 65_536;
     order.order.data.context = 500;

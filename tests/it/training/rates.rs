@@ -1,4 +1,4 @@
-//! Learning rates: by a schedule, by a range test, and after a kill.
+//! Learning rates: schedules, the range test, and resuming after a kill.
 
 use std::fs;
 
@@ -35,7 +35,7 @@ fn each_epoch_tells_the_rate_of_its_last_step() {
     let cycle = rates(&order);
     let top = cycle.iter().copied().fold(0.0, f64::max);
     assert!(cycle[0] < top && cycle[4] < 1e-6, "{cycle:?}");
-    // Nothing counts as a fall: every second epoch halves the rate.
+    // No change counts as a decrease, so every second epoch halves the rate.
     with(r#"{"type": "reduce_on_plateau", "factor": 0.5, "patience": 2, "min_delta": 1000000}"#)(&mut order);
     assert_eq!(rates(&order), [0.01, 0.01, 0.01, 0.005, 0.005]);
 }
@@ -84,7 +84,7 @@ fn a_rate_that_is_found_is_told_and_kept_and_good() {
     assert!(detail.unwrap().contains(&format!("{:.3e}", found.learning_rate)));
     assert!((1e-3..0.1).contains(&found.learning_rate), "{found:?}");
     assert_eq!(epochs(&told)[0].learning_rate, Some(found.learning_rate));
-    // It beats rates a hundred times lower and higher.
+    // It is better than rates a hundred times lower and higher.
     let loss = |rate: Rate| {
         let mut other = order.clone();
         if let (Optimizer::Adam { learning_rate, .. }, Rate::Fixed(_)) = (&mut other.order.training.optimizer, rate) {

@@ -1,4 +1,4 @@
-//! Unknown values that are masked.
+//! Unknown values: masked or filled.
 
 use serde_json::{Value, json};
 
