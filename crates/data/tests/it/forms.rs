@@ -1,4 +1,4 @@
-//! What is taken: formats, layouts, dates and numbers as people send them.
+//! Accepted uploads: formats, layouts, and common forms of dates and numbers.
 
 use gatecast_core::dataset::{ColumnKind, DuplicatePolicy, Format, Layout};
 use gatecast_data::{DateOrder, Decimal, Delimiter, Encoding, TimeFormat, UploadOptions, format_hint};
@@ -101,7 +101,7 @@ fn the_series_column_is_found_by_what_it_keeps_apart() {
     let found =
         Upload::new().send("day,plant,load\n2001-01-01,x,1\n2001-01-01,y,2\n2001-01-02,x,3\n2001-01-02,y,4\n").unwrap();
     assert_eq!(found.profile.series_column.as_deref(), Some("plant"));
-    // A column called `id` that counts the rows of one series is not one.
+    // A column called `id` that counts the rows of one series is not a series column.
     let found = Upload::new().send("id,day,load\n1,2001-01-01,1\n2,2001-01-02,2\n3,2001-01-03,3\n").unwrap();
     assert_eq!((found.profile.series, found.profile.series_column.as_deref()), (1, None));
     assert_eq!(frame(&found).series[0].key, gatecast_core::dataset::ONLY_SERIES);
@@ -162,7 +162,7 @@ fn dates_are_read_whichever_way_round_they_are() {
 
 #[test]
 fn runs_spilled_before_the_order_of_dates_is_known_are_put_right() {
-    // Runs of sixteen rows; what tells comes in the last row.
+    // Runs of sixteen rows; only the last row determines the date order.
     let mut options = UploadOptions::default();
     options.limits.run_bytes = 1;
     let mut content = "date,value\n".to_owned();

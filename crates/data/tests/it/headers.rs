@@ -1,4 +1,4 @@
-//! Files with one series in each row, with and without a header: no series is ever lost.
+//! Files with one series per row, with and without a header: no series is lost.
 
 use gatecast_core::dataset::Layout;
 use gatecast_data::{Header, SeriesIndex, UploadOptions};
@@ -16,7 +16,7 @@ fn keys(found: &Taken) -> Vec<String> {
 
 #[test]
 fn a_first_row_like_the_others_is_a_series() {
-    // Steps that count up and ids that differ in their digits, or values that go up and down.
+    // Steps that count up and ids that differ only in digits, or values that go up and down.
     for (text, first) in [
         ("s0,1,2,3\ns1,4,5,6\ns2,7,8,9\ns3,10,11\ns4,13,14,15,16\n", "s0"),
         ("north,5,3,8\nsouth,4,5,6\nwest,7,8,9\neast,1,2\nmid,3,1,2,6\n", "north"),
@@ -40,7 +40,7 @@ fn a_first_row_that_may_be_either_is_asked_about() {
     assert!(error.detail().contains("`region,2001,2002`") && error.detail().contains("header=yes"), "{error}");
     assert_eq!(keys(&with(Some(Header::Yes)).send(text).unwrap()), ["north", "south"]);
     assert_eq!(keys(&with(Some(Header::No)).send(text).unwrap()), ["region", "north", "south"]);
-    // A name that is one of a series column's settles it.
+    // The usual name of a series column decides it.
     assert_eq!(keys(&with(None).send(text.replace("region", "id")).unwrap()), ["north", "south"]);
 }
 

@@ -1,4 +1,4 @@
-//! Small Parquet files that ask for gigabytes: refused before the memory is taken.
+//! Small Parquet files that would need gigabytes: they are refused before memory is allocated.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn parquet(columns: Vec<(String, ArrayRef)>, properties: WriterPropertiesBuilder
     file
 }
 
-/// A text column of one long text, stored once and referred to by every row.
+/// A text column with one long text that is stored once and referenced by every row.
 fn repeated(rows: usize, bytes: usize) -> ArrayRef {
     let texts = Arc::new(StringArray::from(vec!["x".repeat(bytes)]));
     Arc::new(DictionaryArray::<Int32Type>::try_new(Int32Array::from(vec![0; rows]), texts).unwrap())
@@ -34,15 +34,15 @@ fn numbers(rows: usize) -> ArrayRef {
     Arc::new(Float64Array::from_iter_values((0..rows).map(|row| row as f64)))
 }
 
-/// The most memory this process has had, in bytes.
+/// The peak memory of this process, in bytes.
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
-/// Sends the file in a process of its own, so that its peak of memory is its own too. `None` if the
-/// upload was taken.
+/// Ingests the file in a separate process, to measure its peak memory. Returns the refusal, or `None` if
+/// the upload was accepted, and the peak memory.
 fn refusal(name: &str, file: &[u8]) -> (Option<String>, u64) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -88,7 +88,7 @@ fn a_dictionary_of_one_long_text_takes_no_gigabytes() {
 
 #[test]
 fn a_page_past_the_bound_is_not_unpacked() {
-    // Texts of a megabyte in one page, packed to nothing; more than the bound on one batch.
+    // Texts of a megabyte in one page, compressed to almost nothing; more than the limit of one batch.
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..150).map(|_| "x".repeat(1 << 20))));
     let large = properties().set_dictionary_enabled(false).set_data_page_size_limit(1 << 30);
     let file = parquet(vec![("text".to_owned(), texts), ("value".to_owned(), numbers(150))], large);
@@ -157,7 +157,7 @@ fn usual_texts_are_read_in_every_encoding() {
         let found = Upload::new().send(parquet(columns(), written)).unwrap();
         assert_eq!(found.sha256, expected.sha256, "{name}");
     }
-    // Narrow memory makes the batches small, not the upload fail.
+    // A small memory limit makes the batches smaller; the upload does not fail.
     let mut options = UploadOptions::default();
     options.limits.batch_bytes = 4 << 20;
     let found =

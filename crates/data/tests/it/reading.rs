@@ -1,4 +1,4 @@
-//! Stored datasets, read by series and as a whole.
+//! Reading stored datasets, by series and as a whole.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use gatecast_data::{
 
 use super::{Taken, Upload, micros};
 
-/// Five series of a hundred hours; `value` counts all points, one spike aside.
+/// Five series of a hundred hours; `value` counts all points, except for one spike.
 fn dataset() -> (Upload, Taken) {
     let mut text = "id,time,value,kind\n".to_owned();
     for series in 0..5 {

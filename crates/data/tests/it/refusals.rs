@@ -1,4 +1,4 @@
-//! What is refused: by a stable code, with rows named where rows are wrong, and nothing left behind.
+//! Refused uploads: the error has a stable code and names invalid rows, and no files are left.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use gatecast_data::{DateOrder, Encoding, IngestError, UploadOptions};
 
 use super::{Upload, gzip};
 
-/// The code of the refusal, or of its first row where rows are at fault.
+/// The code of the refusal, or of its first invalid row.
 fn code(error: &IngestError) -> &'static str {
     match error.code() {
         "invalid_rows" => error.row_errors()[0].code,
@@ -139,7 +139,7 @@ fn a_damaged_parquet_upload_never_panics() {
     for at in (4..good.len()).step_by(3) {
         let mut bad = good.clone();
         bad[at] ^= 0xff;
-        // Refused, or read where the byte did not matter: either way the call returns.
+        // The upload may be refused, or read if the byte does not matter. The call must return.
         let _ = Upload::new().send(bad);
     }
 }

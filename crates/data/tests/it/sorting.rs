@@ -1,4 +1,4 @@
-//! The same points whatever the order of the rows, and however little memory the sort is given.
+//! The result does not depend on the order of the rows or the memory of the sort.
 
 use std::collections::BTreeMap;
 
