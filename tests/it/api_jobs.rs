@@ -23,7 +23,7 @@ async fn idle() -> TestServer {
 }
 
 #[tokio::test]
-async fn a_job_is_ordered_listed_cancelled_and_deleted() {
+async fn a_job_is_created_listed_cancelled_and_deleted() {
     let server = idle().await;
     let dataset = dataset(&server).await;
     let answer = server.post("/v1/jobs", &json!({"kind": "train", "dataset": dataset, "name": "first"})).await;
@@ -76,7 +76,7 @@ async fn polling_an_unchanged_job_is_answered_304() {
 }
 
 #[tokio::test]
-async fn orders_that_cannot_be_taken_name_the_field() {
+async fn the_problem_for_an_invalid_job_request_names_the_field() {
     let server = idle().await;
     let dataset = dataset(&server).await;
     let missing = "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f";
@@ -110,7 +110,7 @@ async fn orders_that_cannot_be_taken_name_the_field() {
 }
 
 #[tokio::test]
-async fn what_the_server_sets_cannot_be_sent() {
+async fn fields_that_the_server_sets_are_refused() {
     let server = idle().await;
     let base = json!({"dataset": dataset(&server).await});
     for (body, pointer) in [
@@ -169,7 +169,7 @@ impl Events {
 }
 
 #[tokio::test]
-async fn events_come_live_end_with_the_job_and_resume() {
+async fn events_are_live_end_with_the_job_and_can_be_resumed() {
     let server = idle().await;
     let id = order(&server, &dataset(&server).await).await;
     let mut live = Events::of(&server, &id, None).await;
@@ -190,7 +190,7 @@ async fn events_come_live_end_with_the_job_and_resume() {
 }
 
 #[tokio::test]
-async fn shutdown_ends_event_streams_and_exits_well() {
+async fn shutdown_ends_event_streams_and_exits_with_success() {
     let mut server = idle().await;
     let id = order(&server, &dataset(&server).await).await;
     let mut live = Events::of(&server, &id, None).await;
@@ -200,7 +200,7 @@ async fn shutdown_ends_event_streams_and_exits_well() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_there_after_a_kill() {
+async fn accepted_data_survives_a_kill() {
     let server = idle().await;
     let dataset = dataset(&server).await;
     let id = order(&server, &dataset).await;
@@ -210,7 +210,7 @@ async fn what_was_answered_is_there_after_a_kill() {
 }
 
 #[tokio::test]
-async fn lists_give_summaries_and_histories_come_in_pages() {
+async fn lists_have_summaries_and_histories_are_paged() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
     let order = json!({"kind": "train", "dataset": dataset, "model": {"layers": [2]}, "training": {"epochs": 5},

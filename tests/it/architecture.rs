@@ -40,7 +40,7 @@ fn each_crate_depends_only_on_the_crates_below_it() {
 }
 
 #[test]
-fn sql_statuses_and_tensors_stay_in_their_places() {
+fn sql_status_codes_and_libtorch_are_confined_to_their_crates() {
     let mut faults = Vec::new();
     for (path, text) in sources() {
         for (word, places) in CONFINED {
@@ -62,7 +62,7 @@ fn unsafe_code_stays_in_the_fused_engine() {
 }
 
 #[test]
-fn no_file_tells_two_stories() {
+fn no_source_file_has_more_than_600_lines() {
     let long = |text: &str| text.lines().count() > 600;
     let faults: Vec<_> = sources().into_iter().filter(|(_, text)| long(text)).map(|(path, _)| path).collect();
     assert!(faults.is_empty(), "files of more than 600 lines: {faults:#?}");

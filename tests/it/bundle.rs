@@ -96,7 +96,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn a_written_bundle_is_read_back_unchanged() {
     let folder = folder();
     for (cell, layer_norm) in cells() {
         let bundle = sample(cell, layer_norm);
@@ -155,7 +155,7 @@ fn tensors_have_pytorchs_names_and_layout() {
 }
 
 #[test]
-fn layers_of_both_directions_and_other_cells_are_kept_whole() {
+fn bidirectional_and_mixed_layers_are_read_back_unchanged() {
     let folder = folder();
     let path = folder.path().join("model");
     let mut bundle = sample(Cell::Lstm, true);
@@ -258,7 +258,7 @@ fn parts() -> Parts {
 }
 
 #[test]
-fn other_files_are_told_by_their_first_bytes() {
+fn other_file_formats_are_recognised_by_their_first_bytes() {
     refused(b"PK\x03\x04\x14\x00\x00\x08archive/data.pkl", "not_safetensors", "zip");
     refused(b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94", "not_safetensors", "pickle");
     refused(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "not_safetensors", "pickle");
@@ -270,7 +270,7 @@ fn other_files_are_told_by_their_first_bytes() {
 }
 
 #[test]
-fn a_header_is_read_by_the_letter() {
+fn malformed_headers_are_refused() {
     let good = parts();
     let text = good.header.to_string();
     refused(&[&u64::MAX.to_le_bytes()[..], b"{}"].concat(), "invalid_header", "18446744073709551615");
@@ -296,7 +296,7 @@ fn a_header_is_read_by_the_letter() {
 }
 
 #[test]
-fn tensors_fill_the_file_without_hole_overlap_or_rest() {
+fn tensors_must_fill_the_file_without_gaps_or_overlaps() {
     let last = "scaling.series";
     let with = |change: &dyn Fn(&mut Parts)| {
         let mut parts = parts();
@@ -323,7 +323,7 @@ fn tensors_fill_the_file_without_hole_overlap_or_rest() {
 }
 
 #[test]
-fn tensors_are_those_of_the_manifests_network() {
+fn tensors_must_match_the_manifests_network() {
     let with = |change: &dyn Fn(&mut Parts)| {
         let mut parts = parts();
         parts.undigested();
@@ -405,7 +405,7 @@ fn a_manifest_that_contradicts_itself_or_the_tensors_is_refused() {
 }
 
 #[test]
-fn what_pytorch_learnt_in_its_second_bias_counts() {
+fn pytorchs_second_bias_is_added_on_import() {
     let bundle = sample(Cell::Lstm, false);
     let mut parts = Parts::of(&bundle);
     parts.undigested();
@@ -419,7 +419,7 @@ fn what_pytorch_learnt_in_its_second_bias_counts() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_an_ordinary_error() {
+fn a_missing_file_is_an_io_error() {
     assert_eq!(read(Path::new("/nowhere/at/all")).unwrap_err().code(), "bundle_io");
 }
 
@@ -428,7 +428,7 @@ proptest! {
 
     /// However the bytes are damaged, reading returns an error or the model that was written.
     #[test]
-    fn damage_is_never_loaded(
+    fn a_damaged_bundle_is_never_loaded(
         flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..=255), 1..4),
         cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
     ) {

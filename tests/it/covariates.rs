@@ -55,7 +55,7 @@ fn error_with(covariates: Value, categories: bool) -> f64 {
 }
 
 #[test]
-fn a_copy_of_the_target_gives_it_away_only_where_it_is_known_ahead() {
+fn a_copy_of_the_target_helps_only_as_a_future_covariate() {
     for categories in [false, true] {
         let future = error_with(json!({"future": ["copy"]}), categories);
         assert!(future < 0.05, "read ahead, nothing is left to guess: {future}, categories: {categories}");
@@ -107,7 +107,7 @@ fn numbers(texts: &[&str]) -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn a_model_with_every_kind_of_input_is_trained_moved_and_asked() {
+async fn a_model_with_every_kind_of_input_is_trained_imported_and_forecasts() {
     let server = TestServer::start().await;
     let csv = shops(160, 6);
     let dataset = server.upload("?name=shops", csv.clone()).await.expect(201);

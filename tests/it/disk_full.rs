@@ -37,7 +37,7 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-async fn an_upload_that_fills_the_disk_is_refused_and_leaves_nothing_behind() {
+async fn an_upload_that_fills_the_disk_is_refused_and_leaves_no_files() {
     let Some(disk) = SmallDisk::mount("16m") else {
         eprintln!("skipped: no file system can be mounted here");
         return;
@@ -59,7 +59,7 @@ async fn an_upload_that_fills_the_disk_is_refused_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_start_on_a_full_disk_says_so_in_one_line() {
+async fn a_start_on_a_full_disk_fails_with_a_one_line_error() {
     let Some(disk) = SmallDisk::mount("1m") else {
         eprintln!("skipped: no file system can be mounted here");
         return;
@@ -91,7 +91,7 @@ fn fill(folder: &Path) -> PathBuf {
 }
 
 #[tokio::test]
-async fn what_is_there_can_be_deleted_from_a_full_disk() {
+async fn stored_data_can_be_deleted_on_a_full_disk() {
     let Some(disk) = SmallDisk::mount("32m") else {
         eprintln!("skipped: no file system can be mounted here");
         return;
@@ -121,7 +121,7 @@ async fn what_is_there_can_be_deleted_from_a_full_disk() {
 }
 
 #[tokio::test]
-async fn a_training_whose_disk_is_full_waits_and_goes_on_to_the_same_model() {
+async fn a_training_waits_for_disk_space_and_ends_with_the_same_model() {
     let Some(disk) = SmallDisk::mount("32m") else {
         eprintln!("skipped: no file system can be mounted here");
         return;

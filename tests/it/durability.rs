@@ -80,7 +80,7 @@ async fn assert_ended_once(server: &TestServer, id: &str, models: usize) {
 }
 
 #[tokio::test]
-async fn a_killed_server_goes_on_where_it_was_to_the_same_bytes() {
+async fn a_training_of_a_killed_server_resumes_to_the_same_bytes() {
     for engine in engines() {
         kill_the_server(engine).await;
     }
@@ -104,7 +104,7 @@ async fn kill_the_server(engine: (&str, [u32; 2])) {
 }
 
 #[tokio::test]
-async fn a_killed_trainer_is_followed_by_another_to_the_same_bytes() {
+async fn a_killed_training_resumes_to_the_same_bytes() {
     for engine in engines() {
         kill_the_trainer(engine).await;
     }
@@ -128,7 +128,7 @@ async fn kill_the_trainer(engine: (&str, [u32; 2])) {
 }
 
 #[tokio::test]
-async fn a_server_told_to_end_hands_its_training_on_and_the_next_takes_it_up() {
+async fn a_server_that_shuts_down_releases_its_training_for_the_next_server() {
     let mut server = TestServer::start().await;
     let order = order(&server, FUSED).await;
     let id = start(&server, &order).await;
@@ -144,7 +144,7 @@ async fn a_server_told_to_end_hands_its_training_on_and_the_next_takes_it_up() {
 }
 
 #[tokio::test]
-async fn a_trainer_whose_server_is_killed_ends_by_itself() {
+async fn a_trainer_exits_when_its_server_is_killed() {
     let mut server = TestServer::start().await;
     let order = order(&server, FUSED).await;
     let id = start(&server, &order).await;
@@ -158,7 +158,7 @@ async fn a_trainer_whose_server_is_killed_ends_by_itself() {
 }
 
 #[tokio::test]
-async fn a_trainer_knows_none_of_the_servers_settings() {
+async fn a_trainer_does_not_inherit_the_servers_environment() {
     let server =
         TestServer::with().environment("GATECAST_SECRET", "hunter2").environment("PGPASSWORD", "hunter2").start().await;
     let order = order(&server, FUSED).await;

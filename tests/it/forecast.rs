@@ -96,7 +96,7 @@ fn close(got: &[f64], expected: &[f64]) {
 }
 
 #[tokio::test]
-async fn a_forecast_is_what_the_equations_say_in_the_datas_units() {
+async fn a_forecast_equals_the_plain_loops_in_the_datas_units() {
     let house = House::new().await;
     for cell in Cell::ALL {
         let bundle = model(cell, true, &["load"], &[]);
@@ -153,7 +153,7 @@ async fn covariates_are_read_and_bound_the_horizon() {
 }
 
 #[tokio::test]
-async fn each_series_and_target_has_its_entry_whatever_stands_beside_it() {
+async fn a_forecast_does_not_depend_on_the_other_series_of_the_request() {
     let house = House::new().await;
     let id = house.keep(&model(Cell::SimpleRnn, false, &["load", "wind"], &[])).await;
     let series = |at: usize| {
@@ -175,7 +175,7 @@ async fn each_series_and_target_has_its_entry_whatever_stands_beside_it() {
 }
 
 #[tokio::test]
-async fn hard_histories_are_answered_or_refused_never_invented() {
+async fn extreme_histories_give_finite_forecasts_and_short_ones_are_refused() {
     let house = House::new().await;
     let id = house.keep(&model(Cell::Lstm, false, &["load"], &[])).await;
     let constant = house.ask(id, json!({"series": [{"values": [7.0, 7.0, 7.0, 7.0, 7.0, 7.0]}]})).await.unwrap();
@@ -192,7 +192,7 @@ async fn hard_histories_are_answered_or_refused_never_invented() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_named() {
+async fn missing_models_and_datasets_are_named() {
     let house = House::new().await;
     let id = house.keep(&model(Cell::Lstm, false, &["load"], &[])).await;
     let body = json!({"series": [{"values": LOAD}]});

@@ -112,7 +112,7 @@ async fn more_series_than_one_request_may_read_are_refused() {
 }
 
 #[tokio::test]
-async fn loaded_models_keep_no_memory_of_their_forecasts() {
+async fn forecasts_do_not_increase_the_memory_of_loaded_models() {
     let server = TestServer::start().await;
     let values: Vec<u8> = (0..10_000_u32).map(|step| (step % 9) as u8).collect();
     let series: Vec<Value> = (0..16).map(|at| json!({"id": format!("s{at}"), "values": values})).collect();
@@ -128,7 +128,7 @@ async fn loaded_models_keep_no_memory_of_their_forecasts() {
 }
 
 #[tokio::test]
-async fn a_deleted_model_leaves_memory() {
+async fn a_deleted_model_is_removed_from_memory() {
     let server = TestServer::start().await;
     // 12 million weights: 48 MB.
     let forecast = import(&server, &sized(Cell::Lstm, &[1_000, 1_000], 6)).await;
@@ -142,7 +142,7 @@ async fn a_deleted_model_leaves_memory() {
 }
 
 #[tokio::test]
-async fn a_forecast_whose_client_has_gone_is_stopped() {
+async fn a_forecast_stops_when_its_client_disconnects() {
     let server = TestServer::with().flag("log-filter", "gatecast=debug").start().await;
     let path = import(&server, &sized(Cell::Lstm, &[16], 10_000)).await;
     let body = json!({"series": [{"values": vec![1; 10_000]}], "horizon": 10_000}).to_string();

@@ -30,7 +30,7 @@ fn counts(points: usize) -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn every_head_learns_how_sure_it_can_be() {
+async fn every_probabilistic_head_learns_the_spread_of_the_data() {
     let heads = [
         (quantiles(&[0.1, 0.5, 0.9]), noisy(500)),
         (Head::Normal {}, noisy(500)),
@@ -85,7 +85,7 @@ async fn every_head_learns_how_sure_it_can_be() {
 }
 
 #[test]
-fn a_head_for_counts_refuses_what_is_none() {
+fn the_negative_binomial_head_refuses_values_that_are_not_counts() {
     let folder = tempfile::tempdir().unwrap();
     let mut task = ordered(folder.path(), json!({}));
     task.order.model.head = Head::NegativeBinomial {};
@@ -100,7 +100,7 @@ fn a_head_for_counts_refuses_what_is_none() {
 }
 
 #[tokio::test]
-async fn an_order_for_a_distribution_is_answered_with_intervals() {
+async fn a_probabilistic_model_returns_intervals() {
     let server = TestServer::start().await;
     let dataset = server.upload("?name=shops", daily(&["a", "b"], 120)).await.expect(201);
     let order = |model: serde_json::Value, training: serde_json::Value| json!({"kind": "train", "dataset": dataset["id"], "data": {"context": 14, "horizon": 7}, "model": model, "training": training});

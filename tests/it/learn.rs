@@ -130,7 +130,7 @@ fn a_training_killed_anywhere_and_resumed_leaves_the_same_bytes() {
 
 /// With dropout, which draws masks at each step; a resumed training must draw the same ones.
 #[test]
-fn a_training_that_drops_and_is_killed_anywhere_leaves_the_same_bytes() {
+fn a_training_with_dropout_killed_anywhere_and_resumed_leaves_the_same_bytes() {
     let dropping = |task: &mut TrainTask| {
         (task.order.model.dropout, task.order.model.recurrent_dropout) = (0.1, 0.1);
     };
@@ -138,7 +138,7 @@ fn a_training_that_drops_and_is_killed_anywhere_leaves_the_same_bytes() {
 }
 
 #[test]
-fn the_same_order_twice_gives_the_same_bytes_and_another_seed_others() {
+fn the_same_task_gives_the_same_bytes_and_another_seed_gives_others() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     finished(&events(sines(2, 60), &order));
@@ -151,7 +151,7 @@ fn the_same_order_twice_gives_the_same_bytes_and_another_seed_others() {
 }
 
 #[test]
-fn a_checkpoint_that_is_damaged_or_of_another_order_is_left_aside() {
+fn a_damaged_or_foreign_checkpoint_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let first = task(folder.path());
     finished(&events(sines(3, 60), &first));
@@ -194,7 +194,7 @@ fn a_checkpoint_that_is_damaged_or_of_another_order_is_left_aside() {
 }
 
 #[test]
-fn an_epoch_is_told_only_once_its_checkpoint_stands() {
+fn an_epoch_is_reported_after_its_checkpoint_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let order = task(folder.path());
     let mut seen = 0;
@@ -248,7 +248,7 @@ fn a_loss_that_is_not_finite_fails_with_a_reason() {
 }
 
 #[test]
-fn series_too_short_and_parts_too_small_say_what_would_fit() {
+fn the_error_for_short_series_or_small_parts_states_the_minimum() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     let short = events(sines(3, 14), &order);
@@ -265,7 +265,7 @@ fn series_too_short_and_parts_too_small_say_what_would_fit() {
 }
 
 #[test]
-fn parts_without_windows_and_few_windows_are_warned_of() {
+fn parts_with_few_or_no_windows_cause_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     order.order.training.epochs = 1;
@@ -336,7 +336,7 @@ pub(crate) fn rail_task(folder: &Path, validation: &str) -> TrainTask {
 /// The windows are those of Géron's "Hands-On Machine Learning", chapter 15, where the book
 /// prints 42,143 for March to May 2019.
 #[test]
-fn the_seasonal_naive_forecast_of_the_rail_data_errs_as_published() {
+fn the_seasonal_naive_error_on_the_rail_data_is_the_published_one() {
     let folder = tempfile::tempdir().unwrap();
     let judged = |range: &str| {
         let events = events(rail(), &rail_task(folder.path(), range));

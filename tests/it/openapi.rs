@@ -59,7 +59,7 @@ async fn put(server: &TestServer, path: &str, body: &Value) -> Answer {
 }
 
 #[test]
-fn every_body_has_examples_that_fit_its_schema() {
+fn every_body_has_examples_that_match_its_schema() {
     let mut checked = 0;
     for (path, method, operation) in operations() {
         for (media, content) in bodies(operation) {
@@ -81,7 +81,7 @@ fn escape(step: &str) -> String {
 }
 
 #[test]
-fn the_document_forbids_what_the_server_refuses() {
+fn the_document_forbids_bodies_that_the_server_refuses() {
     let place = "/paths/~1v1~1jobs/post/requestBody/content/application~1json/schema";
     let train = |rest: Value| {
         let mut order = json!({"kind": "train", "dataset": DATASET});

@@ -39,7 +39,7 @@ async fn slow_upload(address: String) -> (TcpStream, String) {
 }
 
 #[tokio::test]
-async fn hundreds_of_slow_uploads_are_refused_and_delay_no_forecast() {
+async fn hundreds_of_slow_uploads_are_refused_and_do_not_delay_forecasts() {
     let server = TestServer::with().flag("uploads", &UPLOADS.to_string()).start().await;
     let model = imported(&server).await;
     let mut uploads = JoinSet::new();
@@ -90,7 +90,7 @@ fn flip_a_bit(path: &PathBuf, at: usize) {
 }
 
 #[tokio::test]
-async fn damaged_files_are_never_answered() {
+async fn damaged_files_are_reported_and_never_served() {
     let server = TestServer::start().await;
     let model = imported(&server).await;
     server.get(&format!("{model}/bundle")).await;

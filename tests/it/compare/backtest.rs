@@ -34,7 +34,7 @@ pub(super) async fn points(server: &TestServer, id: &str) -> Vec<Row> {
 }
 
 #[tokio::test]
-async fn a_stored_model_is_judged_from_rolling_origins() {
+async fn a_stored_model_is_evaluated_from_rolling_origins() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
     let order = json!({
@@ -107,7 +107,7 @@ async fn a_stored_model_is_judged_from_rolling_origins() {
 }
 
 #[tokio::test]
-async fn a_model_that_says_how_sure_it_is_is_judged_by_that_too() {
+async fn a_probabilistic_model_is_evaluated_by_pinball_loss_and_coverage() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
     for (head, levels) in [
@@ -133,7 +133,7 @@ async fn a_model_that_says_how_sure_it_is_is_judged_by_that_too() {
 }
 
 #[tokio::test]
-async fn a_model_is_trained_for_each_fold_on_what_lies_before_it() {
+async fn a_model_is_trained_for_each_fold_on_the_points_before_it() {
     let server = TestServer::with().flag("workers", "1").start().await;
     let dataset = dataset(&server).await;
     let order = json!({

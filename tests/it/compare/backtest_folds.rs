@@ -54,7 +54,7 @@ fn codes(result: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn until_may_be_a_date_and_folds_tell_their_dates() {
+async fn until_may_be_a_date_and_folds_report_their_dates() {
     let server = TestServer::start().await;
     let model = trained(&server, &dataset(&server).await, json!({})).await;
     let until = |until: &str| json!({"model": model, "folds": 2, "step": 5, "until": until});
@@ -73,7 +73,7 @@ async fn until_may_be_a_date_and_folds_tell_their_dates() {
 }
 
 #[tokio::test]
-async fn steps_and_folds_stand_beside_the_seasonal_naive_forecast() {
+async fn steps_and_folds_have_the_errors_of_the_seasonal_naive_forecast() {
     let server = TestServer::start().await;
     let model = trained(&server, &dataset(&server).await, json!({})).await;
     let result = backtest(&server, json!({"model": model, "folds": 2})).await;
@@ -85,7 +85,7 @@ async fn steps_and_folds_stand_beside_the_seasonal_naive_forecast() {
 }
 
 #[tokio::test]
-async fn rows_known_ahead_take_no_fold() {
+async fn rows_known_ahead_do_not_count_as_a_fold() {
     let server = TestServer::with().flag("workers", "1").start().await;
     let sales = |_: &str, at: i64| Some((at < 80).then_some(100.0 + at as f64));
     let dataset = server.upload("", shops(&["a", "b"], 87, sales)).await.expect(201);
@@ -132,7 +132,7 @@ async fn folds_that_training_used_are_marked() {
 }
 
 #[tokio::test]
-async fn folds_without_a_known_value_are_counted_and_told_of() {
+async fn folds_without_a_known_value_are_skipped_with_a_warning() {
     let server = TestServer::start().await;
     let known = |at: i64| !(60..66).contains(&at);
     let sales = |_: &str, at: i64| known(at).then_some(Some(100.0 + at as f64));
@@ -148,7 +148,7 @@ async fn folds_without_a_known_value_are_counted_and_told_of() {
 }
 
 #[tokio::test]
-async fn a_history_is_masked_as_the_model_masks() {
+async fn unknown_values_of_a_history_are_masked_as_in_training() {
     let server = TestServer::start().await;
     // The day before the last origin is unknown.
     let sales = |_: &str, at: i64| (at != 56).then_some(Some(100.0 + 10.0 * (at % 7) as f64));
@@ -168,7 +168,7 @@ async fn a_history_is_masked_as_the_model_masks() {
 }
 
 #[tokio::test]
-async fn a_model_of_resampled_data_is_judged_at_its_own_step() {
+async fn a_model_of_resampled_data_is_evaluated_at_its_time_step() {
     let server = TestServer::start().await;
     let weekly = json!({"context": 4, "horizon": 2, "resample": {"every": "P7D", "aggregation": "sum"}});
     let model = trained(&server, &dataset(&server).await, weekly).await;
@@ -182,7 +182,7 @@ async fn a_model_of_resampled_data_is_judged_at_its_own_step() {
 }
 
 #[tokio::test]
-async fn a_series_that_ends_early_is_not_judged_by_a_model_that_learnt_from_its_end() {
+async fn a_series_that_ends_early_is_skipped_if_the_model_was_trained_on_its_end() {
     let server = TestServer::with().flag("workers", "1").start().await;
     let sales = |key: &str, at: i64| (key == "a" || at < 72).then_some(Some(100.0 + at as f64));
     let dataset = server.upload("", shops(&["a", "b"], 80, sales)).await.expect(201);

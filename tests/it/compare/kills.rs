@@ -49,7 +49,7 @@ async fn bundles(server: &TestServer, id: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn killing_workers_at_random_changes_nothing_but_the_time() {
+async fn killing_workers_at_random_does_not_change_the_result() {
     // The same data folder and dataset, so that the bundles name the same data; one worker first.
     let server = TestServer::with().flag("workers", "1").start().await;
     let order = order(&server.upload("?name=lines", daily(&["a", "b"], 260)).await.expect(201));

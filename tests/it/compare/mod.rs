@@ -78,7 +78,7 @@ async fn a_comparison_ranks_its_trainings_beside_the_baselines() {
 }
 
 #[tokio::test]
-async fn a_child_that_fails_is_shown_and_only_all_failures_fail_the_comparison() {
+async fn a_comparison_fails_only_if_all_its_children_fail() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
     let wild = json!({"name": "wild", "data": {"scaling": "none"},
@@ -111,7 +111,7 @@ async fn cancelling_a_comparison_cancels_its_children() {
 }
 
 #[tokio::test]
-async fn orders_that_cannot_be_compared_name_the_field() {
+async fn the_problem_for_an_invalid_comparison_names_the_field() {
     let server = TestServer::with().flag("workers", "0").start().await;
     let good = order(&dataset(&server).await);
     let with = |change: Value| {
@@ -147,7 +147,7 @@ async fn orders_that_cannot_be_compared_name_the_field() {
 }
 
 #[tokio::test]
-async fn a_failed_or_cancelled_job_is_tried_again_as_another() {
+async fn retrying_a_failed_or_cancelled_job_creates_a_new_job() {
     let server = TestServer::with().flag("workers", "0").start().await;
     let dataset = dataset(&server).await;
     let id = start(&server, &order(&dataset)).await;
@@ -170,7 +170,7 @@ async fn a_failed_or_cancelled_job_is_tried_again_as_another() {
 }
 
 #[tokio::test]
-async fn an_alias_stands_wherever_a_models_id_does() {
+async fn an_alias_can_be_used_in_place_of_a_model_id() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
     let mut order = order(&dataset);

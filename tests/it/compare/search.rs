@@ -17,7 +17,7 @@ fn order(dataset: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn halving_trains_the_best_share_longer_and_keeps_the_best() {
+async fn successive_halving_trains_the_best_trials_longer() {
     let server = TestServer::start().await;
     let order = order(&dataset(&server).await);
     let id = start(&server, &order).await;
@@ -54,7 +54,7 @@ async fn halving_trains_the_best_share_longer_and_keeps_the_best() {
 }
 
 #[tokio::test]
-async fn a_search_ends_when_its_time_does() {
+async fn a_search_ends_when_its_time_is_up() {
     let server = TestServer::with().flag("workers", "1").start().await;
     let mut order = order(&dataset(&server).await);
     order["method"] = json!({"type": "random"});
@@ -69,7 +69,7 @@ async fn a_search_ends_when_its_time_does() {
 }
 
 #[tokio::test]
-async fn ranges_that_cannot_be_drawn_from_are_named() {
+async fn the_problem_for_an_invalid_range_names_it() {
     let server = TestServer::with().flag("workers", "0").start().await;
     let good = order(&dataset(&server).await);
     for (at, value, pointer) in [

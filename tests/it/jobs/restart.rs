@@ -28,7 +28,7 @@ async fn a_server_to_be_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_servers_job_goes_on_within_seconds_of_the_restart() {
+async fn the_job_of_a_killed_server_resumes_within_seconds_of_the_restart() {
     let prepared = Server::new(PART).await;
     let job = prepared.job().await;
     let home: TempDir = {

@@ -28,7 +28,7 @@ fn is_unavailable<T>(result: &Result<T, StoreError>) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_is_told_soon_and_found_again() {
+async fn an_unreachable_database_is_an_error_within_seconds_until_it_is_back() {
     let Some((bed, mut proxy, store)) = behind_a_proxy().await else { return };
     store.ping().await.unwrap();
     proxy.cut().await;
@@ -50,7 +50,7 @@ async fn a_database_that_is_away_is_told_soon_and_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_hangs_in_a_transaction_does_not_hold_the_others_up() {
+async fn a_server_that_hangs_in_a_transaction_does_not_block_others() {
     let Some((bed, proxy, hanging)) = behind_a_proxy().await else { return };
     let job = bed.job().await;
     // The hanging server waits for the job's row inside a transaction and gets the lock, but not the response.
@@ -115,7 +115,7 @@ impl<F: Future> Future for Polls<F> {
 
 /// Drops the request at every point where it can be cancelled, including `BEGIN`.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_is_broken_off_leaves_no_transaction_behind() {
+async fn a_cancelled_write_leaves_no_open_transaction() {
     let Some(url) = postgres::database().await else { return };
     let bed = Bed::at(url).await;
     let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \

@@ -13,12 +13,12 @@ use serde_json::json;
 use super::{Bed, all, new_job, new_model, on_both, order, owner, status, terms};
 
 on_both!(
-    children_are_claimed_and_their_parent_is_not,
+    children_are_claimed_but_their_parent_is_not,
     a_parent_ends_once_with_its_childrens_results,
     a_cancelled_parent_ends_after_its_children,
-    a_family_is_deleted_together_and_not_before_its_end,
-    steps_that_add_children_add_each_once,
-    an_alias_stands_for_one_model_at_a_time,
+    a_parent_and_its_children_are_deleted_together_after_their_end,
+    concurrent_transitions_add_each_child_once,
+    an_alias_points_to_one_model_at_a_time,
     aliases_are_listed_in_pages,
 );
 
@@ -55,7 +55,7 @@ async fn succeed(bed: &Bed, mae: f64) -> ModelId {
     model.id
 }
 
-async fn children_are_claimed_and_their_parent_is_not(bed: Bed) {
+async fn children_are_claimed_but_their_parent_is_not(bed: Bed) {
     let parent = parent(&bed).await;
     let open = bed.store.open_composites().await.unwrap();
     assert_eq!(
@@ -112,7 +112,7 @@ async fn a_cancelled_parent_ends_after_its_children(bed: Bed) {
     assert!(matches!(bed.store.cancel_job(parent.id).await.unwrap(), Cancellation::AlreadyEnded(_)));
 }
 
-async fn a_family_is_deleted_together_and_not_before_its_end(bed: Bed) {
+async fn a_parent_and_its_children_are_deleted_together_after_their_end(bed: Bed) {
     let parent = parent(&bed).await;
     let model = succeed(&bed, 1.0).await;
     let of = JobFilter { parent: Some(parent.id), ..JobFilter::default() };
@@ -127,7 +127,7 @@ async fn a_family_is_deleted_together_and_not_before_its_end(bed: Bed) {
     assert!(bed.store.model(model).await.unwrap().is_some(), "models stay");
 }
 
-async fn steps_that_add_children_add_each_once(bed: Bed) {
+async fn concurrent_transitions_add_each_child_once(bed: Bed) {
     let parent = parent(&bed).await;
     // A transition that adds the third child if it does not exist.
     let third = |family: &CompositeJob| {
@@ -147,7 +147,7 @@ async fn steps_that_add_children_add_each_once(bed: Bed) {
     assert!(!bed.store.advance(parent.id, third).await.unwrap().acted, "an ended parent takes no step");
 }
 
-async fn an_alias_stands_for_one_model_at_a_time(bed: Bed) {
+async fn an_alias_points_to_one_model_at_a_time(bed: Bed) {
     let dataset = bed.dataset().await;
     let one = bed.store.insert_model(new_model(dataset)).await.unwrap().id;
     let two = bed.store.insert_model(new_model(dataset)).await.unwrap().id;

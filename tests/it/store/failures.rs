@@ -3,7 +3,7 @@
 use super::{Bed, new_dataset, new_model, on_sqlite};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_sqlite_gave_up_by_itself_is_not_the_last_one() {
+async fn the_store_works_after_sqlite_has_rolled_back_a_transaction() {
     on_sqlite(async |bed: Bed| {
         let dataset = bed.dataset().await;
         // As when the disk is full: SQLite rolls the whole transaction back by itself.

@@ -7,13 +7,13 @@ use tokio::task::JoinSet;
 use super::{Bed, all, epoch, new_model, on_both, owner, terms};
 
 on_both!(
-    what_was_kept_is_there_after_a_restart,
-    servers_that_start_together_migrate_once,
+    stored_rows_are_read_after_a_restart,
+    concurrent_starts_migrate_once,
     a_database_of_a_newer_program_is_refused,
-    what_an_earlier_version_kept_is_read,
+    rows_of_an_earlier_version_are_migrated_and_read,
 );
 
-async fn what_was_kept_is_there_after_a_restart(bed: Bed) {
+async fn stored_rows_are_read_after_a_restart(bed: Bed) {
     let job = bed.job().await;
     let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
     let _ = bed.store.epochs(lease, &[epoch(1)]).await.unwrap();
@@ -36,7 +36,7 @@ async fn what_was_kept_is_there_after_a_restart(bed: Bed) {
     assert_eq!(everything(&bed.another().await).await, before);
 }
 
-async fn servers_that_start_together_migrate_once(bed: Bed) {
+async fn concurrent_starts_migrate_once(bed: Bed) {
     // The state before the first migration is a new database.
     // Jobs and models reference each other.
     let cascade = if bed.url.starts_with("sqlite:") { "" } else { " CASCADE" };
@@ -74,7 +74,7 @@ async fn a_database_of_a_newer_program_is_refused(bed: Bed) {
 }
 
 /// Reverts the fourth migration, so that the next start applies it to a database with rows.
-async fn what_an_earlier_version_kept_is_read(bed: Bed) {
+async fn rows_of_an_earlier_version_are_migrated_and_read(bed: Bed) {
     let job = bed.job().await;
     let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
     let _ = bed.store.epochs(lease, &[epoch(1)]).await.unwrap();

@@ -25,7 +25,7 @@ fn rates(task: &TrainTask) -> Vec<f64> {
 }
 
 #[test]
-fn each_epoch_tells_the_rate_of_its_last_step() {
+fn each_epoch_reports_the_rate_of_its_last_step() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     assert_eq!(rates(&order), [0.01; 5]);
@@ -41,7 +41,7 @@ fn each_epoch_tells_the_rate_of_its_last_step() {
 }
 
 #[test]
-fn every_schedule_goes_on_after_a_kill_to_the_same_bytes() {
+fn every_schedule_resumes_after_a_kill_to_the_same_bytes() {
     for schedule in [
         r#"{"type": "exponential", "factor": 0.7}"#,
         r#"{"type": "cosine", "warmup_epochs": 1.5, "alpha": 0.1}"#,
@@ -53,7 +53,7 @@ fn every_schedule_goes_on_after_a_kill_to_the_same_bytes() {
 }
 
 #[test]
-fn every_optimiser_goes_on_after_a_kill_to_the_same_bytes() {
+fn every_optimiser_resumes_after_a_kill_to_the_same_bytes() {
     for text in [
         r#"{"type": "adamw", "learning_rate": 0.01}"#,
         r#"{"type": "nadam", "learning_rate": 0.01, "weight_decay": 0.01}"#,
@@ -70,7 +70,7 @@ fn finds(task: &mut TrainTask) {
 }
 
 #[test]
-fn a_rate_that_is_found_is_told_and_kept_and_good() {
+fn the_found_rate_is_reported_and_stored_and_better_than_others() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     order.order.training.epochs = 10;
@@ -98,12 +98,12 @@ fn a_rate_that_is_found_is_told_and_kept_and_good() {
 }
 
 #[test]
-fn what_was_found_outlasts_a_kill() {
+fn the_found_rate_is_kept_after_a_kill() {
     killed_anywhere(finds, 23);
 }
 
 #[test]
-fn another_seed_finds_by_itself_and_the_same_one_finds_the_same() {
+fn a_training_with_the_rate_finder_is_reproducible() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     order.order.training.epochs = 1;

@@ -13,7 +13,7 @@ fn sloping(points: usize) -> Vec<f64> {
 
 /// The differences are constant, so any network that learns their scale is exact.
 #[tokio::test]
-async fn a_slope_with_a_season_goes_on_for_ever() {
+async fn a_slope_with_a_season_is_extrapolated() {
     let all = sloping(140);
     let orders = [
         json!({"seasonal": 4}),
@@ -39,7 +39,7 @@ async fn a_slope_with_a_season_goes_on_for_ever() {
 }
 
 #[tokio::test]
-async fn a_history_must_reach_back_for_its_differences() {
+async fn a_history_needs_extra_points_for_differencing() {
     let (house, id, _) =
         trained(frame(&[("a", sloping(100))]), json!({"differencing": {"order": 1, "seasonal": 4}})).await;
     let (pointer, detail) = house.refused(id, json!({"series": [{"values": sloping(16)}]})).await;
@@ -50,7 +50,7 @@ async fn a_history_must_reach_back_for_its_differences() {
 
 /// A request past the trained horizon gives the same as one whose history contains the first forecasts.
 #[tokio::test]
-async fn asking_on_is_asking_with_what_was_forecast() {
+async fn later_forecasts_equal_those_from_a_history_with_the_first_forecasts() {
     for fields in [
         json!({"differencing": {"order": 1}}),
         json!({"differencing": {"seasonal": 4}, "scaling": {"type": "standard", "per": "window"}, "transform": "log"}),

@@ -12,7 +12,7 @@ use super::ordered;
 
 /// Two or three readings per day at irregular times, whose daily mean is a wave.
 #[test]
-fn uneven_readings_are_learnt_by_the_day() {
+fn irregular_readings_are_resampled_to_days_and_learned() {
     let folder = tempfile::tempdir().unwrap();
     let mut csv = "time,x\n".to_owned();
     for day in 0..120_i32 {

@@ -10,7 +10,7 @@ fn wave(size: f64, points: usize) -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn every_scaling_is_learnt_with_and_kept_in_the_model() {
+async fn every_scaling_trains_and_is_stored_in_the_model() {
     for kind in ["none", "standard", "center", "minmax", "robust", "mean"] {
         for per in ["series", "global", "window"] {
             let data = frame(&[("a", wave(1.0, 80)), ("b", wave(2.0, 80))]);
@@ -27,7 +27,7 @@ async fn every_scaling_is_learnt_with_and_kept_in_the_model() {
 /// Forecasts of a network with scaling per window are proportional to the series: a series a thousand
 /// times as large as another gets a forecast a thousand times as large.
 #[tokio::test]
-async fn a_window_scaling_serves_a_series_of_any_size_alike() {
+async fn forecasts_with_window_scaling_are_proportional_to_the_series() {
     for scaling in [json!({"type": "standard", "per": "window"}), json!({"type": "mean", "per": "window"})] {
         let data = frame(&[("a", wave(1.0, 100)), ("b", wave(30.0, 100))]);
         let (house, id, metrics) = trained(data, json!({"scaling": scaling})).await;

@@ -14,7 +14,7 @@ fn growing(points: usize) -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn every_transform_is_undone_in_forecasts_and_metrics() {
+async fn every_transform_is_inverted_in_forecasts_and_metrics() {
     let all = growing(123);
     for transform in [json!("log"), json!("log1p"), json!("box_cox"), json!({"type": "box_cox", "lambda": 0.2})] {
         let fields = json!({"transform": transform, "season": 6, "differencing": {"seasonal": 6}});
@@ -31,7 +31,7 @@ async fn every_transform_is_undone_in_forecasts_and_metrics() {
 }
 
 #[tokio::test]
-async fn lambda_is_estimated_on_training_points_alone() {
+async fn lambda_is_estimated_on_training_points_only() {
     let folder = tempfile::tempdir().unwrap();
     let order = ordered(folder.path(), json!({"transform": "box_cox", "season": 6}));
     let lambda = |values: Vec<f64>| {
@@ -47,7 +47,7 @@ async fn lambda_is_estimated_on_training_points_alone() {
 }
 
 #[tokio::test]
-async fn values_that_have_no_level_are_refused_by_name() {
+async fn values_that_cannot_be_transformed_are_refused_and_named() {
     let (house, id, _) = trained(frame(&[("a", growing(100))]), json!({"transform": "log"})).await;
     let mut values = growing(12);
     values[7] = 0.0;

@@ -11,7 +11,7 @@ fn changing() -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn the_recent_past_is_learnt_best() {
+async fn recency_weights_favour_recent_windows() {
     let mut errors = Vec::new();
     for recency in [json!(null), json!({"half_life": 4.0})] {
         let mut fields = json!({"split": {"by": "time"}, "scaling": "none"});

@@ -15,7 +15,7 @@ fn with_row_between(row: &str) -> String {
 }
 
 #[test]
-fn a_row_of_one_nul_is_refused_with_its_line() {
+fn a_row_with_a_single_nul_is_refused_with_its_line() {
     let error = Upload::new().send(with_row_between("\0")).unwrap_err();
     assert_eq!((error.code(), lines_of(&error)), ("invalid_rows", vec![20_002]), "{error}");
     // As the last row, with and without a line ending.
@@ -30,7 +30,7 @@ fn a_row_of_one_nul_is_refused_with_its_line() {
 }
 
 #[test]
-fn blank_lines_are_named_for_what_they_are() {
+fn the_error_for_too_many_blank_lines_says_so() {
     let blank = format!("time,value\n2001-01-01,1\n{}", "\n".repeat(10 << 20));
     let error = Upload::new().send(blank).unwrap_err();
     assert_eq!(error.code(), "line_too_long");
@@ -67,7 +67,7 @@ fn endless(mut next: impl FnMut() -> String + Send) -> (IngestError, u64) {
 }
 
 #[test]
-fn json_of_ever_new_names_is_refused_as_they_come() {
+fn json_with_ever_new_field_names_is_refused_early() {
     let mut count = 0;
     let one_row = endless(|| {
         count += 1;
@@ -100,7 +100,7 @@ fn wide_json_rows_end_the_sample_early() {
 }
 
 #[test]
-fn one_time_out_of_range_is_named() {
+fn a_single_time_out_of_range_is_reported_with_its_line() {
     for name in ["epoch_ms", "timestamp"] {
         for odd in ["99999999999999999", "5", "0"] {
             let row = |at: i64| format!("{},{at}\n", 1_700_000_000_000 + at * 1_000);

@@ -68,7 +68,7 @@ fn both(upload: &Upload, found: &Taken) -> [Damaged; 2] {
 }
 
 #[test]
-fn a_flipped_bit_is_an_error_and_never_another_number() {
+fn a_flipped_bit_is_an_error_or_has_no_effect() {
     let (upload, found) = dataset();
     let good = read(&found.points, &found.index, &found.sha256).unwrap();
     for damaged in both(&upload, &found) {
@@ -95,7 +95,7 @@ fn a_flipped_bit_is_an_error_and_never_another_number() {
 }
 
 #[test]
-fn cut_and_mixed_up_files_are_errors_never_panics() {
+fn truncated_zeroed_and_swapped_files_are_errors() {
     let (upload, found) = dataset();
     for damaged in both(&upload, &found) {
         for length in [0, 3, 11, 12, 100, damaged.good.len() / 2, damaged.good.len() - 1] {
@@ -127,7 +127,7 @@ fn without_checksums(file: &Path, to: &Path) {
 }
 
 #[test]
-fn files_without_checksums_are_read_if_their_hash_is_right() {
+fn files_without_checksums_are_read_if_their_hash_matches() {
     let (upload, found) = dataset();
     let at = |name: &str| upload.scratch.path().join(name);
     without_checksums(&found.points, &at("old-points"));

@@ -15,7 +15,7 @@ fn keys(found: &Taken) -> Vec<String> {
 }
 
 #[test]
-fn a_first_row_like_the_others_is_a_series() {
+fn a_first_row_like_the_others_is_read_as_a_series() {
     // Steps that count up and ids that differ only in digits, or values that go up and down.
     for (text, first) in [
         ("s0,1,2,3\ns1,4,5,6\ns2,7,8,9\ns3,10,11\ns4,13,14,15,16\n", "s0"),
@@ -33,7 +33,7 @@ fn a_first_row_like_the_others_is_a_series() {
 }
 
 #[test]
-fn a_first_row_that_may_be_either_is_asked_about() {
+fn an_ambiguous_first_row_is_refused() {
     let text = "region,2001,2002,2003\nnorth,4,5,6\nsouth,7,8,9\n";
     let error = with(None).send(text).unwrap_err();
     assert_eq!(error.code(), "ambiguous_header");
@@ -45,7 +45,7 @@ fn a_first_row_that_may_be_either_is_asked_about() {
 }
 
 #[test]
-fn columns_without_names_are_counted() {
+fn columns_without_names_are_numbered() {
     let upload = with(Some(Header::No));
     let found = upload.send("2001-01-01,1\n2001-01-02,2\n").unwrap();
     assert_eq!((found.profile.time_column.as_deref(), found.profile.rows), (Some("V1"), 2));

@@ -74,7 +74,7 @@ fn in_a_process_of_its_own() {
 }
 
 #[test]
-fn a_dictionary_of_one_long_text_takes_no_gigabytes() {
+fn a_dictionary_with_one_long_text_is_read_in_bounded_memory() {
     let rows = 2_000;
     let mut columns: Vec<(String, ArrayRef)> =
         (0..4).map(|at| (format!("text{at}"), repeated(rows, 1_000_000))).collect();
@@ -87,7 +87,7 @@ fn a_dictionary_of_one_long_text_takes_no_gigabytes() {
 }
 
 #[test]
-fn a_page_past_the_bound_is_not_unpacked() {
+fn a_page_over_the_limit_is_not_decompressed() {
     // Texts of a megabyte in one page, compressed to almost nothing; more than the limit of one batch.
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..150).map(|_| "x".repeat(1 << 20))));
     let large = properties().set_dictionary_enabled(false).set_data_page_size_limit(1 << 30);
@@ -99,7 +99,7 @@ fn a_page_past_the_bound_is_not_unpacked() {
 }
 
 #[test]
-fn texts_that_share_a_long_prefix_take_no_gigabytes() {
+fn texts_with_a_long_common_prefix_are_read_in_bounded_memory() {
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..100).map(|_| "x".repeat(200_000))));
     let batch = RecordBatch::try_from_iter([("text", texts), ("value", numbers(100))]).unwrap();
     let prefix = properties()
@@ -119,7 +119,7 @@ fn texts_that_share_a_long_prefix_take_no_gigabytes() {
 }
 
 #[test]
-fn claims_of_rows_and_cells_are_bounded() {
+fn claimed_numbers_of_rows_and_cells_are_limited() {
     let mut options = UploadOptions::default();
     options.limits.bytes = 25_000;
     let columns: Vec<(String, ArrayRef)> =
@@ -130,7 +130,7 @@ fn claims_of_rows_and_cells_are_bounded() {
 }
 
 #[test]
-fn usual_texts_are_read_in_every_encoding() {
+fn ordinary_texts_are_read_in_every_encoding() {
     let rows = 30_000;
     let text = |row: usize| format!("{} {row}", "a shop with quite a long name".repeat(3));
     let ids: Vec<String> = (0..rows).map(|row| text(row % 7)).collect();

@@ -66,7 +66,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_engines_say_the_same(
+    fn both_engines_agree(
         plain in prop::option::of((prop::sample::select(&Cell::ALL[..]), any::<bool>())),
         layers in layers(),
         every_step: bool,

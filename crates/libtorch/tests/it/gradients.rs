@@ -116,7 +116,7 @@ fn gradients_equal_central_differences() {
 }
 
 #[test]
-fn the_mean_absolute_error_is_one() {
+fn the_mean_absolute_error_and_its_gradient_are_correct() {
     let network = networks().next().unwrap();
     let case = Case::of(&network);
     let predictions = reference::forward(&network, &double(&case.parameters), &double(&case.inputs), BATCH, STEPS);
@@ -150,7 +150,7 @@ fn the_same_call_gives_the_same_bytes() {
 }
 
 #[test]
-fn wrong_lengths_are_named() {
+fn wrong_lengths_are_reported() {
     let network = networks().next().unwrap();
     let case = Case::of(&network);
     for mut engine in engines(&network, Loss::Mse) {
@@ -168,7 +168,7 @@ fn wrong_lengths_are_named() {
 }
 
 #[test]
-fn a_card_that_is_not_there_is_named() {
+fn a_missing_gpu_is_reported() {
     let network = networks().next().unwrap();
     let built = build(&network, Objective::of(Loss::Mse), Device::Cuda(99), EngineChoice::Auto, 1);
     assert!(matches!(built.err(), Some(EngineError::NoDevice(name)) if name == "cuda:99"));

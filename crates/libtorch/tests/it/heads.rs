@@ -25,7 +25,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 }
 
 #[test]
-fn both_engines_take_every_loss_with_its_weights_units_and_unknown_values() {
+fn both_engines_agree_on_every_loss_with_weights_units_and_unknown_values() {
     // Enough for a full block of lanes and a partial one.
     let (series, steps, points) = (19, 5, 4);
     for criterion in criteria() {

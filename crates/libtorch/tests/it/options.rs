@@ -159,7 +159,7 @@ fn gradients_equal_central_differences_with_every_option() {
 }
 
 #[test]
-fn forecasts_drop_nothing_and_equal_the_plain_loops() {
+fn forecasts_apply_no_dropout_and_equal_the_plain_loops() {
     for (name, network) in each() {
         let case = Case::of(&network);
         let expected = reference::forward(&network, &double(&case.parameters), &double(&case.inputs), BATCH, STEPS);
@@ -183,7 +183,7 @@ fn forecasts_drop_nothing_and_equal_the_plain_loops() {
 }
 
 #[test]
-fn a_draw_names_its_masks_and_none_drops_nothing() {
+fn the_dropout_key_determines_the_masks_and_no_key_means_no_dropout() {
     let dropping = [
         network(Cell::Lstm, false, Output::EveryStep, &|_, layer| layer.dropout = 0.5),
         network(Cell::Gru, true, Output::EveryStep, &|_, layer| layer.recurrent_dropout = 0.5),
@@ -207,7 +207,7 @@ fn a_draw_names_its_masks_and_none_drops_nothing() {
 }
 
 #[test]
-fn auto_takes_the_fused_engine_for_every_option_and_says_so() {
+fn auto_picks_the_fused_engine_for_every_option_and_gives_a_reason() {
     for (name, network) in each() {
         let built = build(&network, OBJECTIVE, Device::Cpu, EngineChoice::Auto, 1).unwrap();
         assert_eq!(built.engine.name(), "fused", "{name}");
