@@ -1,21 +1,21 @@
-# `check` and what belongs to it use the dev profile and need no LibTorch: for the minutes between two commits. All else
-# uses the release profile.
+# `check` uses the dev profile and needs no LibTorch, so that it is quick between commits. All other targets use the release
+# profile.
 
-# An empty LIBTORCH means none, to the scripts and to cargo alike.
+# The scripts and cargo treat an empty LIBTORCH as unset.
 ifeq ($(strip $(LIBTORCH)),)
 unexport LIBTORCH
 endif
 
-# Property tests draw the same cases every time here, so that no run fails by luck; `cargo test` alone draws afresh.
+# Property tests use the same cases in every run, so that results are reproducible. Plain `cargo test` draws new cases.
 export PROPTEST_RNG_SEED ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run build check test lint format clippy deny machete doc miri fuzz bench bench-peers openapi libtorch tools
 
-# Every crate but the one that needs LibTorch.
+# Every crate except the one that needs LibTorch.
 PURE := --workspace --exclude gatecast-libtorch
 
-help: ## what there is to make
+help: ## lists the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## the server on http://127.0.0.1:8080, with sample data and a first model
@@ -28,14 +28,14 @@ check: format ## formatting, clippy and unit tests, without LibTorch: seconds af
 	cargo clippy --locked $(PURE) --all-targets -- -D warnings
 	cargo test --locked --quiet $(PURE) --lib
 
-test: libtorch ## every test; PostgreSQL's where it is installed, or at GATECAST_TEST_POSTGRES
+test: libtorch ## every test, also on PostgreSQL if it is installed or GATECAST_TEST_POSTGRES is set
 	python3 -B scripts/test_libtorch.py
 	cargo build --release --locked --package gatecast-libtorch
 	GATECAST_TEST_LIBTORCH=1 cargo test --release --locked --workspace
 
 lint: format clippy doc machete deny ## formatting, clippy, documentation and dependencies
 
-format: ## whether the code is formatted (`cargo fmt` formats it)
+format: ## checks the formatting (`cargo fmt` fixes it)
 	cargo fmt --all --check
 
 clippy: libtorch ## clippy on everything, LibTorch's crate included
@@ -44,14 +44,14 @@ clippy: libtorch ## clippy on everything, LibTorch's crate included
 doc: ## the code's documentation, in target/doc; a broken link is an error
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --locked --no-deps --document-private-items $(PURE)
 
-machete: ## dependencies that no code uses (needs cargo-machete)
+machete: ## finds unused dependencies (needs cargo-machete)
 	@command -v cargo-machete >/dev/null || { echo "cargo-machete is missing: cargo install --locked cargo-machete" >&2; exit 1; }
 	cargo machete
 
 deny: ## licences, sources and known vulnerabilities of dependencies (needs cargo-deny)
 	@scripts/deny
 
-miri: ## the plain kernels under Miri, which finds undefined behaviour (needs a nightly toolchain with Miri)
+miri: ## runs the portable kernels under Miri, which finds undefined behaviour (needs a nightly toolchain with Miri)
 	@scripts/miri
 
 fuzz: ## runs each fuzz target for a minute (needs a nightly toolchain and cargo-fuzz)
@@ -60,13 +60,13 @@ fuzz: ## runs each fuzz target for a minute (needs a nightly toolchain and cargo
 bench: libtorch ## the benchmarks
 	cargo bench --locked --workspace
 
-bench-peers: build ## Gatecast against PyTorch and Keras (fetches both, some GB); writes docs/benchmarks.md
+bench-peers: build ## Gatecast against PyTorch and Keras (downloads both, a few GB); writes docs/benchmarks.md
 	python3 -B benches/peers/run.py
 
-openapi: build ## rewrites the API's document, which a test compares with the code
+openapi: build ## rewrites docs/openapi.json, which a test compares with the code
 	target/release/gatecast openapi > target/openapi.json && mv target/openapi.json docs/openapi.json
 
-libtorch: tools ## fetches LibTorch once, into the user's cache
+libtorch: tools ## downloads LibTorch once, into the user's cache
 	@scripts/libtorch
 
 tools:

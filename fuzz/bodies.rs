@@ -1,5 +1,5 @@
-//! What each fuzz target checks. Also compiled into the integration tests, which run it on stable as property tests
-//! (`tests/it/fuzz.rs`). Each function panics on a violation.
+//! The checks of the fuzz targets. The integration tests also compile this file and run the checks on stable Rust as property
+//! tests (`tests/it/fuzz.rs`). Each function panics on a violation.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use gatecast_data::{Encoding, Frame, IngestError, Refusal, UploadLimits, UploadO
 use gatecast_model::bundle;
 use tempfile::TempDir;
 
-/// Small, so that a bound that is not enforced shows as memory or time.
+/// Small limits, so that a limit that is not enforced shows up as memory use or time.
 const LIMITS: UploadLimits = UploadLimits {
     bytes: 1 << 20,
     ratio: 100,
@@ -24,7 +24,7 @@ const LIMITS: UploadLimits = UploadLimits {
     batch_bytes: 4 << 20,
 };
 
-/// An upload in a format that is recognised from its bytes.
+/// An upload whose format is detected from its bytes.
 pub(super) fn upload(bytes: &[u8]) {
     ingested(bytes, None);
 }
@@ -34,7 +34,8 @@ pub(super) fn parquet(bytes: &[u8]) {
     ingested(bytes, Some(Format::Parquet));
 }
 
-/// Refused with a reason, leaving nothing behind; or stored within the limits, readable, and with the same bytes each time.
+/// Checks that the upload is either refused with a reason and leaves no files, or is stored within the limits, readable, and
+/// byte for byte reproducible.
 fn ingested(bytes: &[u8], format: Option<Format>) {
     let options = UploadOptions { format, limits: LIMITS, ..UploadOptions::default() };
     let (first, second) = (folder(), folder());
@@ -59,7 +60,7 @@ fn ingested(bytes: &[u8], format: Option<Format>) {
     }
 }
 
-/// A model's file: refused with a code, or read to the same model that writing it gives.
+/// A model file: it is either refused with a code, or writing and reading the model again returns the same model.
 pub(super) fn safetensors(bytes: &[u8]) {
     let folder = folder();
     let (path, copy) = (folder.path().join("model"), folder.path().join("copy"));
@@ -73,7 +74,7 @@ pub(super) fn safetensors(bytes: &[u8]) {
     }
 }
 
-/// The body of `POST /v1/jobs`: accepted, or a problem of status 400 or 422 that says where.
+/// The body of `POST /v1/jobs`: it is either accepted, or answered by a problem with status 400 or 422 and valid pointers.
 pub(super) fn job_request(bytes: &[u8]) {
     if let Err(problem) = gatecast::http::check_job(bytes) {
         let status = problem["status"].as_u64();

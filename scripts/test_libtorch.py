@@ -1,4 +1,4 @@
-"""Holds scripts/libtorch to its promises, with small wheels from a server of its own in the index's place.
+"""Tests the guarantees of scripts/libtorch, with small wheels from a local server instead of the package index.
 
     python3 scripts/test_libtorch.py
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 SCRIPTS = Path(__file__).resolve().parent
 LIBRARY = os.urandom(3_000_000)
 
-# scripts/libtorch with its question to pip answered: the wheel of project P is at SERVER/P.
+# scripts/libtorch with a fake pip: the wheel of project P is at SERVER/P.
 PROGRAM = """
 import runpy, sys, urllib.request
 sys.path.insert(0, {scripts!r})
@@ -57,7 +57,7 @@ WHEELS = {
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves WHEELS, with ranges; stops short after `limit` bytes of an answer until the limit is lifted."""
+    """Serves WHEELS, with ranges; cuts a response off after `limit` bytes until the limit is lifted."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -83,7 +83,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content[start:][: self.server.limit])
         if self.server.limit is not None:
             self.server.stalled.set()
-            self.rfile.read(1)  # until the client is gone
+            self.rfile.read(1)  # until the client has disconnected
 
 
 class Libtorch(unittest.TestCase):
@@ -122,7 +122,7 @@ class Libtorch(unittest.TestCase):
         self.assertEqual((self.folder / ".libtorch").resolve(), self.home.resolve())
         self.assertEqual(sorted(path.name for path in self.home.parent.iterdir()), ["2.13.0-cpu", "lock"])
 
-    def test_a_run_killed_while_it_downloads_is_gone_on_with(self):
+    def test_a_run_killed_while_downloading_is_resumed(self):
         self.server.limit = 1 << 20
         run = self.start()
         self.assertTrue(self.server.stalled.wait(30))
@@ -137,29 +137,29 @@ class Libtorch(unittest.TestCase):
         self.assertIn(("torch", here), self.server.asked)
         self.assert_whole()
 
-    def test_what_a_run_killed_while_it_unpacks_left_is_not_used(self):
+    def test_files_of_a_run_killed_while_unpacking_are_not_used(self):
         staging = self.home.parent / ".2.13.0-cpu.unpacking"
         run = self.start()
         self.wait_for(lambda: staging.exists() or self.home.exists())
         run.kill()
         self.finish(run)
-        if not self.home.exists():  # killed in time; either way nothing half-made may be left under the name
+        if not self.home.exists():  # killed in time; in either case no incomplete folder may exist under the name
             (staging / "lib").mkdir(parents=True, exist_ok=True)
             (staging / "lib/stale.so").write_bytes(b"half")
         code, said = self.finish(self.start())
         self.assertEqual(code, 0, said)
-        # Killed just after the rename, the first run left its wheels: a waste of space, and no fault.
+        # If killed just after the rename, the first run leaves its wheels, which wastes space but is not an error.
         shutil.rmtree(self.home.parent / "partial", ignore_errors=True)
         self.assert_whole()
 
-    def test_two_runs_at_once_do_the_work_once(self):
+    def test_concurrent_runs_do_the_work_once(self):
         runs = [self.start(), self.start()]
         for code, said in map(self.finish, runs):
             self.assertEqual(code, 0, said)
         self.assertEqual(sorted(self.server.asked), [(project, 0) for project in sorted(WHEELS)])
         self.assert_whole()
 
-    def test_other_bytes_than_the_pinned_are_refused_and_not_kept(self):
+    def test_a_wheel_with_another_hash_is_refused_and_deleted(self):
         self.server.tampered = True
         code, said = self.finish(self.start())
         self.assertEqual(code, 1)
@@ -169,7 +169,7 @@ class Libtorch(unittest.TestCase):
         self.assertEqual(self.finish(self.start())[0], 0)
         self.assert_whole()
 
-    def test_a_libtorch_of_ones_own_is_checked(self):
+    def test_a_libtorch_given_by_the_user_is_checked(self):
         own = self.folder / "own"
         code, said = self.finish(self.start(LIBTORCH=str(own)))
         self.assertEqual((code, "has no lib/" in said), (1, True), said)
@@ -185,7 +185,7 @@ class Libtorch(unittest.TestCase):
         self.assertEqual(self.server.asked, [])
 
     def wait_for(self, seen):
-        """What `seen` answers, once that is something."""
+        """The result of `seen`, once it is true."""
         end = time.monotonic() + 30
         while not (value := seen()):
             self.assertLess(time.monotonic(), end, "waited in vain")

@@ -1,8 +1,8 @@
-"""Fetches pinned wheels: pip says where each one is, and the bytes are fetched here.
+"""Downloads pinned wheels: pip resolves their addresses, and this module downloads them.
 
-pip is asked so that the mirrors, proxies and certificates it is set up with hold here too. The bytes are not left to
-it because it keeps no partial files: a download here goes on where it was cut, in this run or a later one. No file
-gets its name before its SHA-256 is the pinned one.
+Asking pip applies the user's mirrors, proxies and certificates. pip does not download the wheels because it keeps no
+partial files: downloads here resume after an interruption, in the same run or a later one. A file gets its final name
+only after its SHA-256 has matched the pin.
 """
 
 import hashlib
@@ -17,18 +17,18 @@ import time
 import urllib.error
 import urllib.request
 
-# The wheels' tags are fixed, so that every Python picks the same files. The libraries in them know no Python.
+# The wheels' tags are fixed, so that every Python picks the same files. The libraries in them do not depend on Python.
 TAGS = ["--only-binary=:all:", "--implementation=cp", "--python-version=3.11"] + [
     f"--platform={tag}_x86_64" for tag in ["manylinux1", "manylinux2010", "manylinux2014"] + [f"manylinux_2_{n}" for n in range(5, 29)]
 ]
-# `pip install --dry-run --report` tells a wheel's address; before 25.3 it fetches the whole wheel to do so. A pip is a
-# wheel too, and runs from it: the user's pip fetches this one, which is installed nowhere.
+# `pip install --dry-run --report` prints a wheel's address; before 25.3 it downloads the whole wheel for that. pip is
+# itself a wheel and can run from it: the user's pip downloads this version, which is not installed.
 PIP = ("25.3", "9655943313a94722b7774661c21049070f6bbb0a1516bf02f7c8d5d9201514cd")
 ATTEMPTS = 6
 
 
 class Failure(Exception):
-    """Ends the program with one line for a person."""
+    """Ends the program with a one-line message."""
 
 
 def say(line):
@@ -36,7 +36,7 @@ def say(line):
 
 
 def fetch_wheels(wanted, partial):
-    """Fetches the pinned `wanted` (project, version, SHA-256) into `partial`; answers their paths by project."""
+    """Fetches the pinned `wanted` (project, version, SHA-256) into `partial`; returns their paths by project."""
     paths = {project: partial / f"{digest}.whl" for project, _, digest in wanted}
     missing = [pin for pin in wanted if not paths[pin[0]].is_file()]
     if missing:
@@ -48,14 +48,14 @@ def fetch_wheels(wanted, partial):
 
 
 def fetch(label, url, digest, target, opener):
-    """Fetches `url` to `target`, going on with what an earlier run left in `target.part`."""
+    """Fetches `url` to `target`, resuming from `target.part` if an earlier run left it."""
     part = target.with_suffix(".part")
     for attempt in range(1, ATTEMPTS + 1):
         try:
             download(label, url, part, opener)
             break
         except urllib.error.HTTPError as error:
-            if error.code == 416:  # what is here is not a beginning of what is there
+            if error.code == 416:  # the partial file does not match the one on the server
                 part.unlink()
             elif error.code < 500 and error.code != 429:
                 raise Failure(f"{label}: the package index answered {error.code} {error.reason}") from error
@@ -79,7 +79,7 @@ def download(label, url, part, opener):
     try:
         response = opener.open(request, timeout=60)
     except urllib.error.HTTPError as error:
-        # All of it was here already: a run ended between its last byte and its check.
+        # The file was already complete: an earlier run ended between its last byte and its check.
         if error.code == 416 and error.headers.get("Content-Range", "").endswith(f"/{have}"):
             return
         raise
@@ -108,7 +108,7 @@ def sha256(path):
 
 
 class Progress:
-    """A bar on a terminal, a line every five seconds elsewhere."""
+    """A progress bar on a terminal, otherwise a line every five seconds."""
 
     def __init__(self, label, start, total):
         self.label, self.start, self.done, self.total = label, start, start, total
@@ -142,13 +142,13 @@ class Progress:
             say("")
 
 
-# ---- pip, for where things are and how to reach them ------------------------------------------------------------
+# ---- pip: addresses and network settings ------------------------------------------------------------------------
 
 
 class Pip:
     def __init__(self, scratch):
         self.scratch = scratch
-        # Settings that make sense for installing, and would stop us from asking.
+        # These settings make sense for installing, but would make the query fail.
         self.environment = {**os.environ, "PIP_USER": "0", "PIP_REQUIRE_VIRTUALENV": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         self.command = [sys.executable, "-m", "pip"]
         self.run("--version", why="pip is needed (on Debian and Ubuntu: apt-get install python3-pip)")
@@ -175,7 +175,7 @@ class Pip:
         return path
 
     def addresses(self, pins):
-        """The address of each pin's wheel. `===` keeps an index of local builds (2.13.0+cpu) from answering."""
+        """The address of each pin's wheel. `===` excludes local builds of other indexes (2.13.0+cpu)."""
         report = self.run(
             "install", "--dry-run", "--ignore-installed", "--no-deps", *TAGS, f"--target={self.scratch / 'none'}",
             "--quiet", "--report=-", *(f"{project}==={version}" for project, version, _ in pins),
@@ -185,11 +185,11 @@ class Pip:
         return [urls[project] for project, _, _ in pins]
 
     def opener(self):
-        """Opens addresses with the certificates and the proxy that pip has."""
+        """Opens URLs with pip's certificates and proxy."""
         bundle = self.setting("cert") or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
         context = ssl.create_default_context(cafile=bundle)
         if not bundle:
-            try:  # pip's own certificates too, for a Python that knows none
+            try:  # also pip's bundled certificates, for a Python without any
                 from pip._vendor import certifi
 
                 context.load_verify_locations(cafile=certifi.where())

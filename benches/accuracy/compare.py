@@ -1,9 +1,9 @@
-"""The lesson's advice as one order: LSTM, GRU and simple RNN, plain and layer-normalised, three seeds each.
+"""The lesson's advice as one comparison job: LSTM, GRU and simple RNN, plain and layer-normalised, three seeds each.
 
-The lesson's data and settings (see lesson.py), 20 epochs; ranked by the validation part's error at the last step, the
-mean over the seeds, beside the methods that every network must beat.
+The lesson's data and settings (see lesson.py), 20 epochs; ranked by the validation error at the last step, averaged
+over the seeds, beside the baselines.
 
-    python3 benches/accuracy/compare.py         # against a server at GATECAST_URL, http://127.0.0.1:8080 by default
+    python3 benches/accuracy/compare.py         # uses the server at GATECAST_URL, http://127.0.0.1:8080 by default
 """
 
 import time

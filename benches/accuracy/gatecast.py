@@ -1,4 +1,4 @@
-"""A client of a running Gatecast for the accuracy scripts: Python's standard library alone."""
+"""A client of a running Gatecast for the accuracy scripts; uses only Python's standard library."""
 
 import json
 import os
@@ -12,7 +12,7 @@ SERVER = os.environ.get("GATECAST_URL", "http://127.0.0.1:8080")
 
 
 def call(method, path, body=None, content_type="application/json"):
-    """The answer's JSON; ends the script with the server's own words on an error."""
+    """Returns the response's JSON; on an error, ends the script with the server's message."""
     if body is not None and not isinstance(body, bytes):
         body = json.dumps(body).encode()
     request = urllib.request.Request(SERVER + path, data=body, method=method)
@@ -28,13 +28,13 @@ def call(method, path, body=None, content_type="application/json"):
 
 
 def upload(name, csv, **options):
-    """The id of a fresh dataset."""
+    """Uploads a dataset and returns its id."""
     query = urllib.parse.urlencode({"name": name, **options})
     return call("POST", f"/v1/datasets?{query}", csv, "text/csv")["id"]
 
 
 def run(order):
-    """The job of one order, once it has succeeded."""
+    """Creates a job and returns it once it has succeeded."""
     job = call("POST", "/v1/jobs", order)
     while job["status"] in ("queued", "running"):
         time.sleep(0.5)
@@ -45,6 +45,6 @@ def run(order):
 
 
 def train(order):
-    """The finished job of one training, and its history."""
+    """Runs a training and returns the finished job and its history."""
     job = run({"kind": "train", **order})
     return job, call("GET", f"/v1/jobs/{job['id']}/metrics")["epochs"]

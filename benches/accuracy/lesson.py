@@ -1,11 +1,11 @@
 """The lesson's three programs over HTTP: 10,000 synthetic series, the next 10 points at every step.
 
 Each series is 0.5 sin((t - o1)(10 f1 + 10)) + 0.2 sin((t - o2)(20 f2 + 20)) + 0.1 (u - 0.5) over 60 points of t from
-0 to 1, with f, o and u uniform in 0..1; 7,000 series train, 2,000 validate and 1,000 test. Two recurrent layers of 20
-units, context 50, horizon 10, batches of 32, Adam at 0.001, 20 epochs, mean squared error over every step; the figure
-is the validation part's error at the last step.
+0 to 1, with f, o and u uniform in 0..1; 7,000 series are for training, 2,000 for validation and 1,000 for testing. Two recurrent layers of 20
+units, context 50, horizon 10, batches of 32, Adam at 0.001, 20 epochs, mean squared error over every step; the result
+is the validation error at the last step.
 
-    python3 benches/accuracy/lesson.py          # against a server at GATECAST_URL, http://127.0.0.1:8080 by default
+    python3 benches/accuracy/lesson.py          # uses the server at GATECAST_URL, http://127.0.0.1:8080 by default
 """
 
 import math
@@ -33,7 +33,7 @@ def upload():
 
 
 def order(dataset, epochs=20):
-    """What all programs share."""
+    """The settings that all programs share."""
     return {
         "dataset": dataset,
         "data": {

@@ -1,12 +1,12 @@
-"""The hourly part of the M4 competition over HTTP: 414 series, one global network, the 48 points after each.
+"""The hourly part of the M4 competition over HTTP: 414 series, one global network, forecasts of the 48 points after each.
 
-Trains on the train file alone, asks the API for forecasts of every series, and scores them on the test file as the
-competition did: sMAPE (0 to 200) and MASE with the in-sample errors of the naive forecast of 24 hours before, each the
-mean over series. The competition's seasonal naive has 13.912 and 1.193, its winner 9.328 and 0.893.
+Trains on the train file only, requests forecasts of every series from the API, and scores them on the test file as the
+competition did: sMAPE (0 to 200), and MASE with the in-sample errors of the forecast that repeats the value 24 hours
+before, both averaged over series. The competition's seasonal naive has 13.912 and 1.193, its winner 9.328 and 0.893.
 
     python3 benches/accuracy/m4.py FOLDER       # with m4_hourly_train.csv and m4_hourly_test.csv (Mcompetitions/M4-methods
                                                 # has them as Hourly-train.csv and Hourly-test.csv: rename them)
-    python3 benches/accuracy/m4.py FOLDER '{"training": {"epochs": 20}}'      # with fields of the order changed
+    python3 benches/accuracy/m4.py FOLDER '{"training": {"epochs": 20}}'      # with fields of the request changed
 """
 
 import csv
@@ -27,7 +27,7 @@ def read(path):
 
 
 def merged(order, change):
-    """A JSON merge patch."""
+    """Applies a JSON merge patch."""
     if not isinstance(change, dict):
         return change
     patched = dict(order) if isinstance(order, dict) else {}

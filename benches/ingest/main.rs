@@ -1,6 +1,6 @@
-//! Loads one file as an upload and says how long it took and what was found.
+//! Ingests one file as an upload and prints its profile and the time taken.
 //!
-//! `cargo bench --bench ingest -- FILE`; see README.md here for the data and the comparison.
+//! `cargo bench --bench ingest -- FILE`; see README.md in this folder for the data and the comparison.
 
 use std::error::Error;
 use std::fs::File;

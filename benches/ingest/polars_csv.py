@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The same work by polars, for comparison: a CSV with times parsed, sorted by series and time, as
+"""The same work in polars, for comparison: reads a CSV, parses the times, sorts by series and time, writes
 Parquet. `pip install polars`, then `polars_csv.py FILE [--sorted]`."""
 
 import resource

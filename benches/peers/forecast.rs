@@ -1,5 +1,5 @@
-//! One forecast in process: a line in is one round of forecasts, a line out their median time in
-//! seconds. `benches/peers/run.py` asks it and its peers in turn.
+//! One forecast in process. Each line on stdin starts a round of forecasts; their median time in
+//! seconds goes to stdout. `benches/peers/run.py` runs this program and its peers in turn.
 
 use std::io::{BufRead, Write};
 use std::time::Instant;

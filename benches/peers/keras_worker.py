@@ -1,8 +1,8 @@
-"""Keras (TensorFlow) at one work: a line in is one round (an epoch with its validation), a line out its time.
+"""Keras (TensorFlow) on one network. Each line on stdin starts a round (an epoch with its validation); its time goes to stdout.
 
     python keras_worker.py WORK epoch
 
-As the lesson has it: built-in layers, `fit` with `validation_data`, the last step's error as a metric; the
+As in the lesson: built-in layers, `fit` with `validation_data`, the last step's error as a metric. The
 layer-normalised cell is a custom cell in a `keras.layers.RNN`.
 """
 

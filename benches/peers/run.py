@@ -2,12 +2,12 @@
 """Gatecast against PyTorch and Keras, in one run on one machine: `make bench-peers`.
 
 Every peer does the same work (work.py): whole epochs over 7,000 series of 50 steps in batches of 32 with the next 10
-points as targets at every step, and a validation on 2,000 more. Each peer is a process that stays up; after one round
-to warm up, which is not counted, they are asked in turn, round after round, so that whatever else the machine does
-falls on all alike. Gatecast works through its own server: the order over HTTP, a trainer process, a checkpoint on disk
-after every epoch; its time an epoch is from one epoch's event to the next. Medians, and ratios of medians.
+points as targets at every step, and a validation on 2,000 more. Each peer is a process that keeps running. After
+one warm-up round, which is not counted, the peers run in turn, round after round, so that other load affects all of them
+equally. Gatecast runs through its server: a request over HTTP, a trainer process, a checkpoint on disk after every epoch.
+Its time per epoch is measured from one epoch's event to the next. The results are medians and ratios of medians.
 
-    python3 benches/peers/run.py [--rounds N] [--only WORD] [--print]     # --print: leave docs/benchmarks.md alone
+    python3 benches/peers/run.py [--rounds N] [--only WORD] [--print]     # --print: do not write docs/benchmarks.md
 """
 
 import argparse
@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PEERS = CHECKOUT / "benches" / "peers"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gatecast" / "peers"
-EPOCHS = {20: 5, 64: 3}  # of Gatecast, whose epochs are short, in one round, by units; else one
+EPOCHS = {20: 5, 64: 3}  # epochs per round for Gatecast by units, because its epochs are short; otherwise one
 
 
 def say(line):
@@ -36,7 +36,7 @@ def say(line):
 
 
 def environment(name):
-    """The Python of an environment with exactly the pinned wheels, made where it is not there yet."""
+    """The Python of an environment with exactly the pinned wheels, created if it does not exist."""
     pins = PEERS / f"{name}.txt"
     place = CACHE / name
     mark = place / "pins.txt"
@@ -67,7 +67,7 @@ class Worker:
         )
 
     def round(self):
-        """Seconds, and what came out (an error, for a look at whether the peers learn alike)."""
+        """Seconds, and the result (an error, to check that the peers learn equally well)."""
         try:
             self.process.stdin.write("round\n")
             self.process.stdin.flush()
@@ -82,7 +82,7 @@ class Worker:
 
 
 class Gatecast:
-    """A server of its own on a fresh folder, with one worker and so many threads."""
+    """A server on an empty folder, with one worker and this many threads."""
 
     def __init__(self, threads):
         self.folder = tempfile.TemporaryDirectory(prefix="gatecast-peers-")
@@ -144,7 +144,7 @@ def csv(rows):
 
 
 def alternate(peers, rounds):
-    """Medians by peer; peers that fail are left out from then on."""
+    """Medians by peer; a peer that fails is not asked again."""
     times = {name: [] for name in peers}
     for number in range(rounds + 1):
         for name in list(times):
@@ -272,7 +272,7 @@ def main():
     options.add_argument("--print", action="store_true", help="to standard output, and leave docs/benchmarks.md alone")
     options = options.parse_args()
     pythons = {name: environment(name) for name in ("torch", "keras")}
-    # numpy, for the series, lives in the environments: run there from here on.
+    # numpy, for the series, is installed only in the environments: continue in one of them.
     if sys.prefix == sys.base_prefix:
         os.execv(pythons["keras"], [str(pythons["keras"]), *sys.argv])
     globals()["work"] = __import__("work")
@@ -292,7 +292,7 @@ def main():
     for name in (name for name, *_ in work.WORKS if options.only in name):
         results[name] = epochs(name, servers, pythons, cores, options.rounds)
         text = page(results, one, pythons, cores, options.rounds)
-        # After every work, so that a run that is cut short leaves what it measured.
+        # Written after every network, so that an interrupted run keeps its measurements.
         if not (options.print or options.only):
             (CHECKOUT / "docs" / "benchmarks.md").write_text(text)
     for server in servers.values():

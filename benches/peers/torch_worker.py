@@ -1,8 +1,9 @@
-"""PyTorch at one work: a line in is one round (an epoch with its validation, or some forecasts), a line out its time.
+"""PyTorch on one network. Each line on stdin starts a round (an epoch with its validation, or some forecasts); its time goes to
+stdout.
 
     python torch_worker.py WORK THREADS eager|compile epoch|forecast
 
-The leanest loop that PyTorch users write: tensors in memory, one index a batch, Adam with its default (foreach) step.
+The leanest loop that PyTorch users write: tensors in memory, one index per batch, Adam with its default (foreach) step.
 Plain layers are PyTorch's own; the layer-normalised cell is a scripted loop over the steps.
 """
 
@@ -17,7 +18,7 @@ import work
 
 
 class LayerNormRnn(nn.Module):
-    """h = tanh(LN(W x + U h + b)), the input's product taken for all steps at once."""
+    """h = tanh(LN(W x + U h + b)), with one input product for all steps."""
 
     def __init__(self, inputs: int, units: int):
         super().__init__()

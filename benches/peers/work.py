@@ -1,4 +1,4 @@
-"""What every peer does: the same series, networks, batches and epochs. numpy alone, so that each environment has it."""
+"""The work that every peer does: the same series, networks, batches and epochs. Needs only numpy, which every environment has."""
 
 import numpy
 

@@ -32,7 +32,7 @@ pub(super) struct AliasParams {
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: PageSize,
-    /// `next` of the previous page.
+    /// The `next` of the previous page.
     #[param(value_type = Option<AliasName>)]
     after: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Datasets over HTTP: the walk, and uploads that must be refused without leaving anything behind.
+//! Datasets over HTTP: upload, read and delete, and refused uploads, which must leave no files.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use crate::support::{Answer, TestServer, daily, eventually};
 
 #[tokio::test]
-async fn an_upload_is_refused_by_a_content_type_that_no_data_has() {
+async fn an_upload_with_an_unsupported_content_type_is_refused() {
     let server = TestServer::start().await;
     let upload = async |kind: &str| {
         let request = server.request(Method::POST, "/v1/datasets").header("content-type", kind);
@@ -19,7 +19,7 @@ async fn an_upload_is_refused_by_a_content_type_that_no_data_has() {
     for kind in ["image/png", "application/pdf", "text/html", "csv"] {
         upload(kind).await.expect_problem(415, "unsupported_media_type");
     }
-    // The last is what curl sends unless it is told another type.
+    // The last one is curl's default.
     for kind in
         ["text/csv; charset=utf-8", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"]
     {
@@ -71,7 +71,7 @@ async fn a_dataset_is_uploaded_read_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_form_holds_options_and_then_the_file() {
+async fn a_form_has_options_before_the_file() {
     let server = TestServer::start().await;
     let send = async |form: multipart::Form| {
         Answer::of(server.request(Method::POST, "/v1/datasets").multipart(form).send().await.unwrap()).await
@@ -99,7 +99,7 @@ async fn a_form_holds_options_and_then_the_file() {
 }
 
 #[tokio::test]
-async fn options_are_checked_by_name() {
+async fn unknown_and_invalid_options_are_named() {
     let server = TestServer::start().await;
     let long = format!("?name={}", "x".repeat(201));
     for (query, detail) in [
@@ -118,7 +118,7 @@ async fn options_are_checked_by_name() {
 }
 
 #[tokio::test]
-async fn compressed_bodies_are_unpacked_once_and_within_bounds() {
+async fn compressed_bodies_are_unpacked_once_within_limits() {
     let server = TestServer::with().flag("unpacked-limit", "1 MiB").start().await;
     let send = async |encoding: &str, body: Vec<u8>| {
         let request = server.request(Method::POST, "/v1/datasets").header("content-encoding", encoding);
@@ -142,7 +142,7 @@ async fn compressed_bodies_are_unpacked_once_and_within_bounds() {
 }
 
 #[tokio::test]
-async fn a_refused_row_is_named() {
+async fn a_refused_row_is_reported_with_its_line() {
     let server = TestServer::start().await;
     let twice = format!("{}a,2020-01-03,7\n", daily(&["a"], 50));
     let answer = server.upload("", twice.clone()).await;
@@ -158,7 +158,7 @@ async fn a_refused_row_is_named() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_announced_or_not() {
+async fn a_body_over_the_limit_is_refused_with_and_without_a_content_length() {
     let server = TestServer::with().flag("upload-limit", "64 KiB").start().await;
     let large = daily(&["a", "b", "c"], 3000);
     assert!(large.len() > 64 << 10);
@@ -176,7 +176,7 @@ async fn a_body_over_the_limit_is_refused_announced_or_not() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_half_way_leaves_nothing_behind() {
+async fn an_upload_whose_client_disconnects_leaves_no_files() {
     let server = TestServer::start().await;
     let csv = daily(&["a"], 20_000);
     let mut stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
@@ -192,7 +192,7 @@ async fn a_client_that_leaves_half_way_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn one_byte_a_second_is_not_waited_for() {
+async fn a_body_that_arrives_too_slowly_is_refused() {
     let server = TestServer::with().flag("body-seconds", "1").start().await;
     let mut stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
     stream
@@ -215,7 +215,7 @@ async fn one_byte_a_second_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn ids_limits_and_cursors_are_met_with_a_reason() {
+async fn invalid_ids_limits_and_cursors_are_refused_with_a_reason() {
     let server = TestServer::start().await;
     let missing = "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f";
     for id in [

@@ -1,4 +1,4 @@
-//! Jobs over HTTP: ordered, listed, polled, followed, cancelled, deleted.
+//! Jobs over HTTP: create, list, poll, follow events, cancel, delete.
 
 use futures::StreamExt;
 use reqwest::Method;
@@ -17,13 +17,13 @@ async fn order(server: &TestServer, dataset: &str) -> String {
     job["id"].as_str().unwrap().to_owned()
 }
 
-/// A server that takes orders and runs none.
+/// A server that accepts jobs but does not run them.
 async fn idle() -> TestServer {
     TestServer::with().flag("workers", "0").start().await
 }
 
 #[tokio::test]
-async fn a_job_is_ordered_listed_cancelled_and_deleted() {
+async fn a_job_is_created_listed_cancelled_and_deleted() {
     let server = idle().await;
     let dataset = dataset(&server).await;
     let answer = server.post("/v1/jobs", &json!({"kind": "train", "dataset": dataset, "name": "first"})).await;
@@ -76,7 +76,7 @@ async fn polling_an_unchanged_job_is_answered_304() {
 }
 
 #[tokio::test]
-async fn orders_that_cannot_be_taken_name_the_field() {
+async fn the_problem_for_an_invalid_job_request_names_the_field() {
     let server = idle().await;
     let dataset = dataset(&server).await;
     let missing = "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f";
@@ -110,7 +110,7 @@ async fn orders_that_cannot_be_taken_name_the_field() {
 }
 
 #[tokio::test]
-async fn what_the_server_sets_cannot_be_sent() {
+async fn fields_that_the_server_sets_are_refused() {
     let server = idle().await;
     let base = json!({"dataset": dataset(&server).await});
     for (body, pointer) in [
@@ -128,7 +128,7 @@ async fn what_the_server_sets_cannot_be_sent() {
     }
 }
 
-/// Events as they come: id, kind, data.
+/// The event stream: id, kind and data of each event.
 struct Events {
     bytes: futures::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
     text: String,
@@ -143,7 +143,7 @@ impl Events {
         Self { bytes: response.bytes_stream().boxed(), text: String::new() }
     }
 
-    /// `None` at the stream's end.
+    /// The next event; `None` at the end of the stream.
     async fn next(&mut self) -> Option<(i64, String, Value)> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
@@ -169,7 +169,7 @@ impl Events {
 }
 
 #[tokio::test]
-async fn events_come_live_end_with_the_job_and_resume() {
+async fn events_are_live_end_with_the_job_and_can_be_resumed() {
     let server = idle().await;
     let id = order(&server, &dataset(&server).await).await;
     let mut live = Events::of(&server, &id, None).await;
@@ -190,7 +190,7 @@ async fn events_come_live_end_with_the_job_and_resume() {
 }
 
 #[tokio::test]
-async fn shutdown_ends_event_streams_and_exits_well() {
+async fn shutdown_ends_event_streams_and_exits_with_success() {
     let mut server = idle().await;
     let id = order(&server, &dataset(&server).await).await;
     let mut live = Events::of(&server, &id, None).await;
@@ -200,7 +200,7 @@ async fn shutdown_ends_event_streams_and_exits_well() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_there_after_a_kill() {
+async fn accepted_data_survives_a_kill() {
     let server = idle().await;
     let dataset = dataset(&server).await;
     let id = order(&server, &dataset).await;
@@ -210,7 +210,7 @@ async fn what_was_answered_is_there_after_a_kill() {
 }
 
 #[tokio::test]
-async fn lists_give_summaries_and_histories_come_in_pages() {
+async fn lists_have_summaries_and_histories_are_paged() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
     let order = json!({"kind": "train", "dataset": dataset, "model": {"layers": [2]}, "training": {"epochs": 5},
@@ -239,7 +239,7 @@ async fn lists_give_summaries_and_histories_come_in_pages() {
     }
 }
 
-/// On both databases: PostgreSQL cannot hold a NUL, and SQLite should not.
+/// On both databases: PostgreSQL cannot store a NUL, and SQLite should not.
 #[tokio::test]
 async fn a_name_with_a_nul_is_refused() {
     let mut settings = vec![TestServer::with().flag("workers", "0")];

@@ -1,11 +1,11 @@
-//! One training from order to forecast, over HTTP alone; and models moved out and in.
+//! One training from request to forecast over HTTP, and export and import of models.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, daily};
 
-/// A small training: the job, once it has ended.
+/// Runs a small training and returns the ended job.
 async fn trained(server: &TestServer) -> Value {
     let dataset = server.upload("?name=shops", daily(&["a", "b"], 120)).await.expect(201);
     let order = json!({
@@ -24,7 +24,7 @@ async fn import(server: &TestServer, query: &str, bundle: Vec<u8>) -> Answer {
 }
 
 #[tokio::test]
-async fn an_order_becomes_a_model_and_the_model_forecasts() {
+async fn a_training_produces_a_model_that_forecasts() {
     let server = TestServer::start().await;
     let job = trained(&server).await;
     assert_eq!(job["status"], "succeeded", "{job}\n{}", server.log());
@@ -80,7 +80,7 @@ async fn an_order_becomes_a_model_and_the_model_forecasts() {
 }
 
 #[tokio::test]
-async fn a_model_moves_from_one_server_to_another() {
+async fn a_model_is_exported_and_imported_by_another_server() {
     let server = TestServer::start().await;
     let job = trained(&server).await;
     let address = format!("/v1/models/{}", job["model"].as_str().unwrap());
@@ -116,7 +116,7 @@ async fn a_model_moves_from_one_server_to_another() {
 }
 
 #[tokio::test]
-async fn the_demo_fills_an_empty_store_and_no_other() {
+async fn the_demo_fills_only_an_empty_store() {
     let server = TestServer::with().flag("demo", "true").flag("workers", "0").start().await;
     let jobs = async |server: &TestServer| {
         let jobs = server.get("/v1/jobs").await.expect(200)["items"].clone();

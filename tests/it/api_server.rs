@@ -1,4 +1,4 @@
-//! The server around the resources: problems, ids of requests, foreign sites, slow clients, its end.
+//! The server apart from its resources: problems, request ids, foreign sites, slow clients, settings, shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::postgres;
 use crate::support::{Answer, Proxy, TestServer, program};
 
 #[tokio::test]
-async fn it_says_where_it_listens_and_is_ready() {
+async fn the_server_starts_and_is_ready() {
     let server = TestServer::start().await;
     assert_eq!(server.get("/healthz").await.status, 200);
     assert_eq!(server.get("/readyz").await.status, 200);
@@ -22,7 +22,7 @@ async fn it_says_where_it_listens_and_is_ready() {
 }
 
 #[tokio::test]
-async fn the_health_command_fails_where_no_server_is() {
+async fn the_health_command_fails_without_a_server() {
     let mut server = TestServer::start().await;
     let url = server.url.clone();
     assert!(server.terminate().await.success());
@@ -33,7 +33,7 @@ async fn the_health_command_fails_where_no_server_is() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_problem_too() {
+async fn unknown_paths_and_methods_are_answered_with_a_problem() {
     let server = TestServer::start().await;
     server.get("/v1/nothing").await.expect_problem(404, "not_found");
     let wrong = server.delete("/v1/system").await;
@@ -42,7 +42,7 @@ async fn what_is_not_there_is_a_problem_too() {
 }
 
 #[tokio::test]
-async fn a_request_keeps_its_own_id_where_that_is_sane() {
+async fn a_valid_request_id_is_kept_and_an_invalid_one_replaced() {
     let server = TestServer::start().await;
     let with = async |id: &str| {
         let request = server.request(Method::GET, "/v1/nothing").header("x-request-id", id);
@@ -57,7 +57,7 @@ async fn a_request_keeps_its_own_id_where_that_is_sane() {
 }
 
 #[tokio::test]
-async fn a_foreign_host_or_origin_gets_nothing_done() {
+async fn requests_with_a_foreign_host_or_origin_are_refused() {
     let server = TestServer::with().flag("host", "forecasts.example").start().await;
     let get = async |host: &str| {
         let request = server.request(Method::GET, "/v1/system").header("host", host);
@@ -85,7 +85,7 @@ async fn a_trusted_network_may_use_addresses_but_no_foreign_names() {
     let server = TestServer::with().flag("trust-network", "true").flag("host", "forecasts.example").start().await;
     let post = async |host: &str| {
         let request = server.request(Method::POST, "/v1/nothing").header("host", host).json(&json!({}));
-        // What a browser sends once another site's name leads here.
+        // The headers of a browser if another site's name resolves to this server.
         Answer::of(request.header("origin", format!("http://{host}")).send().await.unwrap()).await
     };
     for host in ["evil.example:18131", "169.254.0.1.evil.example", "[fe80::1].evil.example"] {
@@ -125,7 +125,7 @@ async fn no_response_may_be_framed_sniffed_or_load_foreign_content() {
     }
 }
 
-/// What `gatecast serve` with these arguments says before it gives up, in one line.
+/// The one-line error with which `gatecast serve` fails for these arguments.
 async fn start_error(arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut command = program();
@@ -139,8 +139,8 @@ async fn start_error(arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn an_unreachable_database_is_named_with_the_cause() {
-    // Nothing listens on the port: it was free a moment ago.
+async fn an_unreachable_database_is_reported_with_address_and_cause() {
+    // Nothing listens on the port, because it was free just before.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let told = start_error(&["--database", &format!("postgres://me:secret@127.0.0.1:{port}/gatecast")]).await;
     assert!(told.contains(&format!("127.0.0.1:{port}")) && told.contains("refused"), "{told}");
@@ -149,7 +149,7 @@ async fn an_unreachable_database_is_named_with_the_cause() {
 }
 
 #[tokio::test]
-async fn a_database_server_that_does_not_answer_is_given_up_within_seconds() {
+async fn start_fails_within_seconds_if_the_database_does_not_answer() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let told = start_error(&["--database", &format!("postgres://me@{address}/gatecast")]).await;
@@ -157,7 +157,7 @@ async fn a_database_server_that_does_not_answer_is_given_up_within_seconds() {
 }
 
 #[tokio::test]
-async fn a_settings_file_that_cannot_be_read_is_named_with_the_cause() {
+async fn an_unreadable_settings_file_is_reported_with_the_cause() {
     let folder = tempfile::tempdir().unwrap();
     let told = start_error(&["--config", folder.path().to_str().unwrap()]).await;
     assert!(told.contains("is a folder") && told.contains(folder.path().to_str().unwrap()), "{told}");
@@ -166,7 +166,7 @@ async fn a_settings_file_that_cannot_be_read_is_named_with_the_cause() {
 }
 
 #[tokio::test]
-async fn a_misspelt_variable_is_warned_of_at_start() {
+async fn a_misspelt_environment_variable_causes_a_warning() {
     let server = TestServer::with().environment("GATECAST_JSONLIMIT", "4 KiB").start().await;
     let log = server.log();
     assert!(log.contains("`GATECAST_JSONLIMIT`") && log.contains("did you mean `GATECAST_JSON_LIMIT`?"), "{log}");
@@ -175,7 +175,7 @@ async fn a_misspelt_variable_is_warned_of_at_start() {
 }
 
 #[tokio::test]
-async fn it_does_not_listen_beyond_loopback_unasked() {
+async fn the_server_listens_only_on_loopback_by_default() {
     let refused = program().args(["serve", "--listen", "0.0.0.0:0"]).output().await.unwrap();
     assert_eq!(refused.status.code(), Some(1));
     let told = String::from_utf8(refused.stderr).unwrap();
@@ -183,7 +183,7 @@ async fn it_does_not_listen_beyond_loopback_unasked() {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_end_is_cut_off() {
+async fn an_endless_request_head_is_refused() {
     let server = TestServer::with().flag("header-seconds", "1").start().await;
     let answer = server.raw(b"GET /v1/system HTTP/1.1\r\nHost: localhost\r\nX-Slow").await;
     assert!(!answer.contains("200"), "{answer}");
@@ -193,7 +193,7 @@ async fn a_head_that_does_not_end_is_cut_off() {
 }
 
 #[tokio::test]
-async fn the_environment_and_the_file_are_heard() {
+async fn settings_come_from_the_environment_and_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gatecast.toml");
     std::fs::write(&file, "[limits]\njson = '2 KiB'\nforecast = '3 KiB'\n").unwrap();
@@ -207,7 +207,7 @@ async fn the_environment_and_the_file_are_heard() {
 }
 
 #[tokio::test]
-async fn the_documents_are_served_whole_and_from_here() {
+async fn the_documentation_is_served_without_foreign_resources() {
     let server = TestServer::start().await;
     let document = server.get("/openapi.json").await.expect(200);
     assert_eq!(document["openapi"], "3.1.0");
@@ -220,7 +220,7 @@ async fn the_documents_are_served_whole_and_from_here() {
 }
 
 #[tokio::test]
-async fn the_kept_openapi_document_is_the_served_one() {
+async fn the_stored_openapi_document_is_up_to_date() {
     let output = program().arg("openapi").output().await.unwrap();
     let made: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json")).unwrap();
@@ -229,7 +229,7 @@ async fn the_kept_openapi_document_is_the_served_one() {
 }
 
 #[tokio::test]
-async fn sigterm_ends_it_well() {
+async fn sigterm_and_sigint_end_the_server_with_success() {
     let mut server = TestServer::start().await;
     server.get("/healthz").await;
     assert!(server.terminate().await.success());
@@ -239,7 +239,7 @@ async fn sigterm_ends_it_well() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_is_answered_503_with_a_time_to_wait() {
+async fn requests_get_503_with_retry_after_if_the_database_is_unreachable() {
     let Some(url) = postgres::database().await else { return };
     let Some((mut proxy, through)) = Proxy::before(&url) else { return };
     let server = TestServer::with().flag("workers", "0").flag("database", &through).start().await;
@@ -262,7 +262,7 @@ async fn a_database_that_is_away_is_answered_503_with_a_time_to_wait() {
 }
 
 #[tokio::test]
-async fn a_database_and_another_servers_data_folder_do_not_start() {
+async fn the_server_refuses_a_database_of_another_data_folder() {
     let database = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", database.path().join("shared.db").display());
     let mut first = TestServer::with().flag("database", &url).start().await;
@@ -279,7 +279,7 @@ async fn a_database_and_another_servers_data_folder_do_not_start() {
 }
 
 #[tokio::test]
-async fn aliases_come_in_pages() {
+async fn aliases_are_paged() {
     let server = TestServer::with().flag("workers", "0").start().await;
     for after in ["", "&after=zzz"] {
         let page = server.get(&format!("/v1/aliases?limit=1{after}")).await.expect(200);

@@ -1,5 +1,5 @@
-//! What the compiler does not hold of the borders that `docs/architecture.md` draws: which crate may
-//! depend on which, where `unsafe` and statuses may be, and how long a file may grow.
+//! Rules of `docs/architecture.md` that the compiler does not enforce: which crate may depend on
+//! which, where `unsafe` code and status codes may appear, and the maximum length of a file.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("libtorch", &["core", "nn", "learn"]),
 ];
 
-/// Words that belong to one place, and the places that may hold them.
+/// Words that are confined to some folders, and these folders.
 const CONFINED: &[(&str, &[&str])] =
     &[("sqlx::", &["crates/store"]), ("StatusCode", &["src/http"]), ("tch::", &["crates/libtorch"])];
 
@@ -40,7 +40,7 @@ fn each_crate_depends_only_on_the_crates_below_it() {
 }
 
 #[test]
-fn sql_statuses_and_tensors_stay_in_their_places() {
+fn sql_status_codes_and_libtorch_are_confined_to_their_crates() {
     let mut faults = Vec::new();
     for (path, text) in sources() {
         for (word, places) in CONFINED {
@@ -62,7 +62,7 @@ fn unsafe_code_stays_in_the_fused_engine() {
 }
 
 #[test]
-fn no_file_tells_two_stories() {
+fn no_source_file_has_more_than_600_lines() {
     let long = |text: &str| text.lines().count() > 600;
     let faults: Vec<_> = sources().into_iter().filter(|(_, text)| long(text)).map(|(path, _)| path).collect();
     assert!(faults.is_empty(), "files of more than 600 lines: {faults:#?}");
@@ -72,7 +72,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every source file, by its path from the root.
+/// Every source file, with its path relative to the root.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join("src")];
@@ -92,7 +92,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The word by itself, not as another's end.
+/// Whether the line contains the word as a whole word, not as the end of another one.
 fn holds(line: &str, word: &str) -> bool {
     let starts = |at: usize| !line[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
     line.match_indices(word).any(|(at, _)| starts(at))

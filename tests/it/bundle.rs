@@ -1,5 +1,5 @@
-//! A model's file: what it holds, that it is the same every time, and everything it can be
-//! instead of a model.
+//! Model files: their contents, reproducible bytes, and the errors for files that are not valid
+//! models.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -21,7 +21,7 @@ fn sample(cell: Cell, layer_norm: bool) -> Bundle {
     model(cell, layer_norm, &["load"], &["temperature"])
 }
 
-/// Two layers over the columns named, that read 6 hours and forecast 3; it knows the scale of two
+/// Two layers over the given columns that read 6 hours and forecast 3, with the scaling of two
 /// series.
 pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str]) -> Bundle {
     let inputs = [targets, past].concat();
@@ -75,7 +75,7 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
     let network = network(&manifest);
     manifest.parameters = network.parameter_count() as u64;
     let mut parameters = initialise(&network, 7);
-    // Nothing at its first value, so that a swapped or forgotten tensor shows.
+    // No parameter keeps its initial value, so that a swapped or missing tensor is detected.
     parameters.iter_mut().enumerate().for_each(|(at, x)| *x += at as f32 / 1000.0);
     let scaler = Scaler::new(
         Scaling::STANDARD,
@@ -96,7 +96,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn a_written_bundle_is_read_back_unchanged() {
     let folder = folder();
     for (cell, layer_norm) in cells() {
         let bundle = sample(cell, layer_norm);
@@ -155,7 +155,7 @@ fn tensors_have_pytorchs_names_and_layout() {
 }
 
 #[test]
-fn layers_of_both_directions_and_other_cells_are_kept_whole() {
+fn bidirectional_and_mixed_layers_are_read_back_unchanged() {
     let folder = folder();
     let path = folder.path().join("model");
     let mut bundle = sample(Cell::Lstm, true);
@@ -188,7 +188,7 @@ fn a_network_that_is_not_finite_is_never_written() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// A file taken apart: its header, and the bytes behind.
+/// A parsed file: its header, and the bytes after it.
 struct Parts {
     header: Value,
     data: Vec<u8>,
@@ -209,7 +209,7 @@ impl Parts {
         assemble(&self.header.to_string(), &self.data)
     }
 
-    /// Changes the manifest, and drops the digest, as someone would who means it.
+    /// Changes the manifest and removes the digest, as for a deliberate change.
     fn manifest(&mut self, change: impl FnOnce(&mut Value)) -> &mut Self {
         let metadata = self.header["__metadata__"].as_object_mut().unwrap();
         metadata.remove("gatecast.sha256");
@@ -229,7 +229,7 @@ impl Parts {
         tensors.insert(to.to_owned(), entry);
     }
 
-    /// Where a tensor's bytes begin.
+    /// The offset of a tensor's first byte.
     fn begin(&self, name: &str) -> usize {
         self.header[name]["data_offsets"][0].as_u64().unwrap() as usize
     }
@@ -258,7 +258,7 @@ fn parts() -> Parts {
 }
 
 #[test]
-fn other_files_are_told_by_their_first_bytes() {
+fn other_file_formats_are_recognised_by_their_first_bytes() {
     refused(b"PK\x03\x04\x14\x00\x00\x08archive/data.pkl", "not_safetensors", "zip");
     refused(b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94", "not_safetensors", "pickle");
     refused(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "not_safetensors", "pickle");
@@ -270,7 +270,7 @@ fn other_files_are_told_by_their_first_bytes() {
 }
 
 #[test]
-fn a_header_is_read_by_the_letter() {
+fn malformed_headers_are_refused() {
     let good = parts();
     let text = good.header.to_string();
     refused(&[&u64::MAX.to_le_bytes()[..], b"{}"].concat(), "invalid_header", "18446744073709551615");
@@ -296,7 +296,7 @@ fn a_header_is_read_by_the_letter() {
 }
 
 #[test]
-fn tensors_fill_the_file_without_hole_overlap_or_rest() {
+fn tensors_must_fill_the_file_without_gaps_or_overlaps() {
     let last = "scaling.series";
     let with = |change: &dyn Fn(&mut Parts)| {
         let mut parts = parts();
@@ -323,7 +323,7 @@ fn tensors_fill_the_file_without_hole_overlap_or_rest() {
 }
 
 #[test]
-fn tensors_are_those_of_the_manifests_network() {
+fn tensors_must_match_the_manifests_network() {
     let with = |change: &dyn Fn(&mut Parts)| {
         let mut parts = parts();
         parts.undigested();
@@ -405,7 +405,7 @@ fn a_manifest_that_contradicts_itself_or_the_tensors_is_refused() {
 }
 
 #[test]
-fn what_pytorch_learnt_in_its_second_bias_counts() {
+fn pytorchs_second_bias_is_added_on_import() {
     let bundle = sample(Cell::Lstm, false);
     let mut parts = Parts::of(&bundle);
     parts.undigested();
@@ -419,16 +419,16 @@ fn what_pytorch_learnt_in_its_second_bias_counts() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_an_ordinary_error() {
+fn a_missing_file_is_an_io_error() {
     assert_eq!(read(Path::new("/nowhere/at/all")).unwrap_err().code(), "bundle_io");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever becomes of the bytes: an error, or the very model that was written.
+    /// However the bytes are damaged, reading returns an error or the model that was written.
     #[test]
-    fn damage_is_never_loaded(
+    fn a_damaged_bundle_is_never_loaded(
         flips in prop::collection::vec((any::<prop::sample::Index>(), 1u8..=255), 1..4),
         cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
     ) {

@@ -1,5 +1,5 @@
-//! Covariates from order to forecast: what is known ahead helps, what is not stays hidden, and
-//! both ways to ask for a forecast read the same.
+//! Covariates from request to forecast: covariates known ahead help, future values of the others are
+//! not used, and both ways to request a forecast give the same result.
 
 use gatecast_core::order::{Covariates, DataSpec, LayerSpec, Optimizer, Output};
 use gatecast_data::Frame;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::learn::{events, finished, task};
 use crate::support::{Answer, TestServer};
 
-/// Uniform in 0..1, from a congruential generator: nothing that a network could foresee.
+/// Uniform numbers in 0..1 from a congruential generator, which a network cannot predict.
 fn noise(count: usize) -> Vec<f64> {
     let mut state = 12_345_u64;
     let next = |_| {
@@ -20,7 +20,8 @@ fn noise(count: usize) -> Vec<f64> {
     (0..count).map(next).collect()
 }
 
-/// Trained on noise and a copy of it, read as `covariates` say: the validation MAE, one ahead.
+/// The validation MAE, one step ahead, of a model trained on noise and a copy of it with these
+/// `covariates`.
 fn error_with(covariates: Value, categories: bool) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let x = noise(600).iter().map(|x| x.round()).collect::<Vec<f64>>();
@@ -54,7 +55,7 @@ fn error_with(covariates: Value, categories: bool) -> f64 {
 }
 
 #[test]
-fn a_copy_of_the_target_gives_it_away_only_where_it_is_known_ahead() {
+fn a_copy_of_the_target_helps_only_as_a_future_covariate() {
     for categories in [false, true] {
         let future = error_with(json!({"future": ["copy"]}), categories);
         assert!(future < 0.05, "read ahead, nothing is left to guess: {future}, categories: {categories}");
@@ -64,7 +65,7 @@ fn a_copy_of_the_target_gives_it_away_only_where_it_is_known_ahead() {
 }
 
 /// Daily sales of two shops from Wednesday, 1 January 2020: more on promotion and at weekends. The
-/// sales of the last `unknown` days are left open.
+/// sales of the last `unknown` days are empty.
 fn shops(days: usize, unknown: usize) -> String {
     let promotions = noise(2 * days);
     let mut csv = "shop,time,sales,promotion,weather,region\n".to_owned();
@@ -106,7 +107,7 @@ fn numbers(texts: &[&str]) -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn a_model_with_every_kind_of_input_is_trained_moved_and_asked() {
+async fn a_model_with_every_kind_of_input_is_trained_imported_and_forecasts() {
     let server = TestServer::start().await;
     let csv = shops(160, 6);
     let dataset = server.upload("?name=shops", csv.clone()).await.expect(201);
@@ -126,7 +127,7 @@ async fn a_model_with_every_kind_of_input_is_trained_moved_and_asked() {
     let moved = Answer::of(import.body(bundle).send().await.unwrap()).await.expect(201);
     let moved = format!("/v1/models/{}/forecast", moved["id"].as_str().unwrap());
 
-    // Read from the dataset, whose last six rows tell what is known ahead; twice the trained horizon.
+    // Read from the dataset, whose last six rows hold the values known ahead; twice the trained horizon.
     let stored = json!({"dataset": dataset["id"], "series": ["b", "a"], "horizon": 6});
     let stored = server.post(&format!("{model}/forecast"), &stored).await.expect(200);
     assert_eq!(stored["forecasts"][0]["timestamps"][0], "2020-06-03T00:00:00Z");
@@ -148,7 +149,7 @@ async fn a_model_with_every_kind_of_input_is_trained_moved_and_asked() {
         assert!(error < 15.0, "{shop}: {mean:?}, {truth:?}");
     }
 
-    // What is known ahead may come with the request; elsewhere it says what it lacks.
+    // Values known ahead may be sent with the request; otherwise the error names what is missing.
     let known: Vec<&str> = csv.lines().filter(|line| !line.contains(",,")).collect();
     let known = known.join("\n");
     let bare = server.upload("?name=bare", known).await.expect(201);

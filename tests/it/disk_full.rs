@@ -1,4 +1,4 @@
-//! A disk that is really full: a small file system of memory, where the tests may mount one.
+//! Tests on a full disk: a small tmpfs, if the tests are allowed to mount one.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None` where mounting is not allowed (it needs root, and containers often forbid it).
+    /// `None` if mounting is not allowed (it needs root, and containers often forbid it).
     fn mount(size: &str) -> Option<Self> {
         let folder = Arc::new(TempDir::new().unwrap());
         let place = folder.path().join("data");
@@ -37,7 +37,7 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-async fn an_upload_that_fills_the_disk_is_refused_and_leaves_nothing_behind() {
+async fn an_upload_that_fills_the_disk_is_refused_and_leaves_no_files() {
     let Some(disk) = SmallDisk::mount("16m") else {
         eprintln!("skipped: no file system can be mounted here");
         return;
@@ -47,7 +47,7 @@ async fn an_upload_that_fills_the_disk_is_refused_and_leaves_nothing_behind() {
     let mut large = "time,value\n".to_owned();
     for second in 0_u64..1_500_000 {
         let time = jiff::Timestamp::from_second(1_500_000_000 + second as i64).unwrap();
-        // Numbers that do not compress.
+        // Incompressible numbers.
         large += &format!("{time},{}\n", second.wrapping_mul(0x9e37_79b9_7f4a_7c15) as f64 / 7.0);
     }
     server.upload("", large).await.expect_problem(507, "disk_full");
@@ -59,13 +59,13 @@ async fn an_upload_that_fills_the_disk_is_refused_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_start_on_a_full_disk_says_so_in_one_line() {
+async fn a_start_on_a_full_disk_fails_with_a_one_line_error() {
     let Some(disk) = SmallDisk::mount("1m") else {
         eprintln!("skipped: no file system can be mounted here");
         return;
     };
     let data = disk.folder.path().join("data");
-    // From nothing at all to room for the folders, but not for a database.
+    // From no space at all to enough for the folders but not for a database.
     for left in [0, 16, 64, 200] {
         let _ = std::fs::remove_dir_all(data.join("blobs"));
         let fill = (1 << 20) - left * 1024;
@@ -80,7 +80,7 @@ async fn a_start_on_a_full_disk_says_so_in_one_line() {
     }
 }
 
-/// Takes all room that is left below `folder`.
+/// Fills all free space below `folder`.
 fn fill(folder: &Path) -> PathBuf {
     let path = folder.join("fill");
     let mut file = std::fs::File::options().create(true).append(true).open(&path).unwrap();
@@ -91,7 +91,7 @@ fn fill(folder: &Path) -> PathBuf {
 }
 
 #[tokio::test]
-async fn what_is_there_can_be_deleted_from_a_full_disk() {
+async fn stored_data_can_be_deleted_on_a_full_disk() {
     let Some(disk) = SmallDisk::mount("32m") else {
         eprintln!("skipped: no file system can be mounted here");
         return;
@@ -111,7 +111,7 @@ async fn what_is_there_can_be_deleted_from_a_full_disk() {
     server.delete(&format!("/v1/jobs/{job}")).await.expect(204);
     server.delete(&format!("/v1/datasets/{first}")).await.expect(204);
 
-    // What a server finds that was ended by a full disk.
+    // The state after a full disk has ended a server.
     server.kill().await;
     fill(&data);
     let server = server.start_again().await;
@@ -121,7 +121,7 @@ async fn what_is_there_can_be_deleted_from_a_full_disk() {
 }
 
 #[tokio::test]
-async fn a_training_whose_disk_is_full_waits_and_goes_on_to_the_same_model() {
+async fn a_training_waits_for_disk_space_and_ends_with_the_same_model() {
     let Some(disk) = SmallDisk::mount("32m") else {
         eprintln!("skipped: no file system can be mounted here");
         return;

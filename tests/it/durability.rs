@@ -1,4 +1,4 @@
-//! Nothing lost, and the same bytes: trainings whose processes are killed for real.
+//! Trainings whose processes are killed lose nothing and end with the same bytes.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use super::support::{TestServer, libtorch_installed};
 
 const EPOCHS: u64 = 12;
 
-/// An engine, and layers that keep it busy for seconds: long enough to be killed in the middle of.
+/// An engine, and layers with which a training takes seconds: long enough to be killed midway.
 pub(crate) const FUSED: (&str, [u32; 2]) = ("fused", [96, 96]);
 const LIBTORCH: (&str, [u32; 2]) = ("libtorch", [16, 16]);
 
@@ -18,7 +18,7 @@ fn engines() -> Vec<(&'static str, [u32; 2])> {
     if libtorch_installed() { vec![FUSED, LIBTORCH] } else { vec![FUSED] }
 }
 
-/// Four series of a noisy wave, a thousand points each.
+/// Four series of a noisy wave with a thousand points each.
 fn waves() -> String {
     let mut csv = String::from("series,step,value\n");
     let mut noise = 1_u32;
@@ -52,7 +52,7 @@ async fn epochs(server: &TestServer, job: &str) -> Vec<Value> {
     metrics["epochs"].as_array().unwrap().clone()
 }
 
-/// Waits until some epochs are done and some are not.
+/// Waits until some but not all epochs are done.
 pub(crate) async fn in_the_middle(server: &TestServer, job: &str) {
     let middle = server.job_when(job, |job| job["progress"].as_f64().unwrap() > 0.3).await;
     assert_eq!(middle["status"], "running", "the training is too short for this test: {middle}");
@@ -64,7 +64,7 @@ pub(crate) async fn bundle(server: &TestServer, job: &Value) -> Vec<u8> {
     server.client.get(path).send().await.unwrap().error_for_status().unwrap().bytes().await.unwrap().to_vec()
 }
 
-/// The job ended once, with one model, every epoch once, and its events without a hole.
+/// Checks that the job ended once, with one model, every epoch once, and no gap in its events.
 async fn assert_ended_once(server: &TestServer, id: &str, models: usize) {
     let numbers: Vec<u64> = epochs(server, id).await.iter().map(|epoch| epoch["epoch"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=EPOCHS).collect::<Vec<_>>());
@@ -80,7 +80,7 @@ async fn assert_ended_once(server: &TestServer, id: &str, models: usize) {
 }
 
 #[tokio::test]
-async fn a_killed_server_goes_on_where_it_was_to_the_same_bytes() {
+async fn a_training_of_a_killed_server_resumes_to_the_same_bytes() {
     for engine in engines() {
         kill_the_server(engine).await;
     }
@@ -104,7 +104,7 @@ async fn kill_the_server(engine: (&str, [u32; 2])) {
 }
 
 #[tokio::test]
-async fn a_killed_trainer_is_followed_by_another_to_the_same_bytes() {
+async fn a_killed_training_resumes_to_the_same_bytes() {
     for engine in engines() {
         kill_the_trainer(engine).await;
     }
@@ -128,7 +128,7 @@ async fn kill_the_trainer(engine: (&str, [u32; 2])) {
 }
 
 #[tokio::test]
-async fn a_server_told_to_end_hands_its_training_on_and_the_next_takes_it_up() {
+async fn a_server_that_shuts_down_releases_its_training_for_the_next_server() {
     let mut server = TestServer::start().await;
     let order = order(&server, FUSED).await;
     let id = start(&server, &order).await;
@@ -144,7 +144,7 @@ async fn a_server_told_to_end_hands_its_training_on_and_the_next_takes_it_up() {
 }
 
 #[tokio::test]
-async fn a_trainer_whose_server_is_killed_ends_by_itself() {
+async fn a_trainer_exits_when_its_server_is_killed() {
     let mut server = TestServer::start().await;
     let order = order(&server, FUSED).await;
     let id = start(&server, &order).await;
@@ -158,7 +158,7 @@ async fn a_trainer_whose_server_is_killed_ends_by_itself() {
 }
 
 #[tokio::test]
-async fn a_trainer_knows_none_of_the_servers_settings() {
+async fn a_trainer_does_not_inherit_the_servers_environment() {
     let server =
         TestServer::with().environment("GATECAST_SECRET", "hunter2").environment("PGPASSWORD", "hunter2").start().await;
     let order = order(&server, FUSED).await;

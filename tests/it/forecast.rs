@@ -1,4 +1,4 @@
-//! Forecasts from stored models, on a real store and real files.
+//! Forecasts from stored models, with a store and files on disk.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::bundle::model;
 use super::reference;
 
-/// A store with nothing in it but what a test puts there.
+/// A store and a blob store that are empty at first.
 pub(crate) struct House {
     pub(crate) folder: TempDir,
     store: Store,
@@ -63,7 +63,7 @@ impl House {
         Ok(serde_json::from_slice(&json).unwrap())
     }
 
-    /// The pointer and detail of the only thing wrong.
+    /// The pointer and detail of the only error.
     pub(crate) async fn refused(&self, id: ModelId, body: Value) -> (String, String) {
         match self.ask(id, body).await.unwrap_err() {
             ServeError::Forecast(ForecastError::Invalid(errors)) => {
@@ -78,7 +78,7 @@ impl House {
 /// Six hours of load.
 const LOAD: [f64; 6] = [98.0, 110.0, 121.0, 104.0, 91.0, 99.0];
 
-/// What the plain loops say, in the data's units.
+/// The forecast of the plain loops, in the data's units.
 fn expected(bundle: &Bundle, history: &[f64], mean: f64, std: f64) -> Vec<f64> {
     let parameters: Vec<f64> = bundle.parameters.iter().map(|&x| f64::from(x)).collect();
     let scaled: Vec<f64> = history.iter().map(|x| (x - mean) / std).collect();
@@ -86,7 +86,7 @@ fn expected(bundle: &Bundle, history: &[f64], mean: f64, std: f64) -> Vec<f64> {
     all[all.len() - bundle.network.outputs..].iter().map(|x| x * std + mean).collect()
 }
 
-/// Single precision of numbers about 100, scaled and back.
+/// Compares numbers near 100 that were scaled and scaled back in single precision.
 #[track_caller]
 fn close(got: &[f64], expected: &[f64]) {
     assert_eq!(got.len(), expected.len());
@@ -96,7 +96,7 @@ fn close(got: &[f64], expected: &[f64]) {
 }
 
 #[tokio::test]
-async fn a_forecast_is_what_the_equations_say_in_the_datas_units() {
+async fn a_forecast_equals_the_plain_loops_in_the_datas_units() {
     let house = House::new().await;
     for cell in Cell::ALL {
         let bundle = model(cell, true, &["load"], &[]);
@@ -153,7 +153,7 @@ async fn covariates_are_read_and_bound_the_horizon() {
 }
 
 #[tokio::test]
-async fn each_series_and_target_has_its_entry_whatever_stands_beside_it() {
+async fn a_forecast_does_not_depend_on_the_other_series_of_the_request() {
     let house = House::new().await;
     let id = house.keep(&model(Cell::SimpleRnn, false, &["load", "wind"], &[])).await;
     let series = |at: usize| {
@@ -175,7 +175,7 @@ async fn each_series_and_target_has_its_entry_whatever_stands_beside_it() {
 }
 
 #[tokio::test]
-async fn hard_histories_are_answered_or_refused_never_invented() {
+async fn extreme_histories_give_finite_forecasts_and_short_ones_are_refused() {
     let house = House::new().await;
     let id = house.keep(&model(Cell::Lstm, false, &["load"], &[])).await;
     let constant = house.ask(id, json!({"series": [{"values": [7.0, 7.0, 7.0, 7.0, 7.0, 7.0]}]})).await.unwrap();
@@ -192,7 +192,7 @@ async fn hard_histories_are_answered_or_refused_never_invented() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_named() {
+async fn missing_models_and_datasets_are_named() {
     let house = House::new().await;
     let id = house.keep(&model(Cell::Lstm, false, &["load"], &[])).await;
     let body = json!({"series": [{"values": LOAD}]});
@@ -206,7 +206,7 @@ async fn what_is_not_there_is_named() {
     assert!(matches!(house.ask(id, body).await, Err(ServeError::NoModel(_))), "though it was loaded");
 }
 
-/// The fastest of fifty, so that what else the machine does stays out of it.
+/// Uses the fastest of fifty forecasts, to exclude the effect of other load.
 #[tokio::test]
 async fn one_forecast_of_a_loaded_model_takes_under_5_ms() {
     let house = House::new().await;

@@ -1,5 +1,5 @@
-//! Forecasts of the running server: which series it takes, what it refuses, what it keeps in memory,
-//! and when it stops.
+//! Forecasts of the running server: selection of series, refused requests, memory, and
+//! cancellation.
 
 use gatecast_core::ids::DatasetId;
 use gatecast_core::order::Cell;
@@ -24,7 +24,7 @@ fn sized(cell: Cell, units: &[usize], context: usize) -> Bundle {
     bundle
 }
 
-/// Imports a model; the path of its forecasts.
+/// Imports a model and returns the path of its forecasts.
 async fn import(server: &TestServer, bundle: &Bundle) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
@@ -34,7 +34,7 @@ async fn import(server: &TestServer, bundle: &Bundle) -> String {
     format!("/v1/models/{}/forecast", model["id"].as_str().unwrap())
 }
 
-/// Hours of load from the beginning of 2024, by series.
+/// Hourly load from the start of 2024, for each series and its length.
 fn hourly(series: &[(&str, usize)]) -> String {
     let mut csv = "id,time,load\n".to_owned();
     for (id, hours) in series {
@@ -112,7 +112,7 @@ async fn more_series_than_one_request_may_read_are_refused() {
 }
 
 #[tokio::test]
-async fn loaded_models_keep_no_memory_of_their_forecasts() {
+async fn forecasts_do_not_increase_the_memory_of_loaded_models() {
     let server = TestServer::start().await;
     let values: Vec<u8> = (0..10_000_u32).map(|step| (step % 9) as u8).collect();
     let series: Vec<Value> = (0..16).map(|at| json!({"id": format!("s{at}"), "values": values})).collect();
@@ -128,7 +128,7 @@ async fn loaded_models_keep_no_memory_of_their_forecasts() {
 }
 
 #[tokio::test]
-async fn a_deleted_model_leaves_memory() {
+async fn a_deleted_model_is_removed_from_memory() {
     let server = TestServer::start().await;
     // 12 million weights: 48 MB.
     let forecast = import(&server, &sized(Cell::Lstm, &[1_000, 1_000], 6)).await;
@@ -142,7 +142,7 @@ async fn a_deleted_model_leaves_memory() {
 }
 
 #[tokio::test]
-async fn a_forecast_whose_client_has_gone_is_stopped() {
+async fn a_forecast_stops_when_its_client_disconnects() {
     let server = TestServer::with().flag("log-filter", "gatecast=debug").start().await;
     let path = import(&server, &sized(Cell::Lstm, &[16], 10_000)).await;
     let body = json!({"series": [{"values": vec![1; 10_000]}], "horizon": 10_000}).to_string();
@@ -157,7 +157,7 @@ async fn a_forecast_whose_client_has_gone_is_stopped() {
     assert!(!server.log().contains("a forecast was cancelled"));
     drop(connection);
     eventually("the forecast stops", || server.log().contains("a forecast was cancelled")).await;
-    // The only permit is free again.
+    // The only permit is available again.
     let short = json!({"series": [{"values": vec![1; 10_000]}], "horizon": 1});
     server.post(&path, &short).await.expect(200);
 }

@@ -1,4 +1,4 @@
-//! The fuzz targets' checks as property tests: valid inputs, damaged at random. The fuzzer itself needs a nightly toolchain.
+//! The fuzz targets' checks as property tests on valid inputs with random damage. The fuzzer itself needs a nightly toolchain.
 
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;
@@ -17,7 +17,7 @@ const UPLOADS: [&str; 5] = [
     r#"[{"time": "2020-01-01T00:00:00Z", "load": 1}, {"time": "2020-01-02T00:00:00Z", "load": null}]"#,
     "{\"time\": 1577836800, \"load\": 1}\n{\"time\": 1577923200, \"load\": 2.5}\n",
 ];
-/// What parsers trip over.
+/// Tokens that often break parsers.
 const TOKENS: [&str; 24] = [
     "\0",
     "\n",
@@ -44,7 +44,7 @@ const TOKENS: [&str; 24] = [
     "99999999999999999999",
     " ",
 ];
-/// Job requests of each kind, complete enough to be taken apart.
+/// Job requests of each kind, with many fields.
 const JOBS: [&str; 5] = [
     r#"{"kind": "train", "dataset": "01a2079d-6bd4-709b-8896-10d3748cdb4d", "data": {"targets": ["x"], "context": 8, "horizon": 2,
         "scaling": {"type": "standard", "per": "series"}, "lags": [2, 7]}, "model": {"cell": "lstm", "layers": [8, {"units": 4}]},
@@ -104,7 +104,7 @@ fn changes() -> impl Strategy<Value = Vec<Damage>> {
     prop::collection::vec(damage(), 0..6)
 }
 
-/// A Parquet file as uploads are stored in.
+/// A Parquet file as written for a stored upload.
 static PARQUET: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let found = ingest(UPLOADS[0].as_bytes(), Encoding::Identity, &UploadOptions::default(), folder.path()).unwrap();
@@ -133,7 +133,7 @@ fn the_undamaged_inputs_are_accepted() {
     for job in JOBS {
         bodies::job_request(job.as_bytes());
     }
-    // Had all been refused, the properties would hold of nothing.
+    // If all inputs were refused, the properties would hold trivially.
     let accepted = JOBS.iter().filter(|job| gatecast::http::check_job(job.as_bytes()).is_ok()).count();
     assert_eq!(accepted, JOBS.len(), "{:?}", JOBS.map(|job| gatecast::http::check_job(job.as_bytes())));
 }

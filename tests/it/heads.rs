@@ -1,4 +1,4 @@
-//! Heads and losses on the real engines, trainer, forecaster and server.
+//! Heads and losses with the engines, the trainer, forecasts and the server.
 
 use gatecast_core::order::{Head, Loss, ModelSpec};
 use gatecast_core::trainer::TrainerEvent;
@@ -15,22 +15,22 @@ fn quantiles(levels: &[f64]) -> Head {
     Head::Quantile { levels: levels.to_vec() }
 }
 
-/// A wave of mean 50 with noise of deviation 3.
+/// A wave with mean 50 and noise with standard deviation 3.
 fn noisy(points: usize) -> Vec<f64> {
     let mut random = Random::new(5, Purpose::Initialise, 0);
     (0..points).map(|step| 50.0 + 10.0 * (step as f64 / 4.0).sin() + 3.0 * random.normal()).collect()
 }
 
-/// Counts of a geometric distribution of mean 6, which is negative binomial with dispersion 1.
+/// Counts from a geometric distribution with mean 6, which is negative binomial with dispersion 1.
 fn counts(points: usize) -> Vec<f64> {
     let mut random = Random::new(6, Purpose::Initialise, 0);
-    // A chi-square of two degrees is an exponential; its whole part is geometric.
+    // A chi-squared variable with two degrees of freedom is exponential; its integer part is geometric.
     let exponential = |random: &mut Random| 0.5 * (random.normal().powi(2) + random.normal().powi(2));
     (0..points).map(|_| (exponential(&mut random) / (7.0_f64 / 6.0).ln()).floor()).collect()
 }
 
 #[tokio::test]
-async fn every_head_learns_how_sure_it_can_be() {
+async fn every_probabilistic_head_learns_the_spread_of_the_data() {
     let heads = [
         (quantiles(&[0.1, 0.5, 0.9]), noisy(500)),
         (Head::Normal {}, noisy(500)),
@@ -62,7 +62,7 @@ async fn every_head_learns_how_sure_it_can_be() {
         for (at, mean) in forecast.mean.iter().enumerate() {
             let (lower, upper) = (interval.lower[at], interval.upper[at]);
             assert!(lower <= *mean && *mean <= upper, "{head:?}: {lower} {mean} {upper}");
-            // 80 % of a normal with deviation 3 is 7.7 wide; of the counts some 14.
+            // The central 80 % of a normal with deviation 3 is 7.7 wide; of the counts about 14.
             assert!((3.0..25.0).contains(&(upper - lower)), "{head:?}: {lower} {upper}");
             if head == (Head::NegativeBinomial {}) {
                 assert!(lower >= 0.0 && lower.fract() == 0.0 && upper.fract() == 0.0);
@@ -85,7 +85,7 @@ async fn every_head_learns_how_sure_it_can_be() {
 }
 
 #[test]
-fn a_head_for_counts_refuses_what_is_none() {
+fn the_negative_binomial_head_refuses_values_that_are_not_counts() {
     let folder = tempfile::tempdir().unwrap();
     let mut task = ordered(folder.path(), json!({}));
     task.order.model.head = Head::NegativeBinomial {};
@@ -100,7 +100,7 @@ fn a_head_for_counts_refuses_what_is_none() {
 }
 
 #[tokio::test]
-async fn an_order_for_a_distribution_is_answered_with_intervals() {
+async fn a_probabilistic_model_returns_intervals() {
     let server = TestServer::start().await;
     let dataset = server.upload("?name=shops", daily(&["a", "b"], 120)).await.expect(201);
     let order = |model: serde_json::Value, training: serde_json::Value| json!({"kind": "train", "dataset": dataset["id"], "data": {"context": 14, "horizon": 7}, "model": model, "training": training});

@@ -1,4 +1,4 @@
-//! Training as a whole: from a frame in memory to a model's file, on the real engine.
+//! Whole trainings, from a frame in memory to a model file, on the fused engine.
 
 pub(crate) mod killed;
 
@@ -20,7 +20,7 @@ use gatecast_learn::train::train_with;
 use gatecast_nn::engine::{self, Built, EngineError, Objective, Wanted};
 use gatecast_nn::network::Network;
 
-/// Sines of several periods, with their keys.
+/// Sine series with different periods, and their keys.
 pub(crate) fn sines(series: usize, points: usize) -> Frame {
     let wave = |at: usize, step: usize| (step as f64 / (3.0 + at as f64)).sin() * 10.0 + 50.0;
     Frame {
@@ -76,12 +76,12 @@ pub(crate) fn fused(network: &Network, task: &TrainTask) -> Result<Built, Engine
     engine::build(network, Objective::ordered(&task.order)?, wanted)
 }
 
-/// All events of a training that nobody stops.
+/// All events of a training that runs to its end.
 pub(crate) fn events(frame: Frame, task: &TrainTask) -> Vec<TrainerEvent> {
     events_from(frame, task, None)
 }
 
-/// All events of a training that begins with a stored model, if one is given.
+/// All events of a training that starts from a stored model, if one is given.
 pub(crate) fn events_from(frame: Frame, task: &TrainTask, base: Option<&BaseModel>) -> Vec<TrainerEvent> {
     let mut events = Vec::new();
     train_with(frame, task, base, &fused, &mut |event| {
@@ -105,7 +105,7 @@ pub(crate) fn failed(events: &[TrainerEvent]) -> (Fault, &str, &str) {
     }
 }
 
-/// The epochs told, whether from a checkpoint's history or as they ended; without their seconds.
+/// The reported epochs, from a checkpoint's history or as they ended, without their seconds.
 pub(crate) fn epochs(events: &[TrainerEvent]) -> Vec<EpochReport> {
     let told = events.iter().flat_map(|event| match event {
         TrainerEvent::Epochs { reports } => reports.clone(),
@@ -128,9 +128,9 @@ fn a_training_killed_anywhere_and_resumed_leaves_the_same_bytes() {
     killed::killed_anywhere(|_| {}, 3);
 }
 
-/// Draws masks at each step, which a resumed training must draw again.
+/// With dropout, which draws masks at each step; a resumed training must draw the same ones.
 #[test]
-fn a_training_that_drops_and_is_killed_anywhere_leaves_the_same_bytes() {
+fn a_training_with_dropout_killed_anywhere_and_resumed_leaves_the_same_bytes() {
     let dropping = |task: &mut TrainTask| {
         (task.order.model.dropout, task.order.model.recurrent_dropout) = (0.1, 0.1);
     };
@@ -138,7 +138,7 @@ fn a_training_that_drops_and_is_killed_anywhere_leaves_the_same_bytes() {
 }
 
 #[test]
-fn the_same_order_twice_gives_the_same_bytes_and_another_seed_others() {
+fn the_same_task_gives_the_same_bytes_and_another_seed_gives_others() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     finished(&events(sines(2, 60), &order));
@@ -151,7 +151,7 @@ fn the_same_order_twice_gives_the_same_bytes_and_another_seed_others() {
 }
 
 #[test]
-fn a_checkpoint_that_is_damaged_or_of_another_order_is_left_aside() {
+fn a_damaged_or_foreign_checkpoint_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let first = task(folder.path());
     finished(&events(sines(3, 60), &first));
@@ -176,14 +176,14 @@ fn a_checkpoint_that_is_damaged_or_of_another_order_is_left_aside() {
 
     fs::write(&resume, &good).unwrap();
     assert!(matches!(&events(sines(3, 60), &again)[0], TrainerEvent::Started { resumed_after: Some(5), .. }));
-    // The epochs that the store has are not told again.
+    // Epochs that the store already has are not reported again.
     let known = TrainTask { known_epochs: 3, ..again.clone() };
     let told = events(sines(3, 60), &known);
     assert!(
         matches!(&told[1], TrainerEvent::Epochs { reports } if reports.iter().map(|r| r.epoch).eq([4, 5])),
         "{told:?}"
     );
-    // A history that is not the checkpoint's makes it as useless as damage does.
+    // A checkpoint with another training's history is ignored like a damaged one.
     let whole = fs::read(history(&resume)).unwrap();
     fs::write(history(&resume), &whole[..whole.len() - 1]).unwrap();
     assert!(warnings(&events(sines(3, 60), &again)).contains(&"checkpoint_unusable"));
@@ -194,7 +194,7 @@ fn a_checkpoint_that_is_damaged_or_of_another_order_is_left_aside() {
 }
 
 #[test]
-fn an_epoch_is_told_only_once_its_checkpoint_stands() {
+fn an_epoch_is_reported_after_its_checkpoint_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let order = task(folder.path());
     let mut seen = 0;
@@ -223,7 +223,7 @@ fn a_network_learns_sines() {
     let (model, naive) = (metrics.model.test.unwrap(), metrics.baselines.naive.test.unwrap());
     assert!(model.mae < naive.mae / 8.0, "{} against the naive {}", model.mae, naive.mae);
     assert!(model.mase.unwrap() < 0.5, "{:?}", model.mase);
-    // The kept epoch is the best, and it is judged once more to the same errors.
+    // The best epoch is kept, and its final evaluation gives the same errors.
     let told = epochs(&events);
     let best = told.iter().rev().find(|report| report.best).unwrap();
     assert_eq!(best.validation, metrics.model.validation);
@@ -248,7 +248,7 @@ fn a_loss_that_is_not_finite_fails_with_a_reason() {
 }
 
 #[test]
-fn series_too_short_and_parts_too_small_say_what_would_fit() {
+fn the_error_for_short_series_or_small_parts_states_the_minimum() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     let short = events(sines(3, 14), &order);
@@ -265,7 +265,7 @@ fn series_too_short_and_parts_too_small_say_what_would_fit() {
 }
 
 #[test]
-fn parts_without_windows_and_few_windows_are_warned_of() {
+fn parts_with_few_or_no_windows_cause_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     order.order.training.epochs = 1;
@@ -290,7 +290,7 @@ fn training_stops_early_and_keeps_the_best_weights() {
     assert!(best_epoch <= run);
 }
 
-/// Rail boardings of the sample, one point a day.
+/// Rail boardings of the sample, one point per day.
 pub(crate) fn rail() -> Frame {
     let text = fs::read_to_string("assets/samples/cta_ridership.csv").unwrap();
     let row = |line: &str| {
@@ -336,7 +336,7 @@ pub(crate) fn rail_task(folder: &Path, validation: &str) -> TrainTask {
 /// The windows are those of Géron's "Hands-On Machine Learning", chapter 15, where the book
 /// prints 42,143 for March to May 2019.
 #[test]
-fn the_seasonal_naive_forecast_of_the_rail_data_errs_as_published() {
+fn the_seasonal_naive_error_on_the_rail_data_is_the_published_one() {
     let folder = tempfile::tempdir().unwrap();
     let judged = |range: &str| {
         let events = events(rail(), &rail_task(folder.path(), range));

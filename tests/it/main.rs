@@ -1,4 +1,4 @@
-//! The integration tests: one program, one module an area.
+//! The integration tests: one program, with one module per area.
 
 #![expect(
     clippy::unwrap_used,

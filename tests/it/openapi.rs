@@ -1,5 +1,5 @@
 //! The OpenAPI document: its examples are valid and accepted, and it describes what the server
-//! does. Beside these, every request of `TestServer` is checked (`support::contract`).
+//! does. In addition, every request of `TestServer` is checked against it (`support::contract`).
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ use crate::support::{Answer, TestServer};
 const DATASET: &str = "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f";
 const MODEL: &str = "0192d3b4-7a8b-7c9d-8e0f-1a2b3c4d5e6f";
 
-/// The media types of an operation's body, each with the examples.
+/// The media types of an operation's body, each with its content (schema and examples).
 fn bodies(operation: &Value) -> Vec<(&String, &Value)> {
     operation["requestBody"]["content"].as_object().into_iter().flatten().collect()
 }
@@ -45,7 +45,7 @@ fn sales() -> String {
     csv
 }
 
-/// The example with ids that the server knows.
+/// The example with ids that exist on the server.
 fn with_ids(example: &Value, dataset: &Value, model: &Value) -> Value {
     let text = example.to_string();
     let text = text.replace(DATASET, dataset["id"].as_str().unwrap()).replace(MODEL, model.as_str().unwrap_or(MODEL));
@@ -59,7 +59,7 @@ async fn put(server: &TestServer, path: &str, body: &Value) -> Answer {
 }
 
 #[test]
-fn every_body_has_examples_that_fit_its_schema() {
+fn every_body_has_examples_that_match_its_schema() {
     let mut checked = 0;
     for (path, method, operation) in operations() {
         for (media, content) in bodies(operation) {
@@ -81,7 +81,7 @@ fn escape(step: &str) -> String {
 }
 
 #[test]
-fn the_document_forbids_what_the_server_refuses() {
+fn the_document_forbids_bodies_that_the_server_refuses() {
     let place = "/paths/~1v1~1jobs/post/requestBody/content/application~1json/schema";
     let train = |rest: Value| {
         let mut order = json!({"kind": "train", "dataset": DATASET});
@@ -121,7 +121,7 @@ fn the_document_forbids_what_the_server_refuses() {
     let forecast = |series: Value| contract::errors("/components/schemas/ForecastRequest", &json!({"series": series}));
     assert!(forecast(json!(["north"])).is_empty());
     assert!(!forecast(json!([])).is_empty());
-    // The two types that were one in the document.
+    // These two types once shared a schema.
     assert!(contract::errors("/components/schemas/EpochPage", &json!({"epochs": [], "next": null})).is_empty());
     assert!(!contract::errors("/components/schemas/History", &json!({"epochs": [], "next": null})).is_empty());
 }
@@ -130,7 +130,7 @@ fn the_document_forbids_what_the_server_refuses() {
 async fn the_server_accepts_every_example() {
     let server = TestServer::start().await;
     let dataset = server.upload("?name=sales", sales()).await.expect(201);
-    // Uploads, by their media types.
+    // Uploads, by media type.
     for (media, content) in bodies(&DOCUMENT["paths"]["/v1/datasets"]["post"]) {
         for (name, example) in content["examples"].as_object().unwrap() {
             let request = server.request(Method::POST, "/v1/datasets");
@@ -153,7 +153,7 @@ async fn the_server_accepts_every_example() {
             contract::check(&Method::POST, "/v1/datasets", None, &answer);
         }
     }
-    // A model to refer to: the training example, in fewer epochs.
+    // A model for the other examples: the training example with fewer epochs.
     let mut train = with_ids(
         &DOCUMENT["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["examples"]["train"]["value"],
         &dataset,
@@ -165,7 +165,7 @@ async fn the_server_accepts_every_example() {
     let job = server.ended(id).await;
     assert_eq!(job["status"], "succeeded", "{job}");
     let model = &job["model"];
-    // What the job answers while and after it ran.
+    // The job's metrics and events.
     server.get(&format!("/v1/jobs/{id}/metrics")).await.expect(200);
     let events = server.get(&format!("/v1/jobs/{id}/events")).await;
     contract::check(&Method::GET, &format!("/v1/jobs/{id}/events"), None, &events);
@@ -195,7 +195,7 @@ async fn the_server_accepts_every_example() {
     let imported = Answer::of(import.send().await.unwrap()).await;
     contract::check(&Method::POST, "/v1/models", None, &imported);
     imported.expect(201);
-    // Jobs: accepted is enough; running them all is what other tests do.
+    // Jobs: it is enough that they are accepted; other tests run them.
     for (name, example) in examples("/v1/jobs", "post") {
         let answer = server.post("/v1/jobs", &with_ids(example, &dataset, model)).await;
         assert_eq!(answer.status, 202, "{name}: {}", answer.text);

@@ -1,9 +1,9 @@
-//! A PostgreSQL to test with: the one at `GATECAST_TEST_POSTGRES`, else a private server started
-//! from the installed programs, else none, which is said once on standard error.
+//! A PostgreSQL server for the tests: the one at `GATECAST_TEST_POSTGRES`, otherwise a private server
+//! started from the installed programs, otherwise none, which is reported once on stderr.
 //!
-//! The private server lives in a folder of its own, speaks over a socket in it alone, and ends with
-//! this process, however that ends: a shell beside it waits for the end of a pipe that this
-//! process holds open.
+//! The private server has a temporary folder and listens only on a socket in it. It stops when this
+//! process ends for any reason: a shell that runs beside it waits for EOF on a pipe that this process
+//! holds open.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -15,10 +15,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-/// Far beyond what a start takes.
+/// Much longer than a start takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// $1 the programs' folder, $2 the server's folder.
+/// `$1` is the folder of the programs, `$2` the server's folder.
 const SERVE: &str = r#"
     set -e
     "$1/initdb" -D "$2/data" -U gatecast -A trust -E UTF8 --locale=C --no-sync >"$2/log" 2>&1
@@ -30,15 +30,15 @@ const SERVE: &str = r#"
 "#;
 
 struct Server {
-    /// Of its maintenance database.
+    /// The URL of its maintenance database.
     url: String,
-    /// Its standard input ends with this process.
+    /// Its stdin is closed when this process ends.
     _running: Option<Child>,
 }
 
 static SERVER: OnceCell<Option<Server>> = OnceCell::const_new();
 
-/// A fresh database's URL; `None` where there is no PostgreSQL.
+/// The URL of a new database; `None` if there is no PostgreSQL.
 pub(crate) async fn database() -> Option<String> {
     let server = SERVER.get_or_init(start).await.as_ref()?;
     let name = format!("gatecast_test_{}", Uuid::now_v7().simple());
@@ -47,7 +47,7 @@ pub(crate) async fn database() -> Option<String> {
     Some(sibling(&server.url, &name))
 }
 
-/// Drops a database that [`database`] made.
+/// Drops a database that [`database`] created.
 pub(crate) async fn drop_database(url: &str) {
     let Some(Some(server)) = SERVER.get() else { return };
     let name = url.split('?').next().unwrap().rsplit('/').next().unwrap();
@@ -71,7 +71,7 @@ async fn start() -> Option<Server> {
         return Some(Server { url, _running: None });
     }
     let Some(programs) = programs() else {
-        // Not `eprintln!`, which the test harness swallows where tests pass.
+        // Not `eprintln!`, whose output the test harness hides if tests pass.
         let said = "the PostgreSQL tests are skipped: set GATECAST_TEST_POSTGRES to a URL, or install PostgreSQL";
         let mut output = std::io::stderr();
         writeln!(output, "{said}").unwrap();
@@ -86,7 +86,7 @@ async fn start() -> Option<Server> {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    // The socket's folder cannot stand in the URL's place of a host as it is.
+    // The socket's folder cannot be used as the host part of the URL.
     let url = format!("postgres://gatecast@localhost/postgres?host={}", folder.display());
     let deadline = Instant::now() + PATIENCE;
     while let Err(error) = PgConnection::connect(&url).await {
@@ -97,8 +97,8 @@ async fn start() -> Option<Server> {
     Some(Server { url, _running: Some(running) })
 }
 
-/// PostgreSQL refuses to run as root: then a command that runs another as a plain user, to whom
-/// the folder is given.
+/// A command that runs another as an ordinary user who owns the folder, because PostgreSQL refuses to
+/// run as root.
 fn as_nobody_special(folder: &Path) -> Command {
     std::fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).unwrap();
     if !rustix::process::geteuid().is_root() {
@@ -119,7 +119,7 @@ fn as_nobody_special(folder: &Path) -> Command {
     command
 }
 
-/// The newest folder that holds the server's programs.
+/// The folder with the newest server programs.
 fn programs() -> Option<PathBuf> {
     let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

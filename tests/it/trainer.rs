@@ -1,4 +1,4 @@
-//! The trainer's process: a task in on its standard input, events out, files by path.
+//! The trainer process: it reads a task from stdin, writes events to stdout, and exchanges files by path.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -52,7 +52,7 @@ fn events(child: &mut Child) -> impl Iterator<Item = TrainerEvent> + use<> {
 }
 
 #[test]
-fn the_process_trains_as_the_library_does() {
+fn the_trainer_process_gives_the_same_model_as_the_library() {
     let folder = tempfile::tempdir().unwrap();
     let mut here = stored(folder.path());
     let mut child = start(&here);
@@ -72,7 +72,7 @@ fn the_process_trains_as_the_library_does() {
 }
 
 #[test]
-fn the_process_ends_once_nobody_waits_for_it() {
+fn the_trainer_process_exits_at_eof_on_stdin() {
     let folder = tempfile::tempdir().unwrap();
     let mut endless = stored(folder.path());
     endless.order.training.epochs = 100_000;
@@ -86,7 +86,7 @@ fn the_process_ends_once_nobody_waits_for_it() {
 }
 
 #[test]
-fn a_dataset_that_is_gone_or_damaged_fails_the_job() {
+fn a_missing_or_damaged_dataset_fails_the_job() {
     let folder = tempfile::tempdir().unwrap();
     let damaged = stored(folder.path());
     let mut bytes = fs::read(&damaged.dataset.path).unwrap();
@@ -105,7 +105,7 @@ fn a_dataset_that_is_gone_or_damaged_fails_the_job() {
 }
 
 #[test]
-fn a_line_that_is_no_task_is_refused() {
+fn an_invalid_task_is_refused() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_gatecast"))
         .arg("train")
         .stdin(Stdio::piped())

@@ -1,4 +1,4 @@
-//! How a training runs: rates, limits, warnings, and learning on from a model.
+//! Training runs: learning rates, limits, warnings, and fine-tuning.
 
 mod finetune;
 mod limits;

@@ -1,4 +1,4 @@
-//! Uploads that are many and slow, and stored files that are damaged, over HTTP.
+//! Many slow uploads, and damaged stored files, over HTTP.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::{Answer, TestServer, daily, eventually};
 const UPLOADS: usize = 4;
 const CLIENTS: usize = 600;
 
-/// Imports a small model; its address.
+/// Imports a small model and returns its path.
 async fn imported(server: &TestServer) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
@@ -27,7 +27,7 @@ async fn imported(server: &TestServer) -> String {
     format!("/v1/models/{}", made["id"].as_str().unwrap())
 }
 
-/// Begins an upload that never ends, and reads what the server says to it.
+/// Starts an upload that never ends, and reads the server's response.
 async fn slow_upload(address: String) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head =
@@ -39,7 +39,7 @@ async fn slow_upload(address: String) -> (TcpStream, String) {
 }
 
 #[tokio::test]
-async fn hundreds_of_slow_uploads_are_refused_and_delay_no_forecast() {
+async fn hundreds_of_slow_uploads_are_refused_and_do_not_delay_forecasts() {
     let server = TestServer::with().flag("uploads", &UPLOADS.to_string()).start().await;
     let model = imported(&server).await;
     let mut uploads = JoinSet::new();
@@ -67,7 +67,7 @@ async fn hundreds_of_slow_uploads_are_refused_and_delay_no_forecast() {
         status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap().trim().parse::<usize>().unwrap();
     assert!(threads < 100, "{threads} threads");
 
-    // Those that were taken leave, and their places are free again.
+    // After the accepted uploads disconnect, their slots are free again.
     drop((uploads, refused));
     let start = std::time::Instant::now();
     loop {
@@ -90,7 +90,7 @@ fn flip_a_bit(path: &PathBuf, at: usize) {
 }
 
 #[tokio::test]
-async fn damaged_files_are_never_answered() {
+async fn damaged_files_are_reported_and_never_served() {
     let server = TestServer::start().await;
     let model = imported(&server).await;
     server.get(&format!("{model}/bundle")).await;

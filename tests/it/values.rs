@@ -1,5 +1,5 @@
-//! What is done to values before the network sees them and after: trained, judged and asked for
-//! forecasts through the real trainer and the real forecaster.
+//! Transforms of values before and after the network, tested through training, evaluation and
+//! forecasts.
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ pub(crate) fn frame(series: &[(&str, Vec<f64>)]) -> Frame {
     }
 }
 
-/// A small training with these fields of `data` besides: a context of 12, a horizon of 3.
+/// A small training with context 12, horizon 3 and these additional fields of `data`.
 pub(crate) fn ordered(folder: &Path, fields: Value) -> TrainTask {
     let mut task = task(folder);
     let mut data = serde_json::to_value(&task.order.data).unwrap();
@@ -52,7 +52,7 @@ pub(crate) fn ordered(folder: &Path, fields: Value) -> TrainTask {
     task
 }
 
-/// Trains, keeps the model in a house, and gives its metrics.
+/// Trains, stores the model, and returns its metrics.
 pub(crate) async fn trained(frame: Frame, fields: Value) -> (House, gatecast_core::ids::ModelId, FinalMetrics) {
     let house = House::new().await;
     let task = ordered(house.folder.path(), fields);
@@ -63,7 +63,7 @@ pub(crate) async fn trained(frame: Frame, fields: Value) -> (House, gatecast_cor
     (house, id, metrics)
 }
 
-/// The forecast of one series by its values.
+/// The forecast of one series, given by its values.
 pub(crate) async fn forecast(
     house: &House,
     id: gatecast_core::ids::ModelId,
@@ -75,7 +75,7 @@ pub(crate) async fn forecast(
     only.mean
 }
 
-/// Mean absolute distance.
+/// Mean absolute difference.
 pub(crate) fn error(got: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(got.len(), expected.len());
     got.iter().zip(expected).map(|(got, expected)| (got - expected).abs()).sum::<f64>() / got.len() as f64

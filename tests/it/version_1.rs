@@ -1,4 +1,4 @@
-//! Data that was stored before specs had a version; `tests/fixtures/v1/README.md` says how it was made.
+//! Data that was stored before specs had a version; `tests/fixtures/v1/README.md` describes it.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +41,7 @@ async fn server() -> TestServer {
     TestServer::launch(TestServer::with().flag("workers", "0"), folder).await
 }
 
-/// The recorded jobs of a status that belong to no other job.
+/// The recorded jobs with a status that have no parent.
 fn of_status(status: &str) -> Vec<Value> {
     let jobs = recorded("jobs.json").as_array().unwrap().clone();
     jobs.into_iter().filter(|job| job["status"] == status && job["parent"].is_null()).collect()
@@ -52,7 +52,7 @@ fn path(job: &Value) -> String {
 }
 
 #[tokio::test]
-async fn every_job_is_shown_as_it_was() {
+async fn stored_jobs_of_version_1_are_shown_unchanged() {
     let server = server().await;
     let jobs = recorded("jobs.json");
     for before in jobs.as_array().unwrap() {
@@ -66,7 +66,7 @@ async fn every_job_is_shown_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_stored_model_forecasts_what_it_did() {
+async fn stored_models_of_version_1_forecast_the_same() {
     let server = server().await;
     for (name, recorded) in recorded("forecasts.json").as_object().unwrap() {
         let path = format!("/v1/models/{}/forecast", recorded["model"].as_str().unwrap());
@@ -76,7 +76,7 @@ async fn a_stored_model_forecasts_what_it_did() {
 }
 
 #[tokio::test]
-async fn jobs_of_every_kind_run_and_are_tried_again() {
+async fn jobs_of_every_kind_from_version_1_run_and_can_be_retried() {
     let server = server().await;
     let running = of_status("running");
     for job in &running {

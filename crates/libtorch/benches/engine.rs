@@ -1,13 +1,13 @@
-//! The engines on this machine: a training step and a forecast, by cell, width and batch.
+//! Benchmarks the engines on this machine: a training step and a forecast, by cell, width and batch.
 //!
-//! `cargo bench --bench engine` prints a table: milliseconds a step (forward, backward, all
-//! gradients) of the fused engine on one thread and on all, its arithmetic rate, the share of
-//! what this machine reaches on a large matrix product in LibTorch, and the ratio to the LibTorch
-//! engine, whichever of one and all threads is better for that. Times are the least of many short
-//! runs, so that what else the machine does shows as little as it can.
+//! `cargo bench --bench engine` prints a table: milliseconds per step (forward, backward, all
+//! gradients) of the fused engine on one thread and on all threads, its arithmetic rate, that rate
+//! relative to a large matrix product in LibTorch on this machine, and the ratio to the LibTorch
+//! engine at its better thread count. Times are the minimum of many short runs, which reduces the
+//! influence of other load.
 //!
-//! Words after `--` choose rows: `cargo bench --bench engine -- "lstm 2 x 20"`. `--fused` leaves
-//! the comparison out.
+//! Words after `--` choose rows: `cargo bench --bench engine -- "lstm 2 x 20"`. `--fused` skips
+//! the comparison.
 
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the lines go.
+/// Prints the lines on stdout.
 struct Table(std::io::Stdout);
 
 impl Table {
@@ -79,7 +79,7 @@ impl Table {
 
     fn print(&mut self, line: &str) {
         use std::io::Write;
-        // A reader that has gone away ends the benchmark at its next line, and that is enough.
+        // A write error, such as a closed pipe, is ignored.
         let _ = writeln!(self.0, "{line}");
     }
 
@@ -115,12 +115,12 @@ impl Table {
     }
 }
 
-/// What is asked of the layers besides.
+/// Options of the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Plain,
     LayerNorm,
-    /// Of the inputs and of the state.
+    /// Dropout rate of the inputs and of the state.
     Dropout,
 }
 
@@ -157,14 +157,14 @@ impl Work {
         }
     }
 
-    /// Of the products alone: each weight takes part in three, at two operations each.
+    /// Operations of the products alone: each weight is used in three products, at two operations each.
     fn flops(&self) -> f64 {
         let parameters = self.network.parameters();
         let kernels = parameters.iter().filter(|p| matches!(p.role, Role::Kernel | Role::RecurrentKernel));
         (6 * kernels.map(|p| p.len()).sum::<usize>() * self.batch * STEPS) as f64
     }
 
-    /// Seconds a training step.
+    /// Seconds per training step.
     fn train(&self, engine: &mut dyn Engine) -> Result<f64, Failure> {
         let inputs = Inputs { batch: self.batch, steps: STEPS, values: &self.inputs };
         let batch = Batch { draw: Some(DropoutKey { seed: 1, step: 1 }), ..Batch::new(inputs, &self.targets) };
@@ -172,7 +172,7 @@ impl Work {
         least(|| engine.loss_and_gradient(&self.parameters, batch, &mut gradient).map(|_| ()))
     }
 
-    /// Seconds a forecast of one series.
+    /// Seconds per forecast of one series.
     fn forecast(&self, engine: &mut dyn Engine) -> Result<f64, Failure> {
         let inputs = Inputs { batch: 1, steps: STEPS, values: &self.inputs[..STEPS] };
         let mut predictions = Vec::new();
@@ -180,7 +180,7 @@ impl Work {
     }
 }
 
-/// The least time of many runs, after two to warm up.
+/// The minimum time of many runs, after two warm-up runs.
 fn least<E: Into<Failure>>(mut run: impl FnMut() -> Result<(), E>) -> Result<f64, Failure> {
     let mut best = f64::MAX;
     let (start, mut runs) = (Instant::now(), 0);
@@ -196,7 +196,7 @@ fn least<E: Into<Failure>>(mut run: impl FnMut() -> Result<(), E>) -> Result<f64
 }
 
 /// GFLOP/s of LibTorch on a product of two 512 × 512 matrices: large enough for its full rate, and
-/// short enough to fit between what else the machine does.
+/// short enough to be little disturbed by other load.
 fn product_rate(threads: usize) -> f64 {
     const SIDE: i64 = 512;
     tch::set_num_threads(i32::try_from(threads).unwrap_or(1));

@@ -1,4 +1,4 @@
-//! Backtests: the past, forecast from rolling origins and held against what came.
+//! Backtests: forecasts from rolling origins in the past, compared with the known values.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type};
@@ -10,7 +10,7 @@ use crate::support::TestServer;
 
 const DAYS: usize = 120;
 
-/// fold, series, step, forecast, actual.
+/// A row of the points: fold, series, step, forecast, actual.
 pub(super) type Row = (i32, String, i32, f64, Option<f64>);
 
 pub(super) async fn points(server: &TestServer, id: &str) -> Vec<Row> {
@@ -34,7 +34,7 @@ pub(super) async fn points(server: &TestServer, id: &str) -> Vec<Row> {
 }
 
 #[tokio::test]
-async fn a_stored_model_is_judged_from_rolling_origins() {
+async fn a_stored_model_is_evaluated_from_rolling_origins() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
     let order = json!({
@@ -53,7 +53,7 @@ async fn a_stored_model_is_judged_from_rolling_origins() {
     let rows = points(&server, &id).await;
     assert_eq!((rows.len(), result["points"]["rows"].as_u64()), (4 * 2 * 3, Some(24)));
 
-    // Every mean over the points that it is the mean of.
+    // Every mean equals the mean over its points.
     let mae = |keep: &dyn Fn(&Row) -> bool| {
         let errors: Vec<f64> = rows.iter().filter(|row| keep(row)).map(|row| (row.3 - row.4.unwrap()).abs()).collect();
         errors.iter().sum::<f64>() / errors.len() as f64
@@ -71,7 +71,7 @@ async fn a_stored_model_is_judged_from_rolling_origins() {
         close(errors, mae(&|row| errors["series"] == row.1));
     }
 
-    // What a user would have been told at the first origin. Days rise by one from 100 on.
+    // The forecast that a user would have got at the first origin. Values rise by one a day from 100 on.
     let origin = DAYS - 3 - 3 * 2;
     let history: Vec<usize> = (0..origin).map(|day| 100 + day).collect();
     let ask = json!({"series": [{"id": "a", "start": "2020-01-01", "values": history}]});
@@ -82,7 +82,7 @@ async fn a_stored_model_is_judged_from_rolling_origins() {
         assert_eq!(row.4, Some((100 + origin) as f64 + f64::from(row.2) - 1.0));
     }
 
-    // The first steps are not judged where nobody could act on them.
+    // The steps of the gap are not evaluated.
     let gap = start(&server, &json!({"kind": "backtest", "model": model, "folds": 2, "gap": 1})).await;
     let job = server.ended(&gap).await;
     assert!(points(&server, &gap).await.iter().all(|row| row.2 > 1));
@@ -107,7 +107,7 @@ async fn a_stored_model_is_judged_from_rolling_origins() {
 }
 
 #[tokio::test]
-async fn a_model_that_says_how_sure_it_is_is_judged_by_that_too() {
+async fn a_probabilistic_model_is_evaluated_by_pinball_loss_and_coverage() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
     for (head, levels) in [
@@ -133,7 +133,7 @@ async fn a_model_that_says_how_sure_it_is_is_judged_by_that_too() {
 }
 
 #[tokio::test]
-async fn a_model_is_trained_for_each_fold_on_what_lies_before_it() {
+async fn a_model_is_trained_for_each_fold_on_the_points_before_it() {
     let server = TestServer::with().flag("workers", "1").start().await;
     let dataset = dataset(&server).await;
     let order = json!({

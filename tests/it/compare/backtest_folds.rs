@@ -1,4 +1,4 @@
-//! Where the folds of a backtest lie, which of them count, and what they are compared with.
+//! The positions of a backtest's folds, which of them are evaluated, and their baseline.
 
 use serde_json::{Value, json};
 
@@ -34,8 +34,8 @@ fn midnight(at: i64) -> Value {
     json!(format!("{}T00:00:00Z", day(at)))
 }
 
-/// `series,day,sales,promo`; `sales` is empty where the function gives nothing, and a row is left out where it gives that of
-/// no day.
+/// CSV with `shop,day,sales,promo`. `sales` is empty if the function returns `Some(None)`, and the row is
+/// omitted if it returns `None`.
 fn shops(keys: &[&str], days: i64, sales: impl Fn(&str, i64) -> Option<Option<f64>>) -> String {
     let mut csv = "shop,day,sales,promo\n".to_owned();
     for key in keys {
@@ -54,7 +54,7 @@ fn codes(result: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn until_may_be_a_date_and_folds_tell_their_dates() {
+async fn until_may_be_a_date_and_folds_report_their_dates() {
     let server = TestServer::start().await;
     let model = trained(&server, &dataset(&server).await, json!({})).await;
     let until = |until: &str| json!({"model": model, "folds": 2, "step": 5, "until": until});
@@ -73,11 +73,11 @@ async fn until_may_be_a_date_and_folds_tell_their_dates() {
 }
 
 #[tokio::test]
-async fn steps_and_folds_stand_beside_the_seasonal_naive_forecast() {
+async fn steps_and_folds_have_the_errors_of_the_seasonal_naive_forecast() {
     let server = TestServer::start().await;
     let model = trained(&server, &dataset(&server).await, json!({})).await;
     let result = backtest(&server, json!({"model": model, "folds": 2})).await;
-    // Days rise by one, and a season has seven.
+    // Values rise by one a day, and a season has seven days.
     for of in result["by_step"].as_array().unwrap().iter().chain(result["folds"].as_array().unwrap()) {
         assert_eq!(of["seasonal_naive"]["mae"], 7.0, "{of}");
         assert_eq!(of["seasonal_naive"]["points"], of["points"], "{of}");
@@ -85,7 +85,7 @@ async fn steps_and_folds_stand_beside_the_seasonal_naive_forecast() {
 }
 
 #[tokio::test]
-async fn rows_known_ahead_take_no_fold() {
+async fn rows_known_ahead_do_not_count_as_a_fold() {
     let server = TestServer::with().flag("workers", "1").start().await;
     let sales = |_: &str, at: i64| Some((at < 80).then_some(100.0 + at as f64));
     let dataset = server.upload("", shops(&["a", "b"], 87, sales)).await.expect(201);
@@ -96,7 +96,7 @@ async fn rows_known_ahead_take_no_fold() {
     assert_eq!(result["folds"][5]["to"], midnight(79));
     assert!(codes(&result).iter().all(|code| *code != "empty_folds"), "{result}");
 
-    // The same of folds that train their own models, which are cut by time.
+    // The same for folds with refits, which are cut by time.
     let mut data = known_ahead;
     gatecast_core::order::merge_patch::merge(&mut data, &json!({"context": 8, "horizon": 3, "split": {"by": "time"}}));
     let order = json!({"dataset": dataset["id"], "data": data, "model": {"layers": [4]}, "training": {"epochs": 1}});
@@ -116,12 +116,12 @@ async fn folds_that_training_used_are_marked() {
         result["folds"].as_array().unwrap().iter().map(|fold| fold["seen_in_training"].clone()).collect()
     };
     let result = backtest(&server, order.clone()).await;
-    // The oldest two judge days 85 to 87 and 93 to 95.
+    // The oldest two evaluate days 85 to 87 and 93 to 95.
     assert_eq!(seen(&result), [json!(true), json!(true), json!(false), json!(false), json!(false)]);
     assert_eq!(codes(&result), ["folds_seen_in_training"]);
     assert!(result["warnings"][0]["detail"].as_str().unwrap().ends_with(": 0, 1"), "{result}");
 
-    // Of other data, shares do not tell.
+    // For other data, this cannot be derived from the shares.
     let csv = crate::support::daily(&["a", "b"], 121);
     let other = server.upload("", csv).await.expect(201);
     let mut on_other = order;
@@ -132,14 +132,14 @@ async fn folds_that_training_used_are_marked() {
 }
 
 #[tokio::test]
-async fn folds_without_a_known_value_are_counted_and_told_of() {
+async fn folds_without_a_known_value_are_skipped_with_a_warning() {
     let server = TestServer::start().await;
     let known = |at: i64| !(60..66).contains(&at);
     let sales = |_: &str, at: i64| known(at).then_some(Some(100.0 + at as f64));
     let dataset = server.upload("", shops(&["a", "b"], 72, sales)).await.expect(201);
     let model = trained(&server, &dataset, json!({"targets": ["sales"]})).await;
     let result = backtest(&server, json!({"model": model, "folds": 5})).await;
-    // The folds judge days 57 to 59, 60 to 62, 63 to 65, 66 to 68 and 69 to 71.
+    // The folds evaluate days 57 to 59, 60 to 62, 63 to 65, 66 to 68 and 69 to 71.
     let points: Vec<&Value> = result["folds"].as_array().unwrap().iter().map(|fold| &fold["points"]).collect();
     assert_eq!(points, [6, 0, 0, 6, 6]);
     assert_eq!(result["skipped"], 4);
@@ -148,7 +148,7 @@ async fn folds_without_a_known_value_are_counted_and_told_of() {
 }
 
 #[tokio::test]
-async fn a_history_is_masked_as_the_model_masks() {
+async fn unknown_values_of_a_history_are_masked_as_in_training() {
     let server = TestServer::start().await;
     // The day before the last origin is unknown.
     let sales = |_: &str, at: i64| (at != 56).then_some(Some(100.0 + 10.0 * (at % 7) as f64));
@@ -162,13 +162,13 @@ async fn a_history_is_masked_as_the_model_masks() {
     let rows = super::backtest::points(&server, &id).await;
     let means = told["forecasts"][0]["mean"].as_array().unwrap();
     assert_eq!((rows.len(), means.len()), (3, 3));
-    // The client reads numbers to about the last digit.
+    // The client parses numbers with an error of about the last digit.
     let close = |(row, mean): (&super::backtest::Row, &Value)| (row.3 - mean.as_f64().unwrap()).abs() < 1e-9;
     assert!(rows.iter().zip(means).all(close), "{rows:?} {means:?}");
 }
 
 #[tokio::test]
-async fn a_model_of_resampled_data_is_judged_at_its_own_step() {
+async fn a_model_of_resampled_data_is_evaluated_at_its_time_step() {
     let server = TestServer::start().await;
     let weekly = json!({"context": 4, "horizon": 2, "resample": {"every": "P7D", "aggregation": "sum"}});
     let model = trained(&server, &dataset(&server).await, weekly).await;
@@ -176,13 +176,13 @@ async fn a_model_of_resampled_data_is_judged_at_its_own_step() {
     let job = server.ended(&id).await;
     assert_eq!(job["status"], "succeeded", "{job}");
     let rows = super::backtest::points(&server, &id).await;
-    // The last week begins on 20 April, day 110: its days have the values 210 to 216.
+    // The last week starts on 20 April, day 110: its days have the values 210 to 216.
     let last = rows.iter().rfind(|row| row.0 == 1 && row.1 == "a").unwrap();
     assert_eq!(last.4, Some((210..=216).sum::<i32>().into()), "{rows:?}");
 }
 
 #[tokio::test]
-async fn a_series_that_ends_early_is_not_judged_by_a_model_that_learnt_from_its_end() {
+async fn a_series_that_ends_early_is_skipped_if_the_model_was_trained_on_its_end() {
     let server = TestServer::with().flag("workers", "1").start().await;
     let sales = |key: &str, at: i64| (key == "a" || at < 72).then_some(Some(100.0 + at as f64));
     let dataset = server.upload("", shops(&["a", "b"], 80, sales)).await.expect(201);
@@ -191,7 +191,7 @@ async fn a_series_that_ends_early_is_not_judged_by_a_model_that_learnt_from_its_
         "model": {"layers": [4]}, "training": {"epochs": 1},
     });
     let result = backtest(&server, json!({"order": order, "folds": 2, "step": 8})).await;
-    // The older fold judges days 69 to 71, which both have. The newer model has learnt from all of `b`.
+    // The older fold evaluates days 69 to 71, which both have. The newer model was trained on all of `b`.
     let folds = result["folds"].as_array().unwrap();
     assert_eq!([&folds[0]["points"], &folds[1]["points"]], [6, 3]);
     assert_eq!((&folds[1]["origin"], &folds[1]["to"]), (&midnight(76), &midnight(79)));

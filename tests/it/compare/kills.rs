@@ -1,4 +1,4 @@
-//! Killing servers and trainers at random changes nothing in a comparison but its time.
+//! Killing servers and trainers at random does not change the result of a comparison.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{children, start};
 use crate::support::{TestServer, daily};
 
-/// Twelve trainings, long enough to be killed in the middle of.
+/// Twelve trainings, each long enough to be killed midway.
 fn order(dataset: &Value) -> Value {
     json!({
         "kind": "compare", "name": "killed or not",
@@ -17,7 +17,7 @@ fn order(dataset: &Value) -> Value {
     })
 }
 
-/// The board without times, and with each id told apart from its absence alone.
+/// The leaderboard without times, and with each id replaced by whether it is present.
 fn timeless(board: &Value) -> Value {
     match board {
         Value::Object(fields) => {
@@ -49,7 +49,7 @@ async fn bundles(server: &TestServer, id: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn killing_workers_at_random_changes_nothing_but_the_time() {
+async fn killing_workers_at_random_does_not_change_the_result() {
     // The same data folder and dataset, so that the bundles name the same data; one worker first.
     let server = TestServer::with().flag("workers", "1").start().await;
     let order = order(&server.upload("?name=lines", daily(&["a", "b"], 260)).await.expect(201));

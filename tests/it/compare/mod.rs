@@ -1,4 +1,4 @@
-//! Comparisons: ordered by one POST, run by the pool, ranked on one board.
+//! Comparisons: created by one POST, run by the pool, ranked on one leaderboard.
 
 mod backtest;
 mod backtest_folds;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{TestServer, daily};
 
-/// A small order of two seeds that trains in a blink.
+/// A small comparison of two seeds that trains quickly.
 fn order(dataset: &Value) -> Value {
     json!({
         "kind": "compare", "name": "which cell",
@@ -33,7 +33,7 @@ async fn children(server: &TestServer, parent: &str) -> Vec<Value> {
 
 #[tokio::test]
 async fn a_comparison_ranks_its_trainings_beside_the_baselines() {
-    // One worker: a parent that held its place would wait for ever.
+    // One worker: if the parent held it, the children would never run.
     let server = TestServer::with().flag("workers", "1").start().await;
     let mut order = order(&dataset(&server).await);
     order["alias"] = json!("best");
@@ -58,7 +58,7 @@ async fn a_comparison_ranks_its_trainings_beside_the_baselines() {
     for baseline in ["naive", "seasonal_naive", "drift", "linear", "theta"] {
         assert!(names.contains(&baseline), "{names:?}");
     }
-    // A straight line: drift and Theta's slope beat what repeats.
+    // The data is a straight line: drift and Theta's slope beat baselines that repeat values.
     assert_eq!(names[0], "drift", "{board}");
 
     let best = rows[0]["children"]
@@ -78,7 +78,7 @@ async fn a_comparison_ranks_its_trainings_beside_the_baselines() {
 }
 
 #[tokio::test]
-async fn a_child_that_fails_is_shown_and_only_all_failures_fail_the_comparison() {
+async fn a_comparison_fails_only_if_all_its_children_fail() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
     let wild = json!({"name": "wild", "data": {"scaling": "none"},
@@ -111,7 +111,7 @@ async fn cancelling_a_comparison_cancels_its_children() {
 }
 
 #[tokio::test]
-async fn orders_that_cannot_be_compared_name_the_field() {
+async fn the_problem_for_an_invalid_comparison_names_the_field() {
     let server = TestServer::with().flag("workers", "0").start().await;
     let good = order(&dataset(&server).await);
     let with = |change: Value| {
@@ -147,7 +147,7 @@ async fn orders_that_cannot_be_compared_name_the_field() {
 }
 
 #[tokio::test]
-async fn a_failed_or_cancelled_job_is_tried_again_as_another() {
+async fn retrying_a_failed_or_cancelled_job_creates_a_new_job() {
     let server = TestServer::with().flag("workers", "0").start().await;
     let dataset = dataset(&server).await;
     let id = start(&server, &order(&dataset)).await;
@@ -170,7 +170,7 @@ async fn a_failed_or_cancelled_job_is_tried_again_as_another() {
 }
 
 #[tokio::test]
-async fn an_alias_stands_wherever_a_models_id_does() {
+async fn an_alias_can_be_used_in_place_of_a_model_id() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
     let mut order = order(&dataset);
@@ -200,7 +200,7 @@ async fn an_alias_stands_wherever_a_models_id_does() {
     server.get("/v1/models/@best").await.expect_problem(404, "not_found");
     server.delete("/v1/aliases/same").await.expect_problem(404, "not_found");
 
-    // Learning on from the model that is left.
+    // Fine-tuning of the remaining model.
     put("best", best).await.expect(200);
     let finetune = json!({"kind": "finetune", "model": "@best", "training": {"epochs": 1}, "freeze": ["recurrent.0"]});
     let job = server.ended(&start(&server, &finetune).await).await;

@@ -1,4 +1,4 @@
-//! Searches: values drawn from ranges, hopeless trials stopped early.
+//! Searches: values are drawn from ranges, and successive halving stops poor trials early.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn order(dataset: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn halving_trains_the_best_share_longer_and_keeps_the_best() {
+async fn successive_halving_trains_the_best_trials_longer() {
     let server = TestServer::start().await;
     let order = order(&dataset(&server).await);
     let id = start(&server, &order).await;
@@ -38,7 +38,7 @@ async fn halving_trains_the_best_share_longer_and_keeps_the_best() {
         assert_eq!(last["order"]["training"]["epochs"], trial["epochs"]);
         assert_eq!(job["order"]["trials"][number][0], trial["drawn"][0]["value"]);
     }
-    // Sent again without what the server set, the order draws the same and comes to the same.
+    // The same order, sent again without the fields that the server set, gives the same trials and result.
     let mut order = job["order"].clone();
     order.as_object_mut().unwrap().retain(|field, _| field != "trials" && field != "rungs");
     let again = server.ended(&start(&server, &order).await).await;
@@ -54,11 +54,11 @@ async fn halving_trains_the_best_share_longer_and_keeps_the_best() {
 }
 
 #[tokio::test]
-async fn a_search_ends_when_its_time_does() {
+async fn a_search_ends_when_its_time_is_up() {
     let server = TestServer::with().flag("workers", "1").start().await;
     let mut order = order(&dataset(&server).await);
     order["method"] = json!({"type": "random"});
-    // One training fits the time however slow the machine is, and five hundred do not however fast.
+    // One training fits into the time on any machine, and five hundred do not.
     (order["budget"], order["base"]["training"]["epochs"]) = (json!({"trials": 500, "seconds": 4}), json!(60));
     let id = start(&server, &order).await;
     let job = server.ended(&id).await;
@@ -69,7 +69,7 @@ async fn a_search_ends_when_its_time_does() {
 }
 
 #[tokio::test]
-async fn ranges_that_cannot_be_drawn_from_are_named() {
+async fn the_problem_for_an_invalid_range_names_it() {
     let server = TestServer::with().flag("workers", "0").start().await;
     let good = order(&dataset(&server).await);
     for (at, value, pointer) in [

@@ -1,4 +1,4 @@
-//! From one attempt to the next: resuming, handing back, losing a lease.
+//! Several attempts at one job: resuming, releasing the job, losing the lease.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::{Server, gone};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_trainer_goes_on_from_its_checkpoint() {
+async fn a_killed_training_resumes_from_its_checkpoint() {
     let server = Server::new("started; if [ $attempt = 1 ]; then epoch 1; hang; else epoch 2; finished; fi").await;
     let job = server.job().await;
     let pool = server.start();
@@ -28,7 +28,7 @@ async fn a_killed_trainer_goes_on_from_its_checkpoint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shutdown_hands_the_job_back_for_another_to_take_at_once() {
+async fn a_shutdown_releases_the_job_for_another_worker_at_once() {
     let server = Server::new("started; epoch $attempt; if [ $attempt = 1 ]; then hang; else finished; fi").await;
     let (job, queued) = (server.job().await, server.job().await);
     let pool = server.start();
@@ -48,12 +48,12 @@ async fn a_shutdown_hands_the_job_back_for_another_to_take_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_lost_its_lease_stops_and_writes_nothing() {
+async fn a_worker_without_a_lease_stops_and_writes_nothing() {
     let server = Server::new("started; hang").await;
     let job = server.job().await;
     let pool = server.start();
     let pid = server.training(&job, 1).await;
-    // Another server believes this one dead. A heartbeat may come between, and it tries again.
+    // Another server considers this one dead. It retries if a heartbeat comes first.
     let lease = loop {
         server.store.reclaim_leases(server.config.owner).await.unwrap();
         if let Some(taken) = server.store.claim(uuid::Uuid::now_v7(), &server.config.terms).await.unwrap() {
@@ -70,7 +70,7 @@ async fn a_worker_that_lost_its_lease_stops_and_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_worker_has_a_job_and_no_job_two() {
+async fn all_workers_are_busy_and_no_job_runs_twice() {
     let mut server = Server::new("started; hang").await;
     server.config.workers = 3;
     let mut jobs = Vec::new();
@@ -84,7 +84,7 @@ async fn every_worker_has_a_job_and_no_job_two() {
     for job in &jobs[3..] {
         assert_eq!(server.store.job(job.id).await.unwrap().unwrap().status, JobStatus::Queued);
     }
-    // A freed worker takes the next in line.
+    // The freed worker takes the next job.
     let _ = server.store.cancel_job(jobs[1].id).await.unwrap();
     server.until(&jobs[3], |job| job.engine.is_some()).await;
     assert_eq!(server.store.job(jobs[4].id).await.unwrap().unwrap().status, JobStatus::Queued);
@@ -92,7 +92,7 @@ async fn every_worker_has_a_job_and_no_job_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn trainers_give_way_to_the_server() {
+async fn trainers_run_with_a_lower_priority_than_the_server() {
     let server = Server::new("started; hang").await;
     let job = server.job().await;
     let pool = server.start();
@@ -105,9 +105,9 @@ async fn trainers_give_way_to_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn jobs_that_come_while_nobody_works_are_not_slept_over() {
+async fn new_jobs_wake_idle_workers_without_polling() {
     let mut server = Server::new("started; finished").await;
-    // Notices alone must do.
+    // Notifications must be enough, without polling.
     server.config.poll = super::PATIENCE * 10;
     let pool = server.start();
     let mut orders = JoinSet::new();
@@ -122,8 +122,8 @@ async fn jobs_that_come_while_nobody_works_are_not_slept_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_training_whose_disk_is_full_waits_and_goes_on() {
-    // More often than a job may fail.
+async fn a_training_waits_for_disk_space_and_resumes() {
+    // More often than a job is allowed to fail.
     let part = "started; if [ $attempt = 1 ]; then epoch 1; fi
         if [ $attempt -lt 8 ]; then failed machine disk_full; else epoch 2; finished; fi";
     let server = Server::new(part).await;
@@ -139,9 +139,9 @@ async fn a_training_whose_disk_is_full_waits_and_goes_on() {
     assert!(pool.shutdown().await);
 }
 
-/// The epochs are told in many lines; heartbeats, and a cancel, are heard in between.
+/// The trainer reports the epochs in many lines; heartbeats and a cancel request are handled in between.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resume_after_a_hundred_thousand_epochs_reaches_the_store() {
+async fn a_training_resumes_after_a_hundred_thousand_epochs() {
     let part = r#"started
         seq 1 100000 | awk '{
             report = "{\"epoch\":" $1 ",\"seconds\":0.5,\"training\":{\"loss\":0.25},\"best\":false}"

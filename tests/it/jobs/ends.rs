@@ -1,4 +1,4 @@
-//! How an attempt's end becomes the job's.
+//! How the outcome of an attempt becomes the outcome of its job.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use gatecast_core::job::JobStatus;
 use super::{Server, gone};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_finished_training_leaves_a_model_and_nothing_else() {
+async fn a_finished_training_leaves_only_a_model() {
     let server = Server::new("started; progress 0.5; epoch 1; echo 'a word for the log' >&2; finished").await;
     let job = server.job().await;
     let pool = server.start();
@@ -33,7 +33,7 @@ async fn a_finished_training_leaves_a_model_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fault_of_the_order_fails_the_job_at_once() {
+async fn a_fault_of_the_request_fails_the_job_at_once() {
     let server = Server::new("started; failed order diverged").await;
     let job = server.job().await;
     let pool = server.start();
@@ -46,7 +46,7 @@ async fn a_fault_of_the_order_fails_the_job_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn faults_of_the_machine_are_tried_again_and_then_given_up() {
+async fn faults_of_the_machine_are_retried_a_limited_number_of_times() {
     for (part, last) in [
         ("failed machine out_of_memory", "out_of_memory: said by the trainer"),
         ("started; exit 3", "trainer_crashed: the trainer ended with code 3"),
@@ -70,7 +70,7 @@ async fn faults_of_the_machine_are_tried_again_and_then_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_that_is_not_there_is_a_fault_of_the_machine() {
+async fn a_missing_trainer_program_is_a_fault_of_the_machine() {
     let mut server = Server::new("").await;
     server.config.trainers = Arc::new(Trainers::only("/nowhere/gatecast".into()));
     let job = server.job().await;
@@ -81,8 +81,8 @@ async fn a_program_that_is_not_there_is_a_fault_of_the_machine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancel_kills_the_trainer_and_what_it_started() {
-    // A trainer that does not care for its input's end, with a child of its own.
+async fn a_cancel_kills_the_trainer_and_its_children() {
+    // A trainer that ignores EOF on stdin and has a child process.
     let server =
         Server::new("started; sleep 1000 & echo $! >\"$here/part\"; mv \"$here/part\" \"$here/child\"; wait").await;
     let job = server.job().await;

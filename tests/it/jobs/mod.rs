@@ -1,5 +1,5 @@
-//! The pool and the supervisor, with real processes that are killed for real. The trainer is a
-//! shell script that plays whatever part the test gives it.
+//! The pool and the supervisor, with processes that are started and killed. The trainer is a shell
+//! script whose behaviour each test defines.
 
 mod attempts;
 mod ends;
@@ -21,13 +21,13 @@ use tempfile::TempDir;
 
 use crate::store::{manifest, new_dataset, new_job};
 
-/// Far beyond what anything here takes.
+/// Much longer than any step takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Reads the order, says its attempt's number to `parts`, which are what the test wants done.
+/// The start of the trainer script: reads the task and records the attempt. The test's commands follow.
 ///
 /// `$attempt`, `$resume`, `$checkpoint`, `$model` and `$bundle` (a finished model to copy) are set,
-/// and each of the words below is a command.
+/// and each function below is a command.
 const TRAINER: &str = r#"
     read -r order
     field() { printf '%s' "$order" | sed -n "s/.*\"$1\":\"\\{0,1\\}\\([^,\"}]*\\).*/\\1/p"; }
@@ -45,7 +45,7 @@ const TRAINER: &str = r#"
     hang() { cat >/dev/null; exit 0; }
 "#;
 
-/// A server's insides without HTTP.
+/// The parts of a server, without HTTP.
 pub(crate) struct Server {
     pub(crate) folder: DataFolder,
     pub(crate) store: Store,
@@ -55,7 +55,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `part` is what the trainer does.
+    /// `part` is the trainer's script.
     pub(crate) async fn new(part: &str) -> Self {
         let home = TempDir::new().unwrap();
         write_bundle(&home.path().join("bundle"));
@@ -64,7 +64,7 @@ impl Server {
         server
     }
 
-    /// Opens what stands in the folder.
+    /// Opens an existing folder.
     pub(crate) async fn on(home: TempDir, part: &str) -> Self {
         let script = home.path().join("trainer.sh");
         std::fs::write(&script, format!("{TRAINER}\n{part}\n")).unwrap();
@@ -82,7 +82,7 @@ impl Server {
         self.store.insert_job(new_job(dataset.id)).await.unwrap().unwrap()
     }
 
-    /// Waits until the job is as wanted.
+    /// Waits until the job satisfies the condition.
     pub(crate) async fn until(&self, job: &Job, wanted: impl Fn(&Job) -> bool) -> Job {
         let mut changes = self.store.changes();
         let deadline = Instant::now() + PATIENCE;
@@ -100,19 +100,19 @@ impl Server {
         self.until(job, |job| job.status.is_final()).await
     }
 
-    /// Waits until the trainer of the attempt runs and has said something.
+    /// Waits until the trainer of the attempt has reported its start, and returns its process id.
     pub(crate) async fn training(&self, job: &Job, attempt: u32) -> u32 {
         self.until(job, |job| job.attempt == attempt && job.engine.is_some() && job.status == JobStatus::Running).await;
         let path = self.home.path().join(format!("pid-{attempt}"));
         std::fs::read_to_string(path).unwrap().trim().parse().unwrap()
     }
 
-    /// The first epochs that are kept of the job.
+    /// The stored epochs of the job, from the first one.
     pub(crate) async fn epochs(&self, job: &Job) -> Vec<EpochReport> {
         self.store.history(job.id, 0, 1_000).await.unwrap().unwrap().epochs
     }
 
-    /// Waits until an epoch, and so a checkpoint, is safe.
+    /// Waits until an epoch is stored, and so its checkpoint.
     pub(crate) async fn first_epoch(&self, job: &Job) {
         let deadline = Instant::now() + PATIENCE;
         while self.epochs(job).await.is_empty() {
@@ -121,7 +121,7 @@ impl Server {
         }
     }
 
-    /// The order that an attempt was given.
+    /// The task that an attempt received.
     pub(crate) fn order(&self, attempt: u32) -> serde_json::Value {
         let text = std::fs::read_to_string(self.home.path().join(format!("order-{attempt}"))).unwrap();
         serde_json::from_str(&text).unwrap()
@@ -136,7 +136,7 @@ impl Server {
     }
 }
 
-/// What a server has, on a folder it has locked.
+/// The parts of a server on a folder that it has locked.
 pub(crate) async fn parts(folder: &DataFolder, script: &Path) -> (Store, Blobs, PoolConfig) {
     let url = format!("sqlite:{}", folder.database().display());
     let store = Store::open(&url.parse().unwrap()).await.unwrap();
@@ -144,7 +144,7 @@ pub(crate) async fn parts(folder: &DataFolder, script: &Path) -> (Store, Blobs, 
     let config = PoolConfig {
         arguments: vec![script.into()],
         terms: LeasePolicy {
-            // Longer than the test's patience: nothing here may depend on leases running out.
+            // Longer than `PATIENCE`: no test may depend on leases running out.
             lease: Duration::from_secs(600),
             max_faults: 3,
             first_delay: Duration::from_millis(20),
@@ -158,7 +158,7 @@ pub(crate) async fn parts(folder: &DataFolder, script: &Path) -> (Store, Blobs, 
     (store, blobs, config)
 }
 
-/// A safetensors file of one tensor with a manifest.
+/// Writes a safetensors file with one tensor and a manifest.
 fn write_bundle(path: &Path) {
     let manifest = serde_json::to_string(&manifest(gatecast_core::ids::DatasetId::new())).unwrap();
     let header = serde_json::json!({
@@ -172,7 +172,7 @@ fn write_bundle(path: &Path) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Waits until no process has this id any more (a zombie that waits for its parent counts as gone).
+/// Waits until no process has this id (a zombie counts as gone).
 pub(crate) async fn gone(pid: u32) {
     let deadline = Instant::now() + PATIENCE;
     let stands = || {

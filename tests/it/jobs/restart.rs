@@ -11,12 +11,12 @@ use tokio::process::Command;
 
 use super::{PATIENCE, Server, gone, parts};
 
-/// The folder of the server below, for this program started a second time.
+/// The folder of the server below; set when this program starts itself a second time.
 const FOLDER: &str = "GATECAST_TEST_SERVER_FOLDER";
 
 const PART: &str = "started; epoch $attempt; if [ $attempt = 1 ]; then hang; else finished; fi";
 
-/// Not a test of its own: the server that the test kills.
+/// Not a test, but the server that the test below kills.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "started by the test below"]
 async fn a_server_to_be_killed() {
@@ -28,7 +28,7 @@ async fn a_server_to_be_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_servers_job_goes_on_within_seconds_of_the_restart() {
+async fn the_job_of_a_killed_server_resumes_within_seconds_of_the_restart() {
     let prepared = Server::new(PART).await;
     let job = prepared.job().await;
     let home: TempDir = {

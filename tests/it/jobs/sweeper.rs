@@ -1,4 +1,4 @@
-//! What the sweeper takes, and what it leaves.
+//! Which files the sweeper deletes, and which it keeps.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::Server;
 use crate::store::{new_dataset, new_model};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nothing_refers_to_goes_and_all_else_stays() {
+async fn the_sweeper_deletes_only_unreferenced_files() {
     let mut server = Server::new("").await;
     server.config.grace = Duration::ZERO;
     let put = async |key: &Key| {

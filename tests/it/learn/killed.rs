@@ -1,4 +1,4 @@
-//! Trainings that die after so many computations, and are taken up again.
+//! Trainings that are killed after a number of computations and then resumed.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -13,7 +13,7 @@ use gatecast_nn::network::Network;
 
 use super::{epochs, events_from, finished, fused, sines, task};
 
-/// An engine that dies after so many computations.
+/// An engine that fails after a number of computations.
 struct Mortal {
     inner: Box<dyn Engine>,
     left: Arc<AtomicU32>,
@@ -60,7 +60,7 @@ impl Engine for Mortal {
     }
 }
 
-/// Trains until the engine dies, after `computations`; how many it would have made.
+/// Trains until the engine fails after `computations`; returns the number of computations that were done.
 fn train_mortal(task: &TrainTask, base: Option<&BaseModel>, computations: u32) -> u32 {
     let left = Arc::new(AtomicU32::new(computations));
     let maker = |network: &Network, task: &TrainTask| -> Result<Built, EngineError> {
@@ -71,13 +71,13 @@ fn train_mortal(task: &TrainTask, base: Option<&BaseModel>, computations: u32) -
     computations - left.load(Ordering::Relaxed)
 }
 
-/// Kills a training after every so many computations, and holds what comes of it to what comes of
-/// one that nobody killed.
+/// Kills a training after 0, `every`, 2 × `every`, … computations, resumes it, and compares the result with
+/// that of an uninterrupted training.
 pub(crate) fn killed_anywhere(change: impl Fn(&mut TrainTask), every: usize) {
     killed_anywhere_from(None, change, every);
 }
 
-/// The same, of a training that begins with a stored model, if one is given.
+/// The same for a training that starts from a stored model, if one is given.
 pub(crate) fn killed_anywhere_from(base: Option<&BaseModel>, change: impl Fn(&mut TrainTask), every: usize) {
     let changed = |folder: &Path| {
         let mut task = task(folder);

@@ -1,4 +1,4 @@
-//! PostgreSQL goes away, hangs, or is used by a server that hangs.
+//! PostgreSQL is unreachable, hangs, or is used by a server that hangs.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -14,7 +14,7 @@ use super::{Bed, status};
 use crate::postgres;
 use crate::support::Proxy;
 
-/// A store on a fresh database, and another behind a proxy; nothing where there is no PostgreSQL.
+/// A store on a new database, and another one behind a proxy; `None` if there is no PostgreSQL.
 async fn behind_a_proxy() -> Option<(Bed, Proxy, Store)> {
     let url = postgres::database().await?;
     let (proxy, through) = Proxy::before(&url)?;
@@ -28,7 +28,7 @@ fn is_unavailable<T>(result: &Result<T, StoreError>) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_away_is_told_soon_and_found_again() {
+async fn an_unreachable_database_is_an_error_within_seconds_until_it_is_back() {
     let Some((bed, mut proxy, store)) = behind_a_proxy().await else { return };
     store.ping().await.unwrap();
     proxy.cut().await;
@@ -50,10 +50,10 @@ async fn a_database_that_is_away_is_told_soon_and_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_hangs_in_a_transaction_does_not_hold_the_others_up() {
+async fn a_server_that_hangs_in_a_transaction_does_not_block_others() {
     let Some((bed, proxy, hanging)) = behind_a_proxy().await else { return };
     let job = bed.job().await;
-    // The hanging server waits for the job's row inside a transaction, gets it, and never learns.
+    // The hanging server waits for the job's row inside a transaction and gets the lock, but not the response.
     let mut holder = PgConnection::connect(&bed.url).await.unwrap();
     sqlx::raw_sql("BEGIN; SELECT id FROM jobs FOR UPDATE").execute(&mut holder).await.unwrap();
     let mut tasks = JoinSet::new();
@@ -63,7 +63,7 @@ async fn a_server_that_hangs_in_a_transaction_does_not_hold_the_others_up() {
     proxy.freeze();
     sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
     let asked = Instant::now();
-    // Each try waits for the lock for a few seconds.
+    // Each attempt waits a few seconds for the lock.
     while let Err(error) = bed.store.cancel_job(job.id).await {
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         assert!(asked.elapsed() < Duration::from_secs(25), "the row is still locked");
@@ -79,7 +79,7 @@ async fn waits_for_a_lock(bed: &Bed) {
     until(bed, waiting, |waiting| waiting > 0).await;
 }
 
-/// Polls a count until it is as wanted.
+/// Polls a count until it satisfies the condition.
 async fn until(bed: &Bed, count: &str, wanted: impl Fn(i64) -> bool) {
     let mut connection = PgConnection::connect(&bed.url).await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -94,14 +94,14 @@ async fn until(bed: &Bed, count: &str, wanted: impl Fn(i64) -> bool) {
     }
 }
 
-/// A future that is dropped after so many polls.
+/// A future that is dropped after a number of polls.
 struct Polls<F> {
     inner: Pin<Box<F>>,
     left: u32,
 }
 
 impl<F: Future> Future for Polls<F> {
-    /// Whether it came to its end.
+    /// Whether it completed.
     type Output = bool;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
@@ -113,14 +113,14 @@ impl<F: Future> Future for Polls<F> {
     }
 }
 
-/// Every place where a request can be broken off, `BEGIN` among them.
+/// Drops the request at every point where it can be cancelled, including `BEGIN`.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_is_broken_off_leaves_no_transaction_behind() {
+async fn a_cancelled_write_leaves_no_open_transaction() {
     let Some(url) = postgres::database().await else { return };
     let bed = Bed::at(url).await;
     let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                 AND state LIKE 'idle in transaction%'";
-    // On a busy machine the database may answer before each read, and a write ends at its first poll.
+    // On a busy machine the database may respond before each read, and a write completes at its first poll.
     let mut broken_off = 0;
     while broken_off < 5 {
         let job = bed.job().await;

@@ -1,4 +1,4 @@
-//! Jobs that run others, and names for models.
+//! Jobs that run other jobs, and aliases.
 
 use gatecast_core::alias::{AliasName, ModelRef};
 use gatecast_core::composite_job::{self, CompositeJob, NewChildJob, Outcome, Transition};
@@ -13,12 +13,12 @@ use serde_json::json;
 use super::{Bed, all, new_job, new_model, on_both, order, owner, status, terms};
 
 on_both!(
-    children_are_claimed_and_their_parent_is_not,
+    children_are_claimed_but_their_parent_is_not,
     a_parent_ends_once_with_its_childrens_results,
     a_cancelled_parent_ends_after_its_children,
-    a_family_is_deleted_together_and_not_before_its_end,
-    steps_that_add_children_add_each_once,
-    an_alias_stands_for_one_model_at_a_time,
+    a_parent_and_its_children_are_deleted_together_after_their_end,
+    concurrent_transitions_add_each_child_once,
+    an_alias_points_to_one_model_at_a_time,
     aliases_are_listed_in_pages,
 );
 
@@ -47,7 +47,7 @@ fn metrics(mae: f64) -> FinalMetrics {
     FinalMetrics { model, ..FinalMetrics::default() }
 }
 
-/// Claims the next child and lets it leave a model.
+/// Claims the next child and ends it with a model.
 async fn succeed(bed: &Bed, mae: f64) -> ModelId {
     let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
     let model = new_model(claim.job.dataset);
@@ -55,7 +55,7 @@ async fn succeed(bed: &Bed, mae: f64) -> ModelId {
     model.id
 }
 
-async fn children_are_claimed_and_their_parent_is_not(bed: Bed) {
+async fn children_are_claimed_but_their_parent_is_not(bed: Bed) {
     let parent = parent(&bed).await;
     let open = bed.store.open_composites().await.unwrap();
     assert_eq!(
@@ -91,7 +91,7 @@ async fn a_parent_ends_once_with_its_childrens_results(bed: Bed) {
     assert_eq!(bed.store.alias(&best).await.unwrap().unwrap().model, second);
     assert!(bed.store.open_composites().await.unwrap().is_empty());
 
-    // The model it chose may go; the board keeps the facts.
+    // The chosen model may be deleted; the leaderboard keeps its row.
     assert!(bed.store.delete_model(second).await.unwrap());
     let after = bed.store.job(parent.id).await.unwrap().unwrap();
     assert!(after.model.is_none() && after.version > ended.version && after.result == ended.result);
@@ -112,7 +112,7 @@ async fn a_cancelled_parent_ends_after_its_children(bed: Bed) {
     assert!(matches!(bed.store.cancel_job(parent.id).await.unwrap(), Cancellation::AlreadyEnded(_)));
 }
 
-async fn a_family_is_deleted_together_and_not_before_its_end(bed: Bed) {
+async fn a_parent_and_its_children_are_deleted_together_after_their_end(bed: Bed) {
     let parent = parent(&bed).await;
     let model = succeed(&bed, 1.0).await;
     let of = JobFilter { parent: Some(parent.id), ..JobFilter::default() };
@@ -127,9 +127,9 @@ async fn a_family_is_deleted_together_and_not_before_its_end(bed: Bed) {
     assert!(bed.store.model(model).await.unwrap().is_some(), "models stay");
 }
 
-async fn steps_that_add_children_add_each_once(bed: Bed) {
+async fn concurrent_transitions_add_each_child_once(bed: Bed) {
     let parent = parent(&bed).await;
-    // A step that would add the third child whenever it is not there.
+    // A transition that adds the third child if it does not exist.
     let third = |family: &CompositeJob| {
         let order = family.children[0].job.order.clone().unwrap();
         let spawn = vec![NewChildJob { slot: 2, name: "child 2".to_owned(), order }];
@@ -147,7 +147,7 @@ async fn steps_that_add_children_add_each_once(bed: Bed) {
     assert!(!bed.store.advance(parent.id, third).await.unwrap().acted, "an ended parent takes no step");
 }
 
-async fn an_alias_stands_for_one_model_at_a_time(bed: Bed) {
+async fn an_alias_points_to_one_model_at_a_time(bed: Bed) {
     let dataset = bed.dataset().await;
     let one = bed.store.insert_model(new_model(dataset)).await.unwrap().id;
     let two = bed.store.insert_model(new_model(dataset)).await.unwrap().id;

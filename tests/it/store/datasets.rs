@@ -1,4 +1,4 @@
-//! Datasets: kept as given, listed newest first, and not deleted under a job's feet.
+//! Datasets: stored unchanged, listed newest first, and not deleted while a job needs them.
 
 use gatecast_core::ids::DatasetId;
 use gatecast_store::{Cancellation, DatasetDeletion, Page, Revision};
@@ -6,13 +6,13 @@ use gatecast_store::{Cancellation, DatasetDeletion, Page, Revision};
 use super::{Bed, new_dataset, new_job, on_both, owner, terms};
 
 on_both!(
-    a_dataset_comes_back_as_it_was_kept,
-    lists_go_back_in_time_page_by_page,
-    a_dataset_stays_while_a_job_needs_it,
-    a_job_needs_a_dataset_that_is_there,
+    a_dataset_is_read_back_unchanged,
+    lists_are_paged_newest_first,
+    a_dataset_is_not_deleted_while_a_job_needs_it,
+    a_job_needs_an_existing_dataset,
 );
 
-async fn a_dataset_comes_back_as_it_was_kept(bed: Bed) {
+async fn a_dataset_is_read_back_unchanged(bed: Bed) {
     assert!(bed.store.is_empty().await.unwrap());
     let new = new_dataset("naïve 🚆 'quoted'");
     let kept = bed.store.insert_dataset(new.clone()).await.unwrap();
@@ -32,7 +32,7 @@ async fn a_dataset_comes_back_as_it_was_kept(bed: Bed) {
     assert!(!bed.store.has_revision(new.id, &new.sha256).await.unwrap());
 }
 
-async fn lists_go_back_in_time_page_by_page(bed: Bed) {
+async fn lists_are_paged_newest_first(bed: Bed) {
     for number in 0..7 {
         bed.store.insert_dataset(new_dataset(&format!("set {number}"))).await.unwrap();
     }
@@ -42,7 +42,7 @@ async fn lists_go_back_in_time_page_by_page(bed: Bed) {
         let page = bed.store.datasets(Page { limit: 3, after }).await.unwrap();
         assert_eq!(page.items.len(), expected);
         seen.extend(page.items.into_iter().map(|dataset| dataset.name));
-        // What is new does not shift the pages that follow.
+        // A new dataset does not shift the following pages.
         bed.store.insert_dataset(new_dataset("late")).await.unwrap();
         after = page.next;
     }
@@ -52,7 +52,7 @@ async fn lists_go_back_in_time_page_by_page(bed: Bed) {
     assert_eq!((exact.items.len(), exact.next), (10, None), "a full last page has no next one");
 }
 
-async fn a_dataset_stays_while_a_job_needs_it(bed: Bed) {
+async fn a_dataset_is_not_deleted_while_a_job_needs_it(bed: Bed) {
     let dataset = bed.dataset().await;
     let first = bed.store.insert_job(new_job(dataset)).await.unwrap().unwrap();
     let second = bed.store.insert_job(new_job(dataset)).await.unwrap().unwrap();
@@ -70,7 +70,7 @@ async fn a_dataset_stays_while_a_job_needs_it(bed: Bed) {
     assert_eq!(job.dataset, dataset, "the ended job still says what it was about");
 }
 
-async fn a_job_needs_a_dataset_that_is_there(bed: Bed) {
+async fn a_job_needs_an_existing_dataset(bed: Bed) {
     assert_eq!(bed.store.insert_job(new_job(DatasetId::new())).await.unwrap(), None);
     let mut wrong_revision = new_job(bed.dataset().await);
     wrong_revision.dataset_revision = 2;

@@ -1,12 +1,12 @@
-//! The database fails, and is well again.
+//! The database fails and recovers.
 
 use super::{Bed, new_dataset, new_model, on_sqlite};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_that_sqlite_gave_up_by_itself_is_not_the_last_one() {
+async fn the_store_works_after_sqlite_has_rolled_back_a_transaction() {
     on_sqlite(async |bed: Bed| {
         let dataset = bed.dataset().await;
-        // What SQLite does when the disk is full: the whole transaction is gone, unasked.
+        // As when the disk is full: SQLite rolls the whole transaction back by itself.
         let full = "CREATE TRIGGER full BEFORE INSERT ON models BEGIN SELECT RAISE(ROLLBACK, 'full'); END";
         bed.execute(full.to_owned()).await;
         for _ in 0..3 {

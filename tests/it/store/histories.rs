@@ -1,4 +1,4 @@
-//! Long histories: kept in batches, read a page at a time, deleted in parts.
+//! Long histories: written in batches, read in pages, deleted in parts.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use serde_json::json;
 use super::{Bed, epoch, on_both, owner, terms};
 
 on_both!(
-    a_hundred_thousand_epochs_are_kept_paged_and_deleted,
-    epochs_and_their_events_are_one_thing,
-    a_deletion_lets_other_writers_in_between,
+    a_hundred_thousand_epochs_are_stored_paged_and_deleted,
+    each_epoch_and_its_event_are_stored_once,
+    a_deletion_does_not_block_other_writers,
 );
 
 const EPOCHS: u32 = 100_000;
 
-async fn a_hundred_thousand_epochs_are_kept_paged_and_deleted(bed: Bed) {
+async fn a_hundred_thousand_epochs_are_stored_paged_and_deleted(bed: Bed) {
     let job = bed.job().await;
     let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
     let all: Vec<EpochReport> = (1..=EPOCHS).map(epoch).collect();
@@ -45,11 +45,11 @@ async fn a_hundred_thousand_epochs_are_kept_paged_and_deleted(bed: Bed) {
     assert!(bed.store.events(job.id, 0, 10).await.unwrap().is_empty());
 }
 
-async fn epochs_and_their_events_are_one_thing(bed: Bed) {
+async fn each_epoch_and_its_event_are_stored_once(bed: Bed) {
     let job = bed.job().await;
     let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
     let _ = bed.store.epochs(lease, &[epoch(1), epoch(2)]).await.unwrap();
-    // A repeated write, and one that overlaps what is known.
+    // A repeated write, and one that overlaps stored epochs.
     let _ = bed.store.epochs(lease, &[epoch(1), epoch(2)]).await.unwrap();
     let _ = bed.store.epochs(lease, &[epoch(2), epoch(3)]).await.unwrap();
     assert_eq!(bed.epochs(job.id).await, Some(vec![epoch(1), epoch(2), epoch(3)]));
@@ -59,7 +59,7 @@ async fn epochs_and_their_events_are_one_thing(bed: Bed) {
     assert_eq!(events.iter().map(|event| event.data.clone()).collect::<Vec<_>>(), [1, 2, 3].map(|n| json!(epoch(n))));
 }
 
-async fn a_deletion_lets_other_writers_in_between(bed: Bed) {
+async fn a_deletion_does_not_block_other_writers(bed: Bed) {
     let (long, other) = (bed.job().await, bed.job().await);
     let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
     let kept = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;

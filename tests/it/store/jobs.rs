@@ -1,4 +1,4 @@
-//! Jobs as their owners see them.
+//! Jobs as the API shows them.
 
 use gatecast_core::ids::JobId;
 use gatecast_core::job::{JobKind, JobStatus};
@@ -7,15 +7,15 @@ use gatecast_store::{Cancellation, JobDeletion, JobFilter, Page};
 use super::{Bed, all, epoch, new_job, on_both, owner, terms};
 
 on_both!(
-    a_job_comes_back_as_it_was_ordered,
+    a_job_is_read_back_unchanged,
     a_row_with_a_field_of_a_newer_program_is_run,
     lists_are_filtered_and_paged,
-    cancelling_does_what_the_status_allows,
-    only_an_ended_job_is_deleted,
-    changes_are_told_after_they_are_made,
+    the_effect_of_a_cancel_depends_on_the_status,
+    only_an_ended_job_can_be_deleted,
+    changes_are_announced_after_they_are_committed,
 );
 
-async fn a_job_comes_back_as_it_was_ordered(bed: Bed) {
+async fn a_job_is_read_back_unchanged(bed: Bed) {
     let parent = bed.job().await;
     let mut new = new_job(bed.dataset().await);
     new.parent = Some(parent.id);
@@ -67,7 +67,7 @@ async fn lists_are_filtered_and_paged(bed: Bed) {
     assert_eq!(list(JobFilter::default(), all()).await.0.len(), 10);
 }
 
-async fn cancelling_does_what_the_status_allows(bed: Bed) {
+async fn the_effect_of_a_cancel_depends_on_the_status(bed: Bed) {
     let job = bed.job().await;
     let Cancellation::Cancelled(cancelled) = bed.store.cancel_job(job.id).await.unwrap() else { panic!("cancelled") };
     assert_eq!(cancelled.status, JobStatus::Cancelled);
@@ -88,7 +88,7 @@ async fn cancelling_does_what_the_status_allows(bed: Bed) {
     assert!(matches!(bed.store.cancel_job(JobId::new()).await.unwrap(), Cancellation::NotFound));
 }
 
-async fn only_an_ended_job_is_deleted(bed: Bed) {
+async fn only_an_ended_job_can_be_deleted(bed: Bed) {
     let job = bed.job().await;
     assert_eq!(bed.store.delete_job(job.id).await.unwrap(), JobDeletion::NotEnded(JobStatus::Queued));
     let claim = bed.store.claim(owner(), &terms()).await.unwrap().unwrap();
@@ -104,7 +104,7 @@ async fn only_an_ended_job_is_deleted(bed: Bed) {
     assert_eq!(bed.store.events(job.id, 0, 10).await.unwrap(), []);
 }
 
-async fn changes_are_told_after_they_are_made(bed: Bed) {
+async fn changes_are_announced_after_they_are_committed(bed: Bed) {
     let mut changes = bed.store.changes();
     let job = bed.job().await;
     assert_eq!(changes.recv().await.unwrap(), job.id);

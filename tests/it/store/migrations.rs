@@ -1,4 +1,4 @@
-//! Opening a database that has been used before.
+//! Opening an existing database.
 
 use gatecast_core::metric_values::FinalMetrics;
 use gatecast_store::{JobFilter, Store, StoreError};
@@ -7,13 +7,13 @@ use tokio::task::JoinSet;
 use super::{Bed, all, epoch, new_model, on_both, owner, terms};
 
 on_both!(
-    what_was_kept_is_there_after_a_restart,
-    servers_that_start_together_migrate_once,
+    stored_rows_are_read_after_a_restart,
+    concurrent_starts_migrate_once,
     a_database_of_a_newer_program_is_refused,
-    what_an_earlier_version_kept_is_read,
+    rows_of_an_earlier_version_are_migrated_and_read,
 );
 
-async fn what_was_kept_is_there_after_a_restart(bed: Bed) {
+async fn stored_rows_are_read_after_a_restart(bed: Bed) {
     let job = bed.job().await;
     let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
     let _ = bed.store.epochs(lease, &[epoch(1)]).await.unwrap();
@@ -36,9 +36,9 @@ async fn what_was_kept_is_there_after_a_restart(bed: Bed) {
     assert_eq!(everything(&bed.another().await).await, before);
 }
 
-async fn servers_that_start_together_migrate_once(bed: Bed) {
-    // Back to before the first migration, which is a new database.
-    // Jobs and models name each other.
+async fn concurrent_starts_migrate_once(bed: Bed) {
+    // The state before the first migration is a new database.
+    // Jobs and models reference each other.
     let cascade = if bed.url.starts_with("sqlite:") { "" } else { " CASCADE" };
     for table in [
         "storage",
@@ -73,8 +73,8 @@ async fn a_database_of_a_newer_program_is_refused(bed: Bed) {
     }
 }
 
-/// Takes the fourth migration back, so that the next start makes it on a database with rows in it.
-async fn what_an_earlier_version_kept_is_read(bed: Bed) {
+/// Reverts the fourth migration, so that the next start applies it to a database with rows.
+async fn rows_of_an_earlier_version_are_migrated_and_read(bed: Bed) {
     let job = bed.job().await;
     let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
     let _ = bed.store.epochs(lease, &[epoch(1)]).await.unwrap();
@@ -96,7 +96,7 @@ async fn what_an_earlier_version_kept_is_read(bed: Bed) {
         "ALTER TABLE models DROP COLUMN parameters",
         "DROP TABLE storage",
         "DELETE FROM _sqlx_migrations WHERE version = 4",
-        // When it was queued was when it could be claimed; a clock ahead of this one's wrote it.
+        // The job became claimable when it was queued, and the writer's clock was ahead of this one.
         "UPDATE jobs SET claimable_at = created_at + 1000000 WHERE status = 'queued'",
         "UPDATE models SET manifest = 'damaged' WHERE job_id IS NULL",
     ] {

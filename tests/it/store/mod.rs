@@ -1,4 +1,4 @@
-//! The store, on SQLite and on PostgreSQL: every test runs on both.
+//! The store on SQLite and on PostgreSQL: every test runs on both.
 
 mod availability;
 mod composite_jobs;
@@ -51,7 +51,7 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// A fresh, empty store.
+/// A new, empty store.
 #[derive(Clone)]
 pub(crate) struct Bed {
     pub(crate) store: Store,
@@ -72,7 +72,7 @@ impl Bed {
         self.url.parse().unwrap()
     }
 
-    /// Runs SQL of the test's own, past the store.
+    /// Runs SQL directly, bypassing the store.
     pub(crate) async fn execute(&self, sql: String) {
         let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
         if self.url.starts_with("sqlite:") {
@@ -88,18 +88,18 @@ impl Bed {
         self.store.insert_dataset(new_dataset("rail")).await.unwrap().id
     }
 
-    /// A queued job on a dataset of its own.
+    /// A queued job on a new dataset.
     pub(crate) async fn job(&self) -> Job {
         let dataset = self.dataset().await;
         self.store.insert_job(new_job(dataset)).await.unwrap().unwrap()
     }
 
-    /// The first epochs that are kept of a job.
+    /// The stored epochs of a job, from the first one.
     pub(crate) async fn epochs(&self, job: JobId) -> Option<Vec<EpochReport>> {
         self.store.history(job, 0, 10_000).await.unwrap().map(|page| page.epochs)
     }
 
-    /// Every event's kind and status, in order; also that they are numbered without holes.
+    /// The status or kind of every event, in order; checks that they are numbered without gaps.
     pub(crate) async fn events(&self, job: &Job) -> Vec<String> {
         let events = self.store.events(job.id, 0, 10_000).await.unwrap();
         let numbers: Vec<i64> = events.iter().map(|event| event.sequence).collect();
@@ -110,7 +110,7 @@ impl Bed {
 }
 
 pub(crate) async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Bed) -> F) {
-    // In memory where there is such a folder: what is synced here need not outlive a power cut.
+    // In memory if that folder exists: the data need not survive a power cut.
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| TempDir::new()).unwrap();
     test(Bed::at(format!("sqlite:{}", folder.path().join("gatecast.db").display())).await).await;
 }
@@ -118,7 +118,7 @@ pub(crate) async fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Bed) -> 
 pub(crate) async fn on_postgres<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Bed) -> F) {
     let Some(url) = postgres::database().await else { return };
     let bed = Bed::at(url.clone()).await;
-    // In a task, so that the database goes even when the test fails.
+    // In a task, so that the database is dropped even if the test fails.
     let done = tokio::task::JoinSet::from_iter([test(bed)]).join_next().await.unwrap();
     postgres::drop_database(&url).await;
     if let Err(failed) = done {
@@ -174,7 +174,7 @@ pub(crate) fn epoch(epoch: u32) -> EpochReport {
     serde_json::from_value(report).unwrap()
 }
 
-/// Leases that outlast any test, and first delays that do not.
+/// Leases longer than any test, and short first delays.
 pub(crate) fn terms() -> LeasePolicy {
     LeasePolicy {
         lease: Duration::from_secs(600),
@@ -185,7 +185,7 @@ pub(crate) fn terms() -> LeasePolicy {
     }
 }
 
-/// Leases that have run out as soon as they are given.
+/// Leases that expire immediately.
 pub(crate) fn no_lease() -> LeasePolicy {
     LeasePolicy { lease: Duration::ZERO, ..terms() }
 }

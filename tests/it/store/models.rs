@@ -1,4 +1,4 @@
-//! Models, and what they and their jobs know of each other.
+//! Models, and the references between models and jobs.
 
 use gatecast_core::ids::ModelId;
 use gatecast_core::metric_values::FinalMetrics;
@@ -9,13 +9,13 @@ use gatecast_store::{JobDeletion, Page, Paged};
 use super::{Bed, new_model, on_both, owner, terms};
 
 on_both!(
-    a_model_comes_back_as_it_was_kept,
+    a_model_is_read_back_unchanged,
     a_manifest_with_a_field_of_a_newer_program_is_read,
     a_job_shows_its_model_until_that_is_deleted,
     a_model_outlives_its_job,
 );
 
-async fn a_model_comes_back_as_it_was_kept(bed: Bed) {
+async fn a_model_is_read_back_unchanged(bed: Bed) {
     let first = new_model(bed.dataset().await);
     let kept = bed.store.insert_model(first.clone()).await.unwrap();
     assert_eq!((kept.id, kept.job, kept.bytes), (first.id, None, first.bytes));

@@ -1,4 +1,4 @@
-//! The queue: claims, leases, fences, faults and ends.
+//! The queue: claims, leases, fencing, faults and final states.
 
 use std::time::{Duration, Instant};
 
@@ -12,20 +12,20 @@ use uuid::Uuid;
 use super::{Bed, epoch, new_model, no_lease, on_both, owner, status, terms};
 
 on_both!(
-    a_claim_makes_a_job_the_workers_own,
-    a_heartbeat_keeps_the_lease_and_hears_of_a_cancel,
-    a_late_attempt_changes_nothing,
-    an_epoch_counts_once_however_often_it_is_told,
-    a_fault_sends_the_job_back_for_a_while,
+    a_claimed_job_is_not_claimed_by_another_worker,
+    a_heartbeat_renews_the_lease_and_reports_a_cancel,
+    writes_of_an_earlier_attempt_are_refused,
+    an_epoch_written_repeatedly_is_stored_once,
+    a_fault_requeues_the_job_with_a_delay,
     faults_without_progress_end_the_job,
-    an_epoch_forgives_the_faults_before_it,
-    a_shutdown_is_no_fault_and_no_wait,
+    an_epoch_resets_the_number_of_faults,
+    a_shutdown_requeues_the_job_without_fault_or_delay,
     a_dead_workers_job_is_claimed_again,
-    a_restarted_server_takes_its_own_jobs_back,
-    a_cancel_outlives_the_worker_that_should_have_heard_it,
-    a_full_disk_is_no_fault_and_the_job_waits,
-    a_heartbeat_without_news_wakes_nobody,
-    a_clock_that_was_set_back_holds_no_job_up,
+    a_restarted_server_reclaims_its_jobs,
+    a_cancel_takes_effect_even_if_its_worker_dies,
+    a_full_disk_requeues_the_job_without_a_fault,
+    a_heartbeat_without_changes_sends_no_notification,
+    jobs_are_claimed_after_the_clock_is_set_back,
     ten_thousand_jobs_are_claimed_in_order,
 );
 
@@ -61,7 +61,7 @@ fn facts(attempt: u32, engine: &str) -> StartFacts {
     }
 }
 
-async fn a_claim_makes_a_job_the_workers_own(bed: Bed) {
+async fn a_claimed_job_is_not_claimed_by_another_worker(bed: Bed) {
     assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None);
     let job = bed.job().await;
     let claim = claim(&bed.store).await;
@@ -70,7 +70,7 @@ async fn a_claim_makes_a_job_the_workers_own(bed: Bed) {
     assert!(shown.status == JobStatus::Running && shown.started_at.is_some() && shown.version > job.version);
     assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "nobody else's");
 
-    // A write whose answer was lost is repeated.
+    // A write is repeated, as after a lost response.
     for _ in 0..2 {
         assert_eq!(bed.store.started(claim.lease, &facts(1, "fused")).await.unwrap(), WriteOutcome::Done);
     }
@@ -81,10 +81,10 @@ async fn a_claim_makes_a_job_the_workers_own(bed: Bed) {
     assert_eq!(told.data, serde_json::to_value(facts(1, "fused")).unwrap());
 }
 
-async fn a_heartbeat_keeps_the_lease_and_hears_of_a_cancel(bed: Bed) {
+async fn a_heartbeat_renews_the_lease_and_reports_a_cancel(bed: Bed) {
     let job = bed.job().await;
     let claim = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap();
-    // The lease has run out, but nobody has claimed the job since: the worker may go on.
+    // The lease has expired, but no other worker has claimed the job: the worker may continue.
     let beat = bed.store.heartbeat(claim.lease, &terms(), 0.25, Some(12.5)).await.unwrap();
     assert_eq!(beat, HeartbeatResponse::Continue);
     assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "renewed");
@@ -100,7 +100,7 @@ async fn a_heartbeat_keeps_the_lease_and_hears_of_a_cancel(bed: Bed) {
     assert_eq!(bed.store.heartbeat(claim.lease, &terms(), 0.5, None).await.unwrap(), HeartbeatResponse::Cancel);
 }
 
-async fn a_late_attempt_changes_nothing(bed: Bed) {
+async fn writes_of_an_earlier_attempt_are_refused(bed: Bed) {
     let job = bed.job().await;
     let late = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap().lease;
     let now = claim(&bed.store).await;
@@ -131,13 +131,13 @@ async fn a_late_attempt_changes_nothing(bed: Bed) {
     assert_eq!(again, WriteOutcome::Lost, "an ended job does not end again");
 }
 
-async fn an_epoch_counts_once_however_often_it_is_told(bed: Bed) {
+async fn an_epoch_written_repeatedly_is_stored_once(bed: Bed) {
     let job = bed.job().await;
     let first = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap().lease;
     for number in [1, 2, 2, 1] {
         assert_eq!(bed.store.epochs(first, &[epoch(number)]).await.unwrap(), WriteOutcome::Done);
     }
-    // The next attempt's checkpoint is further than what the store was told.
+    // The next attempt's checkpoint is ahead of the store.
     let second = claim(&bed.store).await.lease;
     let history = [epoch(1), epoch(2), epoch(3)];
     assert_eq!(bed.store.started(second, &facts(2, "libtorch")).await.unwrap(), WriteOutcome::Done);
@@ -150,7 +150,7 @@ async fn an_epoch_counts_once_however_often_it_is_told(bed: Bed) {
     assert_eq!(events, ["queued", "running", "epoch", "epoch", "running", "started", "epoch", "epoch"]);
 }
 
-async fn a_fault_sends_the_job_back_for_a_while(bed: Bed) {
+async fn a_fault_requeues_the_job_with_a_delay(bed: Bed) {
     let long = LeasePolicy { first_delay: Duration::from_secs(3600), ..terms() };
     let waiting = bed.job().await;
     let lease = claim(&bed.store).await.lease;
@@ -160,7 +160,7 @@ async fn a_fault_sends_the_job_back_for_a_while(bed: Bed) {
     assert_eq!(shown.error.as_ref().map(|error| error.code.as_str()), Some("oom"), "the last fault is shown");
     assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "not yet");
 
-    // It does not keep others waiting.
+    // It does not block other jobs.
     let other = bed.job().await;
     let lease = claim(&bed.store).await.lease;
     assert_eq!(lease.job, other.id);
@@ -190,7 +190,7 @@ async fn assert_attempts_exhausted(store: &Store, job: &Job, last: &str) {
     assert!(error.detail.contains(last), "{}", error.detail);
 }
 
-async fn an_epoch_forgives_the_faults_before_it(bed: Bed) {
+async fn an_epoch_resets_the_number_of_faults(bed: Bed) {
     let job = bed.job().await;
     for number in 1..=6 {
         let lease = claim_soon(&bed.store).await.lease;
@@ -200,7 +200,7 @@ async fn an_epoch_forgives_the_faults_before_it(bed: Bed) {
     }
 }
 
-async fn a_shutdown_is_no_fault_and_no_wait(bed: Bed) {
+async fn a_shutdown_requeues_the_job_without_fault_or_delay(bed: Bed) {
     let job = bed.job().await;
     for attempt in 1..=10 {
         let lease = claim(&bed.store).await.lease;
@@ -222,7 +222,7 @@ async fn a_dead_workers_job_is_claimed_again(bed: Bed) {
     assert_eq!(bed.events(&job).await, ["queued", "running", "running", "running", "failed"]);
 }
 
-async fn a_restarted_server_takes_its_own_jobs_back(bed: Bed) {
+async fn a_restarted_server_reclaims_its_jobs(bed: Bed) {
     let (mine, others) = (owner(), owner());
     bed.job().await;
     let lost = bed.store.claim(mine, &terms()).await.unwrap().unwrap();
@@ -238,7 +238,7 @@ async fn a_restarted_server_takes_its_own_jobs_back(bed: Bed) {
     assert_eq!(restarted.reclaim_leases(mine).await.unwrap(), 0);
 }
 
-async fn a_cancel_outlives_the_worker_that_should_have_heard_it(bed: Bed) {
+async fn a_cancel_takes_effect_even_if_its_worker_dies(bed: Bed) {
     for dies in [true, false] {
         let job = bed.job().await;
         let claim = bed.store.claim(owner(), &no_lease()).await.unwrap().unwrap();
@@ -255,8 +255,8 @@ async fn a_cancel_outlives_the_worker_that_should_have_heard_it(bed: Bed) {
 async fn ten_thousand_jobs_are_claimed_in_order(bed: Bed) {
     let first = bed.job().await;
     assert!(matches!(bed.store.cancel_job(first.id).await.unwrap(), Cancellation::Cancelled(_)));
-    // Copies of one order, the youngest first, written at once: it is the taking of 10,000 orders
-    // that would be slow.
+    // Copies of one job, the newest first, inserted with one statement: creating 10,000 jobs one by one
+    // would be slow.
     let sqlite = bed.url.starts_with("sqlite:");
     let id = match sqlite {
         true => "CAST(printf('%016d', n) AS BLOB)",
@@ -281,11 +281,11 @@ async fn ten_thousand_jobs_are_claimed_in_order(bed: Bed) {
     assert_eq!(bed.store.claim(owner, &terms()).await.unwrap(), None);
 }
 
-async fn a_full_disk_is_no_fault_and_the_job_waits(bed: Bed) {
+async fn a_full_disk_requeues_the_job_without_a_fault(bed: Bed) {
     let job = bed.job().await;
     let full = JobError { code: "disk_full".to_owned(), detail: "no room".to_owned() };
     let long = LeasePolicy { full_disk_delay: Duration::from_secs(3600), ..terms() };
-    // Far more often than a job may fail.
+    // Much more often than a job is allowed to fail.
     for _ in 0..3 * terms().max_faults {
         let lease = claim_soon(&bed.store).await.lease;
         let why = ReleaseReason::DiskFull(full.clone());
@@ -300,7 +300,7 @@ async fn a_full_disk_is_no_fault_and_the_job_waits(bed: Bed) {
     assert_eq!(bed.store.claim(owner(), &long).await.unwrap(), None, "it waits");
 }
 
-async fn a_heartbeat_without_news_wakes_nobody(bed: Bed) {
+async fn a_heartbeat_without_changes_sends_no_notification(bed: Bed) {
     let job = bed.job().await;
     let lease = claim(&bed.store).await.lease;
     let _ = bed.store.heartbeat(lease, &terms(), 0.25, Some(3.0)).await.unwrap();
@@ -311,9 +311,9 @@ async fn a_heartbeat_without_news_wakes_nobody(bed: Bed) {
     assert_eq!(changes.try_recv().unwrap(), job.id);
 }
 
-async fn a_clock_that_was_set_back_holds_no_job_up(bed: Bed) {
+async fn jobs_are_claimed_after_the_clock_is_set_back(bed: Bed) {
     let hours_ahead = "UPDATE jobs SET claimable_at = claimable_at + 9000000000, created_at = created_at + 9000000000";
-    // As if the clock had been hours ahead when the job was queued, handed back and failed.
+    // As if the clock had been hours ahead when the job was queued, released and failed.
     bed.job().await;
     bed.execute(hours_ahead.to_owned()).await;
     let first = claim(&bed.store).await.lease;

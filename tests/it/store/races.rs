@@ -1,5 +1,5 @@
-//! What must hold when things happen at once. Each race is run many times over, from connections
-//! of their own where the database allows it.
+//! Invariants under concurrency. Each race runs many times, from separate connections if the database
+//! allows it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use super::{Bed, composite_jobs, epoch, new_job, new_model, on_both, owner, stat
 
 on_both!(
     many_workers_never_share_a_job,
-    a_cancel_and_an_end_at_once_make_one_end,
-    a_dataset_and_its_job_never_miss_each_other,
-    events_have_no_holes_however_many_write,
-    a_model_and_the_job_that_chose_it_are_deleted_at_once,
+    a_concurrent_cancel_and_end_give_one_final_status,
+    a_dataset_is_never_deleted_while_a_job_for_it_is_created,
+    concurrent_writers_leave_no_gaps_in_the_events,
+    a_model_and_the_job_that_chose_it_can_be_deleted_concurrently,
 );
 
 async fn many_workers_never_share_a_job(bed: Bed) {
@@ -47,7 +47,7 @@ async fn many_workers_never_share_a_job(bed: Bed) {
     assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), JOBS);
 }
 
-async fn a_cancel_and_an_end_at_once_make_one_end(bed: Bed) {
+async fn a_concurrent_cancel_and_end_give_one_final_status(bed: Bed) {
     let other = bed.another().await;
     let mut succeeded = 0;
     for round in 0..40 {
@@ -57,7 +57,7 @@ async fn a_cancel_and_an_end_at_once_make_one_end(bed: Bed) {
         let metrics = FinalMetrics::default();
         let finish = bed.store.succeed(claim.lease, &metrics, &model);
         let cancel = other.cancel_job(job.id);
-        // A worker that hears of the cancel while the end is being written.
+        // A worker that learns of the cancel while the end is being written.
         let hear = async {
             match other.heartbeat(claim.lease, &terms(), 0.9, None).await.unwrap() {
                 HeartbeatResponse::Cancel => other.cancelled(claim.lease).await.unwrap(),
@@ -86,7 +86,7 @@ async fn a_cancel_and_an_end_at_once_make_one_end(bed: Bed) {
     assert!(succeeded > 0, "the race was always lost by the worker");
 }
 
-async fn a_dataset_and_its_job_never_miss_each_other(bed: Bed) {
+async fn a_dataset_is_never_deleted_while_a_job_for_it_is_created(bed: Bed) {
     let other = bed.another().await;
     let (mut ordered, mut deleted) = (0, 0);
     for round in 0..40 {
@@ -111,7 +111,7 @@ async fn a_dataset_and_its_job_never_miss_each_other(bed: Bed) {
     assert_eq!(ordered + deleted, 40);
 }
 
-async fn events_have_no_holes_however_many_write(bed: Bed) {
+async fn concurrent_writers_leave_no_gaps_in_the_events(bed: Bed) {
     let job = bed.job().await;
     let lease = bed.store.claim(owner(), &terms()).await.unwrap().unwrap().lease;
     let done = Arc::new(AtomicBool::new(false));
@@ -149,8 +149,8 @@ async fn events_have_no_holes_however_many_write(bed: Bed) {
     assert_eq!(bed.epochs(job.id).await.unwrap().len(), 20);
 }
 
-/// Both lock the comparison and its trainings; in another order they would wait for each other.
-async fn a_model_and_the_job_that_chose_it_are_deleted_at_once(bed: Bed) {
+/// Both lock the comparison and its trainings; with different lock orders they would deadlock.
+async fn a_model_and_the_job_that_chose_it_can_be_deleted_concurrently(bed: Bed) {
     let other = bed.another().await;
     for round in 0..30 {
         let parent = composite_jobs::parent(&bed).await;

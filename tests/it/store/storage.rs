@@ -2,9 +2,9 @@
 
 use super::{Bed, on_both};
 
-on_both!(a_database_is_bound_once,);
+on_both!(a_database_is_bound_to_one_blob_store,);
 
-async fn a_database_is_bound_once(bed: Bed) {
+async fn a_database_is_bound_to_one_blob_store(bed: Bed) {
     assert_eq!(bed.store.storage_id().await.unwrap(), None);
     let (first, second) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
     let other = bed.another().await;

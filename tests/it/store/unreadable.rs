@@ -1,4 +1,4 @@
-//! Rows that this version cannot read: they must not hold up any other.
+//! Rows that this version cannot read: they must not block other jobs.
 
 use gatecast_core::composite_job;
 use gatecast_core::job::{Job, JobStatus};
@@ -7,16 +7,16 @@ use gatecast_store::{Cancellation, JobDeletion, JobFilter, NewJob};
 use super::{Bed, all, composite_jobs, new_job, on_both, owner, status, terms};
 
 on_both!(
-    an_order_that_cannot_be_read_fails_its_job_and_lets_the_next_run,
+    an_unreadable_spec_fails_its_job_and_the_next_job_runs,
     an_unreadable_job_is_shown_listed_cancelled_and_deleted,
-    a_parent_that_cannot_be_read_ends_with_its_children,
+    an_unreadable_parent_ends_with_its_children,
 );
 
-/// What another version might have written, and what no version has.
+/// Specs that another version might have written, and one that no version has.
 const UNREADABLE: [&str; 3] =
     [r#"{"version": 99, "kind": "train"}"#, r#"{"version": 1, "kind": "dream", "dataset": 1}"#, "not JSON at al"];
 
-/// A queued job whose order is replaced.
+/// A queued job whose spec is replaced.
 async fn unreadable(bed: &Bed, name: &str, order: &str) -> Job {
     let dataset = bed.dataset().await;
     let new = NewJob { name: name.to_owned(), ..new_job(dataset) };
@@ -25,7 +25,7 @@ async fn unreadable(bed: &Bed, name: &str, order: &str) -> Job {
     job
 }
 
-async fn an_order_that_cannot_be_read_fails_its_job_and_lets_the_next_run(bed: Bed) {
+async fn an_unreadable_spec_fails_its_job_and_the_next_job_runs(bed: Bed) {
     let mut bad = Vec::new();
     for (number, order) in UNREADABLE.iter().enumerate() {
         bad.push(unreadable(&bed, &format!("bad {number}"), order).await);
@@ -52,7 +52,7 @@ async fn an_unreadable_job_is_shown_listed_cancelled_and_deleted(bed: Bed) {
     assert_eq!(bed.store.job(bad.id).await.unwrap(), None);
 }
 
-async fn a_parent_that_cannot_be_read_ends_with_its_children(bed: Bed) {
+async fn an_unreadable_parent_ends_with_its_children(bed: Bed) {
     let parent = composite_jobs::parent(&bed).await;
     bed.execute(format!("UPDATE jobs SET job_order = '{}' WHERE coordinates = 1", UNREADABLE[0])).await;
     assert!(bed.store.advance(parent.id, composite_job::next).await.unwrap().acted);

@@ -1,7 +1,7 @@
-//! Holds requests and answers against `docs/openapi.json`, with a validator of its own.
+//! Validates requests and responses against `docs/openapi.json`, independently of the server's code.
 //!
-//! Every answer must be as the document says. Every JSON body that the server accepts must be valid
-//! by the document.
+//! Every response must match the document. Every JSON body that the server accepts must be valid
+//! according to the document.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_slice(&text).unwrap()
 });
 
-/// Checks one request and its answer.
+/// Checks one request and its response.
 #[track_caller]
 pub(crate) fn check(method: &Method, path: &str, body: Option<&Value>, answer: &Answer) {
     let status = answer.status.as_u16();
@@ -55,13 +55,13 @@ pub(crate) fn check_event(data: &Value) {
     assert!(errors.is_empty(), "{errors:#?}\n{data}");
 }
 
-/// What is wrong with `value` by the schema at `place`.
+/// The errors of `value` according to the schema at `place`.
 pub(crate) fn errors(place: &str, value: &Value) -> Vec<String> {
     let schema = pointer(place).unwrap_or_else(|| panic!("the document has nothing at {place}"));
     json_schema::errors(&DOCUMENT, schema, value)
 }
 
-/// The place of the operation that answers at this address.
+/// The JSON pointer of the operation with this method and path.
 fn operation(method: &Method, path: &str) -> Option<String> {
     let path = path.split('?').next().unwrap_or_default();
     let paths = DOCUMENT["paths"].as_object().unwrap();

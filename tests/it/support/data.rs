@@ -1,4 +1,4 @@
-//! Small data, and waiting for what is to come.
+//! Small datasets, and waiting for a condition.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};

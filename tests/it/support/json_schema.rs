@@ -1,10 +1,10 @@
-//! A validator for the part of JSON Schema that the document uses, apart from the server's own.
+//! A validator for the part of JSON Schema that the document uses, independent of the server's.
 //!
-//! It fails on a keyword that it does not know, so that nothing goes unchecked by oversight.
+//! It fails on an unknown keyword, so that none is ignored by accident.
 
 use serde_json::Value;
 
-/// Keywords that say nothing about validity.
+/// Keywords that do not affect validity.
 const NOTES: [&str; 11] = [
     "description",
     "default",
@@ -19,7 +19,7 @@ const NOTES: [&str; 11] = [
     "format",
 ];
 
-/// What is wrong with `value` by `schema`, whose references lead into `document`.
+/// The errors of `value` according to `schema`, whose references point into `document`.
 pub(crate) fn errors(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let mut errors = Vec::new();
     check(document, schema, value, "", &mut errors);
@@ -93,7 +93,7 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, errors: &mut
     }
 }
 
-/// The values within `value` that a keyword speaks of, each with its name and schema.
+/// The values within `value` that a keyword applies to, each with its name and schema.
 fn parts<'a>(
     keyword: &str,
     rule: &'a Value,

@@ -1,4 +1,4 @@
-//! What the tests of the running program share.
+//! Helpers for the tests of the running program.
 
 pub(crate) mod contract;
 mod data;

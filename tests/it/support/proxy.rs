@@ -1,5 +1,5 @@
-//! A way to a PostgreSQL server that the test can cut or freeze: what a server that is gone or hangs
-//! looks like to its clients.
+//! A proxy to a PostgreSQL server. The test can cut or freeze it, which looks to clients like a
+//! server that is down or hangs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
-    /// Bytes are taken, and passed on once it is open again.
+    /// Bytes are accepted, and forwarded once the proxy is open again.
     Frozen,
-    /// Connections end, and new ones are refused.
+    /// Connections are closed, and new ones are refused.
     Cut,
 }
 
@@ -29,8 +29,8 @@ pub(crate) struct Proxy {
 const SOCKET: &str = ".s.PGSQL.5432";
 
 impl Proxy {
-    /// In front of the server that the URL names by its socket's folder; also the URL through the
-    /// proxy. `None` where the URL names a host.
+    /// A proxy in front of the server that the URL names by its socket's folder, and the URL through
+    /// the proxy. `None` if the URL names a host.
     pub(crate) fn before(url: &str) -> Option<(Self, String)> {
         let (base, folder) = url.split_once("?host=")?;
         let own = tempfile::tempdir().unwrap();
@@ -78,7 +78,7 @@ impl Proxy {
     }
 }
 
-/// Passes bytes on until either side ends.
+/// Forwards bytes until either side closes.
 async fn pass(mut from: unix::OwnedReadHalf, mut to: unix::OwnedWriteHalf, mut state: watch::Receiver<State>) {
     let mut buffer = vec![0; 16 << 10];
     loop {

@@ -1,4 +1,4 @@
-//! The real program on a free port, with a data folder of its own.
+//! Runs the program on a free port with a temporary data folder.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 
 use super::contract;
 
-/// Far beyond what anything here takes; a test that reaches it has failed.
+/// Much longer than any step takes; a test that reaches it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A started `gatecast serve`; killed when dropped.
@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     environment: Vec<(String, String)>,
 }
 
-/// What a request was answered.
+/// The response to a request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -53,21 +53,21 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The body, of an answer that must have this status.
+    /// Returns the JSON body; panics if the status differs.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         if self.text.is_empty() { Value::Null } else { self.json() }
     }
 
-    /// Any body of an answer that must have this status.
+    /// Returns the body as text; panics if the status differs.
     #[track_caller]
     pub(crate) fn expect_text(self, status: u16) -> String {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         self.text
     }
 
-    /// A problem document of this status and code; its detail.
+    /// Checks that the body is a problem document with this status and code; returns its detail.
     #[track_caller]
     pub(crate) fn expect_problem(&self, status: u16, code: &str) -> String {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
@@ -100,15 +100,15 @@ impl Settings {
     }
 }
 
-/// Whether the LibTorch trainer lies beside the program. With `GATECAST_TEST_LIBTORCH` set, as `make
-/// test` sets it, a missing one is an error.
+/// Whether the LibTorch trainer is installed beside the program. If `GATECAST_TEST_LIBTORCH` is set,
+/// as by `make test`, a missing trainer is an error.
 pub(crate) fn libtorch_installed() -> bool {
     let installed = Path::new(env!("CARGO_BIN_EXE_gatecast")).with_file_name("gatecast-libtorch").is_file();
     assert!(installed || std::env::var_os("GATECAST_TEST_LIBTORCH").is_none(), "gatecast-libtorch is not built");
     installed
 }
 
-/// The program, told nothing by the environment of the tests.
+/// The program, without the `GATECAST_` variables of the tests' environment.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatecast"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GATECAST_")) {
@@ -127,7 +127,7 @@ impl TestServer {
         Self::with().start().await
     }
 
-    /// On a folder of the caller's; the server's own is `data` within it.
+    /// Starts a server in the given folder; its data folder is `data` within it.
     pub(crate) async fn launch(settings: Settings, folder: Arc<TempDir>) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
         let mut command = program();
@@ -192,12 +192,12 @@ impl TestServer {
         let mut stream = tokio::net::TcpStream::connect(self.address()).await.unwrap();
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
-        // A reset after the answer is how a server ends a body it did not want.
+        // A server that refuses a body may reset the connection after its response.
         let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Uploads CSV; the dataset.
+    /// Uploads CSV and returns the response with the dataset.
     pub(crate) async fn upload(&self, query: &str, csv: impl Into<reqwest::Body>) -> Answer {
         let request = self.request(Method::POST, &format!("/v1/datasets{query}"));
         let answer = Answer::of(request.header("content-type", "text/csv").body(csv).send().await.unwrap()).await;
@@ -205,7 +205,7 @@ impl TestServer {
         answer
     }
 
-    /// Polls the job until `enough` says so.
+    /// Polls the job until `enough` returns true.
     pub(crate) async fn job_when(&self, id: &str, enough: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         loop {
@@ -218,12 +218,12 @@ impl TestServer {
         }
     }
 
-    /// The job, once it has ended.
+    /// Waits until the job has ended and returns it.
     pub(crate) async fn ended(&self, id: &str) -> Value {
         self.job_when(id, |job| ["succeeded", "failed", "cancelled"].contains(&job["status"].as_str().unwrap())).await
     }
 
-    /// SIGKILL: what a power cut looks like to the process.
+    /// Sends SIGKILL, which is like a power cut to the process.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
@@ -242,7 +242,7 @@ impl TestServer {
         threads.map(of_thread).flat_map(|ids| ids.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
-    /// Waits until no process has this id, or only one that has ended and waits for its parent.
+    /// Waits until no process has this id, or only a zombie does.
     pub(crate) async fn until_gone(&self, process: &str) {
         let start = Instant::now();
         let state = || {
@@ -255,12 +255,12 @@ impl TestServer {
         }
     }
 
-    /// The program's end, which must come by itself.
+    /// Waits until the program exits by itself.
     pub(crate) async fn exit(&mut self) -> ExitStatus {
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("the server did not end").unwrap()
     }
 
-    /// SIGTERM, and the end.
+    /// Sends SIGTERM and waits for the exit.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
         self.exit().await
@@ -272,7 +272,7 @@ impl TestServer {
         self.start_again().await
     }
 
-    /// Kills this server and starts another on the same data, with one flag set anew.
+    /// Kills this server and starts another on the same data, with one flag changed.
     pub(crate) async fn restart_with(mut self, name: &str, value: &str) -> Self {
         let name = format!("--{name}");
         if let Some(at) = self.settings.flags.iter().position(|flag| *flag == name) {
@@ -282,14 +282,14 @@ impl TestServer {
         self.restart().await
     }
 
-    /// Starts another server on the data of this one, which has ended.
+    /// Starts another server on the data of this one, which must have exited.
     pub(crate) async fn start_again(self) -> Self {
         let (settings, folder) = (self.settings.clone(), self.folder.clone());
         drop(self);
         Self::launch(settings, folder).await
     }
 
-    /// Files below the data folder's `part` that are left, besides the blob store's id.
+    /// The files below the data folder's `part`, except the blob store's id.
     pub(crate) fn files(&self, part: &str) -> Vec<PathBuf> {
         let is_storage_id = |path: &PathBuf| path.ends_with("storage-id");
         files(&self.data().join(part)).into_iter().filter(|path| !is_storage_id(path)).collect()

@@ -1,4 +1,4 @@
-//! Learning on from a stored model.
+//! Fine-tuning a stored model.
 
 use std::fs;
 use std::path::Path;
@@ -11,14 +11,14 @@ use gatecast_model::bundle::{self, Bundle};
 use crate::learn::killed::killed_anywhere_from;
 use crate::learn::{epochs, events, events_from, failed, finished, sines, task};
 
-/// Three sines, a tenth higher than those the first model saw.
+/// Three sines, a tenth higher than those of the first model.
 fn higher() -> Frame {
     let mut frame = sines(3, 60);
     frame.columns[0].values.iter_mut().for_each(|value| *value *= 1.1);
     frame
 }
 
-/// A model of two series, and a task to learn on from it.
+/// A model of two series, and a task that fine-tunes it.
 fn tuned(folder: &Path, freeze: &[&str], refit_scaling: bool) -> (Bundle, FinetuneTask) {
     let first = task(folder);
     finished(&events(sines(2, 60), &first));
@@ -34,7 +34,7 @@ fn tuning_events(frame: Frame, task: &FinetuneTask) -> Vec<TrainerEvent> {
 }
 
 #[test]
-fn it_begins_at_the_stored_weights_and_keeps_the_scaling() {
+fn fine_tuning_starts_from_the_stored_weights_and_keeps_the_scaling() {
     let folder = tempfile::tempdir().unwrap();
     let (base, mut task) = tuned(folder.path(), &[], false);
     let again = tuning_events(sines(2, 60), &task);
@@ -55,7 +55,7 @@ fn it_begins_at_the_stored_weights_and_keeps_the_scaling() {
 }
 
 #[test]
-fn what_is_frozen_stays_to_the_bit_under_decay_and_momentum_too() {
+fn frozen_variables_do_not_change_even_with_decay_and_momentum() {
     let folder = tempfile::tempdir().unwrap();
     let (base, mut task) = tuned(folder.path(), &["recurrent.0", "recurrent.1.bias"], false);
     for optimizer in [
@@ -80,14 +80,14 @@ fn what_is_frozen_stays_to_the_bit_under_decay_and_momentum_too() {
 }
 
 #[test]
-fn it_goes_on_after_a_kill_to_the_same_bytes() {
+fn a_killed_fine_tuning_resumes_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let (_, tuning) = tuned(folder.path(), &["recurrent.0"], true);
     killed_anywhere_from(Some(&tuning.base), |_| (), 9);
 }
 
 #[test]
-fn another_network_or_other_columns_are_the_orders_fault() {
+fn another_network_or_other_columns_are_a_fault_of_the_request() {
     let folder = tempfile::tempdir().unwrap();
     let (_, good) = tuned(folder.path(), &[], false);
     type Change = fn(&mut FinetuneTask);

@@ -1,4 +1,4 @@
-//! Where a training ends before its last epoch, and what it says on the way.
+//! Limits that end a training before its last epoch, and the events it reports.
 
 use gatecast_core::model::StoppedBy;
 use gatecast_core::order::EarlyStopping;
@@ -23,7 +23,7 @@ fn stopped_by(task: &TrainTask) -> Option<StoppedBy> {
 }
 
 #[test]
-fn so_many_steps_and_no_more() {
+fn max_steps_limits_the_number_of_steps() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     let all = events(sines(3, 60), &order);
@@ -41,7 +41,7 @@ fn so_many_steps_and_no_more() {
 }
 
 #[test]
-fn time_that_is_over_ends_a_training_well() {
+fn a_training_that_reaches_its_time_limit_succeeds() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     order.order.training.epochs = 100_000;
@@ -55,7 +55,7 @@ fn time_that_is_over_ends_a_training_well() {
 }
 
 #[test]
-fn early_stopping_is_said_and_a_plateau_warned_of_once() {
+fn early_stopping_is_reported_and_a_plateau_is_warned_of_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     order.order.training.epochs = 40;
@@ -68,7 +68,7 @@ fn early_stopping_is_said_and_a_plateau_warned_of_once() {
 }
 
 #[test]
-fn each_epoch_tells_the_gradient_of_each_layer() {
+fn each_epoch_reports_the_gradient_norm_of_each_layer() {
     let folder = tempfile::tempdir().unwrap();
     let order = task(folder.path());
     for report in epochs(&events(sines(3, 60), &order)) {
@@ -79,10 +79,10 @@ fn each_epoch_tells_the_gradient_of_each_layer() {
 }
 
 #[test]
-fn what_no_memory_holds_is_refused_before_it_starts() {
+fn a_training_that_exceeds_the_memory_is_refused_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
-    // Terabytes of what three wide layers remember of one batch.
+    // Three wide layers whose states for one batch need terabytes.
     order.order.model.layers = vec![8192.into(); 3];
     order.order.training.batch_size = 65_536;
     order.order.data.context = 500;

@@ -1,4 +1,4 @@
-//! Learning rates: by a schedule, by a range test, and after a kill.
+//! Learning rates: schedules, the range test, and resuming after a kill.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn rates(task: &TrainTask) -> Vec<f64> {
 }
 
 #[test]
-fn each_epoch_tells_the_rate_of_its_last_step() {
+fn each_epoch_reports_the_rate_of_its_last_step() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     assert_eq!(rates(&order), [0.01; 5]);
@@ -35,13 +35,13 @@ fn each_epoch_tells_the_rate_of_its_last_step() {
     let cycle = rates(&order);
     let top = cycle.iter().copied().fold(0.0, f64::max);
     assert!(cycle[0] < top && cycle[4] < 1e-6, "{cycle:?}");
-    // Nothing counts as a fall: every second epoch halves the rate.
+    // No change counts as a decrease, so every second epoch halves the rate.
     with(r#"{"type": "reduce_on_plateau", "factor": 0.5, "patience": 2, "min_delta": 1000000}"#)(&mut order);
     assert_eq!(rates(&order), [0.01, 0.01, 0.01, 0.005, 0.005]);
 }
 
 #[test]
-fn every_schedule_goes_on_after_a_kill_to_the_same_bytes() {
+fn every_schedule_resumes_after_a_kill_to_the_same_bytes() {
     for schedule in [
         r#"{"type": "exponential", "factor": 0.7}"#,
         r#"{"type": "cosine", "warmup_epochs": 1.5, "alpha": 0.1}"#,
@@ -53,7 +53,7 @@ fn every_schedule_goes_on_after_a_kill_to_the_same_bytes() {
 }
 
 #[test]
-fn every_optimiser_goes_on_after_a_kill_to_the_same_bytes() {
+fn every_optimiser_resumes_after_a_kill_to_the_same_bytes() {
     for text in [
         r#"{"type": "adamw", "learning_rate": 0.01}"#,
         r#"{"type": "nadam", "learning_rate": 0.01, "weight_decay": 0.01}"#,
@@ -70,7 +70,7 @@ fn finds(task: &mut TrainTask) {
 }
 
 #[test]
-fn a_rate_that_is_found_is_told_and_kept_and_good() {
+fn the_found_rate_is_reported_and_stored_and_better_than_others() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     order.order.training.epochs = 10;
@@ -84,7 +84,7 @@ fn a_rate_that_is_found_is_told_and_kept_and_good() {
     assert!(detail.unwrap().contains(&format!("{:.3e}", found.learning_rate)));
     assert!((1e-3..0.1).contains(&found.learning_rate), "{found:?}");
     assert_eq!(epochs(&told)[0].learning_rate, Some(found.learning_rate));
-    // It beats rates a hundred times lower and higher.
+    // It is better than rates a hundred times lower and higher.
     let loss = |rate: Rate| {
         let mut other = order.clone();
         if let (Optimizer::Adam { learning_rate, .. }, Rate::Fixed(_)) = (&mut other.order.training.optimizer, rate) {
@@ -98,12 +98,12 @@ fn a_rate_that_is_found_is_told_and_kept_and_good() {
 }
 
 #[test]
-fn what_was_found_outlasts_a_kill() {
+fn the_found_rate_is_kept_after_a_kill() {
     killed_anywhere(finds, 23);
 }
 
 #[test]
-fn another_seed_finds_by_itself_and_the_same_one_finds_the_same() {
+fn a_training_with_the_rate_finder_is_reproducible() {
     let folder = tempfile::tempdir().unwrap();
     let mut order = task(folder.path());
     order.order.training.epochs = 1;

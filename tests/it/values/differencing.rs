@@ -1,4 +1,4 @@
-//! Networks that learn differences.
+//! Networks trained on differences.
 
 use gatecast_model::bundle;
 use serde_json::json;
@@ -6,14 +6,14 @@ use serde_json::json;
 use super::{error, forecast, frame, ordered, trained};
 use crate::learn::{events, finished};
 
-/// A slope with a season of 4.
+/// A slope with a season of 4 points.
 fn sloping(points: usize) -> Vec<f64> {
     (0..points).map(|at| 100.0 + 3.0 * at as f64 + [0.0, 30.0, -10.0, 5.0][at % 4]).collect()
 }
 
-/// Whose differences are constant, so that any network which learns their scale is exact.
+/// The differences are constant, so any network that learns their scale is exact.
 #[tokio::test]
-async fn a_slope_with_a_season_goes_on_for_ever() {
+async fn a_slope_with_a_season_is_extrapolated() {
     let all = sloping(140);
     let orders = [
         json!({"seasonal": 4}),
@@ -29,7 +29,7 @@ async fn a_slope_with_a_season_goes_on_for_ever() {
             let metrics = finished(&events(frame(&[("a", all[..120].to_vec())]), &order));
             let house = crate::forecast::House::new().await;
             let id = house.keep(&bundle::read(&order.model).unwrap()).await;
-            // Past the trained horizon of 3, what is forecast is the base of what follows.
+            // Past the trained horizon of 3, forecast values are the base of later ones.
             let got = forecast(&house, id, json!({"id": "a", "values": all[..120]}), 20).await;
             let naive = metrics.baselines.naive.test.as_ref().unwrap().mae;
             assert!(error(&got, &all[120..]) < 0.35 * naive, "{differencing} {output}: {got:?} {:?}", &all[120..]);
@@ -39,7 +39,7 @@ async fn a_slope_with_a_season_goes_on_for_ever() {
 }
 
 #[tokio::test]
-async fn a_history_must_reach_back_for_its_differences() {
+async fn a_history_needs_extra_points_for_differencing() {
     let (house, id, _) =
         trained(frame(&[("a", sloping(100))]), json!({"differencing": {"order": 1, "seasonal": 4}})).await;
     let (pointer, detail) = house.refused(id, json!({"series": [{"values": sloping(16)}]})).await;
@@ -48,9 +48,9 @@ async fn a_history_must_reach_back_for_its_differences() {
     assert_eq!(forecast(&house, id, json!({"values": sloping(17)}), 3).await.len(), 3);
 }
 
-/// The forecast must not depend on what more of the history is given than the model reads.
+/// A request past the trained horizon gives the same as one whose history contains the first forecasts.
 #[tokio::test]
-async fn asking_on_is_asking_with_what_was_forecast() {
+async fn later_forecasts_equal_those_from_a_history_with_the_first_forecasts() {
     for fields in [
         json!({"differencing": {"order": 1}}),
         json!({"differencing": {"seasonal": 4}, "scaling": {"type": "standard", "per": "window"}, "transform": "log"}),

@@ -1,4 +1,4 @@
-//! Unknown values that are masked.
+//! Unknown values: masked or filled.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ async fn a_model_learns_and_forecasts_across_gaps() {
 }
 
 #[tokio::test]
-async fn other_models_fill_what_a_request_leaves_open() {
+async fn models_that_do_not_mask_fill_unknown_values_of_a_request() {
     let (house, id, _) = trained(frame(&[("a", wave(100))]), json!({"missing": "forward_fill"})).await;
     let mut values: Vec<Value> = wave(30).iter().map(|value| json!(value)).collect();
     values[25] = Value::Null;

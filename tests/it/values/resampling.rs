@@ -1,4 +1,4 @@
-//! Points brought to another step.
+//! Resampling to another time step.
 
 use std::ops::ControlFlow;
 
@@ -10,9 +10,9 @@ use serde_json::json;
 
 use super::ordered;
 
-/// Two or three readings a day at odd times, whose daily mean is a wave.
+/// Two or three readings per day at irregular times, whose daily mean is a wave.
 #[test]
-fn uneven_readings_are_learnt_by_the_day() {
+fn irregular_readings_are_resampled_to_days_and_learned() {
     let folder = tempfile::tempdir().unwrap();
     let mut csv = "time,x\n".to_owned();
     for day in 0..120_i32 {

@@ -1,16 +1,16 @@
-//! Scalings of every kind and scope.
+//! Every scaling with every scope.
 
 use serde_json::json;
 
 use super::{error, forecast, frame, trained};
 
-/// A sine about a level, both of this size.
+/// A sine around a level, both proportional to `size`.
 fn wave(size: f64, points: usize) -> Vec<f64> {
     (0..points).map(|step| size * (5.0 + (step as f64 / 2.0).sin())).collect()
 }
 
 #[tokio::test]
-async fn every_scaling_is_learnt_with_and_kept_in_the_model() {
+async fn every_scaling_trains_and_is_stored_in_the_model() {
     for kind in ["none", "standard", "center", "minmax", "robust", "mean"] {
         for per in ["series", "global", "window"] {
             let data = frame(&[("a", wave(1.0, 80)), ("b", wave(2.0, 80))]);
@@ -24,17 +24,17 @@ async fn every_scaling_is_learnt_with_and_kept_in_the_model() {
     }
 }
 
-/// A network that scales each window by itself answers in proportion: a series a thousand times as
-/// large as any it has seen gets a forecast a thousand times as large.
+/// Forecasts of a network with scaling per window are proportional to the series: a series a thousand
+/// times as large as another gets a forecast a thousand times as large.
 #[tokio::test]
-async fn a_window_scaling_serves_a_series_of_any_size_alike() {
+async fn forecasts_with_window_scaling_are_proportional_to_the_series() {
     for scaling in [json!({"type": "standard", "per": "window"}), json!({"type": "mean", "per": "window"})] {
         let data = frame(&[("a", wave(1.0, 100)), ("b", wave(30.0, 100))]);
         let (house, id, metrics) = trained(data, json!({"scaling": scaling})).await;
         let small = forecast(&house, id, json!({"id": "a", "values": wave(1.0, 40)}), 3).await;
         let large = forecast(&house, id, json!({"id": "new", "values": wave(1024.0, 40)}), 3).await;
         let expected: Vec<f64> = small.iter().map(|value| value * 1024.0).collect();
-        // Single precision, and sums in another order.
+        // Single precision, and a different order of summation.
         assert!(error(&large, &expected) < 0.01, "{large:?} {expected:?}");
         assert!(
             metrics.model.test.as_ref().unwrap().mae < metrics.baselines.naive.test.as_ref().unwrap().mae,

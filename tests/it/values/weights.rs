@@ -1,17 +1,17 @@
-//! Later windows that count for more.
+//! Recency weights.
 
 use serde_json::json;
 
 use super::{error, forecast, frame, trained};
 
-/// Repeats one season, and another from the middle of the training part on.
+/// Repeats one season, and a different one from the middle of the training part on.
 fn changing() -> Vec<f64> {
     let season = |at: usize| if at < 100 { [1.0, 5.0, 2.0, 8.0] } else { [8.0, 2.0, 5.0, 1.0] };
     (0..200).map(|at| season(at)[at % 4]).collect()
 }
 
 #[tokio::test]
-async fn the_recent_past_is_learnt_best() {
+async fn recency_weights_favour_recent_windows() {
     let mut errors = Vec::new();
     for recency in [json!(null), json!({"half_life": 4.0})] {
         let mut fields = json!({"split": {"by": "time"}, "scaling": "none"});

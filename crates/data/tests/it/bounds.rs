@@ -1,4 +1,4 @@
-//! Data is never dropped without a word, and no row takes more memory than its bound.
+//! Data is never dropped without an error or warning, and no row exceeds its memory limit.
 
 use std::io::{self, Read};
 
@@ -7,7 +7,7 @@ use gatecast_data::{IngestError, UploadOptions};
 
 use super::{Upload, lines_of};
 
-/// Twenty thousand rows, one odd row, and twenty thousand more.
+/// Twenty thousand rows, the given row, and twenty thousand more.
 fn with_row_between(row: &str) -> String {
     let day = |at: i64| format!("{},{at}\n", 1_000_000_000 + at);
     let part = |days: std::ops::Range<i64>| days.map(day).collect::<String>();
@@ -15,22 +15,22 @@ fn with_row_between(row: &str) -> String {
 }
 
 #[test]
-fn a_row_of_one_nul_is_refused_with_its_line() {
+fn a_row_with_a_single_nul_is_refused_with_its_line() {
     let error = Upload::new().send(with_row_between("\0")).unwrap_err();
     assert_eq!((error.code(), lines_of(&error)), ("invalid_rows", vec![20_002]), "{error}");
-    // The last row, with and without the end of its line.
+    // As the last row, with and without a line ending.
     for end in ["\0", "\0\n", "\0\n\0\n"] {
         let error = Upload::new().send(format!("{}{end}", with_row_between("1040000000,1"))).unwrap_err();
         assert_eq!(lines_of(&error)[0], 40_003, "{end:?}: {error}");
     }
-    // A file of one column, where the row has the right number of cells.
+    // In a file with one column, the row has the right number of cells.
     let column: String = (0..40_000).map(|at| format!("{at}\n")).collect();
     let error = Upload::new().send(format!("value\n{column}\0\n{column}")).unwrap_err();
     assert_eq!((lines_of(&error), error.row_errors()[0].code), (vec![40_002], "not_a_number"), "{error}");
 }
 
 #[test]
-fn blank_lines_are_named_for_what_they_are() {
+fn the_error_for_too_many_blank_lines_says_so() {
     let blank = format!("time,value\n2001-01-01,1\n{}", "\n".repeat(10 << 20));
     let error = Upload::new().send(blank).unwrap_err();
     assert_eq!(error.code(), "line_too_long");
@@ -39,7 +39,7 @@ fn blank_lines_are_named_for_what_they_are() {
     assert_eq!(Upload::new().send(lines).unwrap().profile.rows, 2);
 }
 
-/// Gives an endless text, and counts what is taken of it.
+/// An endless text that counts the bytes read from it.
 struct Endless<'a, F> {
     next: F,
     ready: Vec<u8>,
@@ -67,7 +67,7 @@ fn endless(mut next: impl FnMut() -> String + Send) -> (IngestError, u64) {
 }
 
 #[test]
-fn json_of_ever_new_names_is_refused_as_they_come() {
+fn json_with_ever_new_field_names_is_refused_early() {
     let mut count = 0;
     let one_row = endless(|| {
         count += 1;
@@ -89,7 +89,7 @@ fn json_of_ever_new_names_is_refused_as_they_come() {
 
 #[test]
 fn wide_json_rows_end_the_sample_early() {
-    // Each row takes 24 bytes for each of the 900 columns, whatever it names.
+    // Each row takes 24 bytes for each of the 900 columns, regardless of its fields.
     let columns: Vec<String> = (0..900).map(|at| format!("\"c{at}\":null")).collect();
     let first = format!("{{\"time\":\"2001-01-01\",\"value\":1,{}}}\n", columns.join(","));
     let row = "{\"time\":\"2001-01-02\",\"value\":2}\n";
@@ -100,7 +100,7 @@ fn wide_json_rows_end_the_sample_early() {
 }
 
 #[test]
-fn one_time_out_of_range_is_named() {
+fn a_single_time_out_of_range_is_reported_with_its_line() {
     for name in ["epoch_ms", "timestamp"] {
         for odd in ["99999999999999999", "5", "0"] {
             let row = |at: i64| format!("{},{at}\n", 1_700_000_000_000 + at * 1_000);

@@ -1,4 +1,4 @@
-//! Damaged files: a flipped bit is an error or changes nothing, and never gives another number.
+//! Damaged files: a flipped bit causes an error or has no effect; it never changes a value.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,14 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::{Taken, Upload};
 
-/// Everything that reads a dataset gives.
+/// The results of all functions that read a dataset.
 #[derive(Debug, PartialEq)]
 struct Readings {
     frame: Frame,
     values: Vec<SeriesValues>,
 }
 
-/// A few blocks of points, in several row groups.
+/// A few blocks of points in several row groups.
 fn dataset() -> (Upload, Taken) {
     let mut text = "id,time,value,other,kind\n".to_owned();
     for series in 0..3 {
@@ -68,14 +68,14 @@ fn both(upload: &Upload, found: &Taken) -> [Damaged; 2] {
 }
 
 #[test]
-fn a_flipped_bit_is_an_error_and_never_another_number() {
+fn a_flipped_bit_is_an_error_or_has_no_effect() {
     let (upload, found) = dataset();
     let good = read(&found.points, &found.index, &found.sha256).unwrap();
     for damaged in both(&upload, &found) {
         let bits = damaged.good.len() * 8;
         let flips = prop_oneof![
             0..bits,
-            // The footer is small beside the points, and matters as much.
+            // The footer is small compared with the points, but equally important.
             bits.saturating_sub(8 * 4_096)..bits,
         ];
         let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
@@ -84,7 +84,7 @@ fn a_flipped_bit_is_an_error_and_never_another_number() {
             bytes[bit / 8] ^= 1 << (bit % 8);
             match damaged.read(&bytes, &found) {
                 Err(ReadError::Corrupt(_)) => {}
-                // The bit was in a block that nothing read: the other columns' pages, or padding.
+                // The bit was in a block that was not read: pages of other columns, or padding.
                 Ok(readings) => prop_assert_eq!(&readings, &good),
                 Err(other) => return Err(TestCaseError::fail(format!("bit {bit}: {other}"))),
             }
@@ -95,7 +95,7 @@ fn a_flipped_bit_is_an_error_and_never_another_number() {
 }
 
 #[test]
-fn cut_and_mixed_up_files_are_errors_never_panics() {
+fn truncated_zeroed_and_swapped_files_are_errors() {
     let (upload, found) = dataset();
     for damaged in both(&upload, &found) {
         for length in [0, 3, 11, 12, 100, damaged.good.len() / 2, damaged.good.len() - 1] {
@@ -113,7 +113,7 @@ fn cut_and_mixed_up_files_are_errors_never_panics() {
     assert!(matches!(read(&found.points, &other.index, &found.sha256), Err(ReadError::Corrupt(_))));
 }
 
-/// As files of earlier versions were: the table of checksums is not there.
+/// Writes the file as earlier versions did, without the table of checksums.
 fn without_checksums(file: &Path, to: &Path) {
     use parquet::arrow::ArrowWriter;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -127,7 +127,7 @@ fn without_checksums(file: &Path, to: &Path) {
 }
 
 #[test]
-fn files_without_checksums_are_read_if_their_hash_is_right() {
+fn files_without_checksums_are_read_if_their_hash_matches() {
     let (upload, found) = dataset();
     let at = |name: &str| upload.scratch.path().join(name);
     without_checksums(&found.points, &at("old-points"));
@@ -139,6 +139,6 @@ fn files_without_checksums_are_read_if_their_hash_is_right() {
     bytes[1_000] ^= 4;
     std::fs::write(at("old-points"), bytes).unwrap();
     assert!(matches!(read(&at("old-points"), &at("old-index"), &sha256), Err(ReadError::Corrupt(_))));
-    // An index that lost its checksums beside points that have theirs was damaged.
+    // An index without checksums is damaged if its points have checksums.
     assert!(matches!(read(&found.points, &at("old-index"), &found.sha256), Err(ReadError::Corrupt(_))));
 }

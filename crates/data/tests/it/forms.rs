@@ -1,4 +1,4 @@
-//! What is taken: formats, layouts, dates and numbers as people send them.
+//! Accepted uploads: formats, layouts, and common forms of dates and numbers.
 
 use gatecast_core::dataset::{ColumnKind, DuplicatePolicy, Format, Layout};
 use gatecast_data::{DateOrder, Decimal, Delimiter, Encoding, TimeFormat, UploadOptions, format_hint};
@@ -27,7 +27,7 @@ fn a_long_file_becomes_sorted_series() {
 }
 
 #[test]
-fn the_sample_of_the_cta_loads_as_it_is() {
+fn the_cta_sample_loads_without_options() {
     let content =
         std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/samples/cta_ridership.csv")).unwrap();
     let found = Upload::new().send(&content).unwrap();
@@ -57,7 +57,7 @@ fn electricity_keeps_its_holidays_and_drops_its_second_date() {
 }
 
 #[test]
-fn one_series_a_row_is_recognised() {
+fn a_file_with_one_series_per_row_is_recognised() {
     let mut content = "\"V1\",\"V2\",\"V3\",\"V4\",\"V5\"\n".to_owned();
     content.push_str(
         "\"H1\",\"605\",\"586\",\"586\",\"559\"\n\"H2\",\"3124\",\"2990\",\"NA\",\"\"\n\"H3\",\"1\",\"\",\"3\"\n",
@@ -74,7 +74,7 @@ fn one_series_a_row_is_recognised() {
 }
 
 #[test]
-fn one_series_a_column_is_recognised_from_ten_columns_on() {
+fn a_file_with_one_series_per_column_is_recognised_from_ten_columns_on() {
     let file = |count: usize| {
         let names: Vec<String> = (0..count).map(|at| format!("s{at}")).collect();
         let mut text = format!("date,{}\n", names.join(","));
@@ -97,11 +97,11 @@ fn one_series_a_column_is_recognised_from_ten_columns_on() {
 }
 
 #[test]
-fn the_series_column_is_found_by_what_it_keeps_apart() {
+fn the_series_column_is_the_one_that_makes_times_unique() {
     let found =
         Upload::new().send("day,plant,load\n2001-01-01,x,1\n2001-01-01,y,2\n2001-01-02,x,3\n2001-01-02,y,4\n").unwrap();
     assert_eq!(found.profile.series_column.as_deref(), Some("plant"));
-    // A column called `id` that counts the rows of one series is not one.
+    // A column called `id` that counts the rows of one series is not a series column.
     let found = Upload::new().send("id,day,load\n1,2001-01-01,1\n2,2001-01-02,2\n3,2001-01-03,3\n").unwrap();
     assert_eq!((found.profile.series, found.profile.series_column.as_deref()), (1, None));
     assert_eq!(frame(&found).series[0].key, gatecast_core::dataset::ONLY_SERIES);
@@ -147,7 +147,7 @@ fn every_format_and_compression_gives_the_same_points() {
 }
 
 #[test]
-fn dates_are_read_whichever_way_round_they_are() {
+fn the_order_of_day_and_month_is_detected() {
     let first = |content: &str, order| {
         let upload = Upload::with(UploadOptions { date_order: order, ..UploadOptions::default() });
         frame(&upload.send(content).unwrap()).times.unwrap()[0]
@@ -161,8 +161,8 @@ fn dates_are_read_whichever_way_round_they_are() {
 }
 
 #[test]
-fn runs_spilled_before_the_order_of_dates_is_known_are_put_right() {
-    // Runs of sixteen rows; what tells comes in the last row.
+fn runs_spilled_before_the_date_order_is_known_are_corrected() {
+    // Runs of sixteen rows; only the last row determines the date order.
     let mut options = UploadOptions::default();
     options.limits.run_bytes = 1;
     let mut content = "date,value\n".to_owned();
@@ -178,7 +178,7 @@ fn runs_spilled_before_the_order_of_dates_is_known_are_put_right() {
 }
 
 #[test]
-fn options_say_what_the_data_does_not() {
+fn options_override_detection() {
     let options = UploadOptions {
         time_column: Some("at".to_owned()),
         series_column: Some("who".to_owned()),
@@ -193,7 +193,7 @@ fn options_say_what_the_data_does_not() {
 }
 
 #[test]
-fn contradicting_rows_follow_the_policy() {
+fn contradicting_rows_are_handled_by_the_duplicates_option() {
     let content = "date,value\n2001-01-01,1\n2001-01-01,2\n2001-01-01,2\n2001-01-02,3\n";
     let values = |duplicates| {
         let found = Upload::with(UploadOptions { duplicates, ..UploadOptions::default() }).send(content).unwrap();
@@ -205,7 +205,7 @@ fn contradicting_rows_follow_the_policy() {
 }
 
 #[test]
-fn the_profile_warns_of_what_a_person_would_want_to_know() {
+fn the_profile_warns_of_suspicious_data() {
     let found = Upload::new()
         .send("id,time,value,note\na,2001-01-01 00:00,1,\na,2001-01-01 01:00,1,\na,2001-01-01 04:00,1,x\nb,2001-01-01 00:00,1,\nb,2001-01-01 00:20,2,\nb,2001-01-01 00:50,3,y\n")
         .unwrap();
@@ -216,7 +216,7 @@ fn the_profile_warns_of_what_a_person_would_want_to_know() {
 }
 
 #[test]
-fn odd_but_sound_uploads_are_taken() {
+fn unusual_but_valid_uploads_are_accepted() {
     let long = "x".repeat(512);
     let cases: [(&str, String); 8] = [
         ("one row", "time,value\n2001-01-01,1\n".into()),
@@ -239,7 +239,7 @@ fn odd_but_sound_uploads_are_taken() {
 }
 
 #[test]
-fn two_points_ages_apart_cost_nothing() {
+fn two_points_far_apart_in_time_are_accepted() {
     let found = Upload::new()
         .send("time,value\n1970-01-01T00:00:00Z,1\n1970-01-01T00:00:01Z,2\n9999-12-30T00:00:00Z,3\n")
         .unwrap();
@@ -262,7 +262,7 @@ fn a_column_of_too_many_texts_is_left_out() {
 }
 
 #[test]
-fn hints_name_the_format() {
+fn the_format_is_detected_from_media_type_and_file_name() {
     assert_eq!(format_hint(Some("text/csv; charset=utf-8"), None), Some(Format::Csv));
     assert_eq!(format_hint(Some("application/octet-stream"), Some("Data.CSV.gz")), Some(Format::Csv));
     assert_eq!(format_hint(None, Some("rows.jsonl")), Some(Format::Ndjson));

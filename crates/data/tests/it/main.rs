@@ -1,4 +1,4 @@
-//! Uploads into datasets, and datasets read back.
+//! Ingestion of uploads, and reading of datasets.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use gatecast_data::{Encoding, Frame, IngestError, Ingested, UploadOptions, ingest};
 use tempfile::TempDir;
 
-/// A way to upload, with a scratch folder of its own.
+/// Options for uploads, with a scratch folder.
 struct Upload {
     scratch: Arc<TempDir>,
     options: UploadOptions,
@@ -43,7 +43,7 @@ impl Upload {
         self.stream(Cursor::new(content.as_ref()))
     }
 
-    /// Sends and checks that a refusal leaves nothing in the scratch folder.
+    /// Ingests the content and checks that a refusal leaves nothing in the scratch folder.
     fn stream(&self, content: impl Read + Send) -> Result<Taken, IngestError> {
         let found = ingest(content, self.encoding, &self.options, self.scratch.path());
         if found.is_err() {
@@ -53,7 +53,7 @@ impl Upload {
     }
 }
 
-/// What an upload became; its files stay as long as this does.
+/// An accepted upload. Its files are deleted when it is dropped.
 #[derive(Debug)]
 struct Taken {
     found: Ingested,
@@ -72,7 +72,7 @@ fn is_empty(folder: &Path) -> bool {
     std::fs::read_dir(folder).unwrap().next().is_none()
 }
 
-/// All number columns of what was stored.
+/// All numeric columns of a stored dataset.
 fn frame(found: &Ingested) -> Frame {
     let numbers = found.profile.columns.iter().filter(|column| column.numbers.is_some());
     let names: Vec<String> = numbers.map(|column| column.name.clone()).collect();
@@ -87,7 +87,7 @@ fn warnings(found: &Ingested) -> Vec<&str> {
     found.profile.warnings.iter().map(|warning| warning.code.as_str()).collect()
 }
 
-/// The lines that a refusal names.
+/// The line numbers in a refusal.
 fn lines_of(error: &IngestError) -> Vec<u64> {
     error.row_errors().iter().map(|row| row.line).collect()
 }

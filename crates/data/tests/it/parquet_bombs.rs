@@ -1,4 +1,4 @@
-//! Small Parquet files that ask for gigabytes: refused before the memory is taken.
+//! Small Parquet files that would need gigabytes: they are refused before memory is allocated.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ fn parquet(columns: Vec<(String, ArrayRef)>, properties: WriterPropertiesBuilder
     file
 }
 
-/// A text column of one long text, stored once and referred to by every row.
+/// A text column with one long text that is stored once and referenced by every row.
 fn repeated(rows: usize, bytes: usize) -> ArrayRef {
     let texts = Arc::new(StringArray::from(vec!["x".repeat(bytes)]));
     Arc::new(DictionaryArray::<Int32Type>::try_new(Int32Array::from(vec![0; rows]), texts).unwrap())
@@ -34,15 +34,15 @@ fn numbers(rows: usize) -> ArrayRef {
     Arc::new(Float64Array::from_iter_values((0..rows).map(|row| row as f64)))
 }
 
-/// The most memory this process has had, in bytes.
+/// The peak memory of this process, in bytes.
 fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
-/// Sends the file in a process of its own, so that its peak of memory is its own too. `None` if the
-/// upload was taken.
+/// Ingests the file in a separate process, to measure its peak memory. Returns the refusal, or `None` if
+/// the upload was accepted, and the peak memory.
 fn refusal(name: &str, file: &[u8]) -> (Option<String>, u64) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
@@ -74,7 +74,7 @@ fn in_a_process_of_its_own() {
 }
 
 #[test]
-fn a_dictionary_of_one_long_text_takes_no_gigabytes() {
+fn a_dictionary_with_one_long_text_is_read_in_bounded_memory() {
     let rows = 2_000;
     let mut columns: Vec<(String, ArrayRef)> =
         (0..4).map(|at| (format!("text{at}"), repeated(rows, 1_000_000))).collect();
@@ -87,8 +87,8 @@ fn a_dictionary_of_one_long_text_takes_no_gigabytes() {
 }
 
 #[test]
-fn a_page_past_the_bound_is_not_unpacked() {
-    // Texts of a megabyte in one page, packed to nothing; more than the bound on one batch.
+fn a_page_over_the_limit_is_not_decompressed() {
+    // Texts of a megabyte in one page, compressed to almost nothing; more than the limit of one batch.
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..150).map(|_| "x".repeat(1 << 20))));
     let large = properties().set_dictionary_enabled(false).set_data_page_size_limit(1 << 30);
     let file = parquet(vec![("text".to_owned(), texts), ("value".to_owned(), numbers(150))], large);
@@ -99,7 +99,7 @@ fn a_page_past_the_bound_is_not_unpacked() {
 }
 
 #[test]
-fn texts_that_share_a_long_prefix_take_no_gigabytes() {
+fn texts_with_a_long_common_prefix_are_read_in_bounded_memory() {
     let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..100).map(|_| "x".repeat(200_000))));
     let batch = RecordBatch::try_from_iter([("text", texts), ("value", numbers(100))]).unwrap();
     let prefix = properties()
@@ -119,7 +119,7 @@ fn texts_that_share_a_long_prefix_take_no_gigabytes() {
 }
 
 #[test]
-fn claims_of_rows_and_cells_are_bounded() {
+fn claimed_numbers_of_rows_and_cells_are_limited() {
     let mut options = UploadOptions::default();
     options.limits.bytes = 25_000;
     let columns: Vec<(String, ArrayRef)> =
@@ -130,7 +130,7 @@ fn claims_of_rows_and_cells_are_bounded() {
 }
 
 #[test]
-fn usual_texts_are_read_in_every_encoding() {
+fn ordinary_texts_are_read_in_every_encoding() {
     let rows = 30_000;
     let text = |row: usize| format!("{} {row}", "a shop with quite a long name".repeat(3));
     let ids: Vec<String> = (0..rows).map(|row| text(row % 7)).collect();
@@ -157,7 +157,7 @@ fn usual_texts_are_read_in_every_encoding() {
         let found = Upload::new().send(parquet(columns(), written)).unwrap();
         assert_eq!(found.sha256, expected.sha256, "{name}");
     }
-    // Narrow memory makes the batches small, not the upload fail.
+    // A small memory limit makes the batches smaller; the upload does not fail.
     let mut options = UploadOptions::default();
     options.limits.batch_bytes = 4 << 20;
     let found =

@@ -1,4 +1,4 @@
-//! Stored datasets, read by series and as a whole.
+//! Reading stored datasets, by series and as a whole.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use gatecast_data::{
 
 use super::{Taken, Upload, micros};
 
-/// Five series of a hundred hours; `value` counts all points, one spike aside.
+/// Five series of a hundred hours; `value` counts all points, except for one spike.
 fn dataset() -> (Upload, Taken) {
     let mut text = "id,time,value,kind\n".to_owned();
     for series in 0..5 {
@@ -39,7 +39,7 @@ fn numbers(column: &SeriesColumn) -> &[f64] {
 }
 
 #[test]
-fn series_are_listed_by_pages() {
+fn series_are_listed_in_pages() {
     let (_upload, found) = dataset();
     let index = SeriesIndex::read(&found.index).unwrap();
     let (page, next) = index.page(None, 3).unwrap();
@@ -63,7 +63,7 @@ fn series_are_found_by_key() {
 }
 
 #[test]
-fn many_series_are_read_in_one_pass_in_the_order_asked() {
+fn many_series_are_read_in_one_pass_in_the_requested_order() {
     let (_upload, found) = dataset();
     let index = SeriesIndex::read(&found.index).unwrap();
     let points = PointsFile::open(&found.points).unwrap();
@@ -84,7 +84,7 @@ fn many_series_are_read_in_one_pass_in_the_order_asked() {
 }
 
 #[test]
-fn values_come_whole_by_window_and_at_the_end() {
+fn values_are_read_whole_by_window_and_from_the_end() {
     let (_upload, found) = dataset();
     let read = |window| series_values(&found.points, &found.index, &query("s2", window, None)).unwrap();
     let all = read(PointWindow::All);
@@ -106,7 +106,7 @@ fn values_come_whole_by_window_and_at_the_end() {
 }
 
 #[test]
-fn thinned_values_keep_ends_and_spikes() {
+fn downsampled_values_keep_ends_and_spikes() {
     let (_upload, found) = dataset();
     let thin = series_values(&found.points, &found.index, &query("s3", PointWindow::All, Some(12))).unwrap();
     assert!(thin.positions.len() <= 12, "{:?}", thin.positions);
@@ -130,7 +130,7 @@ fn missing_series_columns_and_files_are_errors() {
 }
 
 #[test]
-fn columns_of_a_frame_come_in_the_order_asked_for() {
+fn frame_columns_have_the_requested_order() {
     let upload = Upload::new();
     let found = upload.send("time,a,b,series\n2001-01-01,1,2,3\n2001-01-02,4,5,6\n").unwrap();
     let names = ["b".to_owned(), "a".to_owned(), "b".to_owned()];

@@ -1,4 +1,4 @@
-//! What is refused: by a stable code, with rows named where rows are wrong, and nothing left behind.
+//! Refused uploads: the error has a stable code and names invalid rows, and no files are left.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use gatecast_data::{DateOrder, Encoding, IngestError, UploadOptions};
 
 use super::{Upload, gzip};
 
-/// The code of the refusal, or of its first row where rows are at fault.
+/// The code of the refusal, or of its first invalid row.
 fn code(error: &IngestError) -> &'static str {
     match error.code() {
         "invalid_rows" => error.row_errors()[0].code,
@@ -18,7 +18,7 @@ fn code(error: &IngestError) -> &'static str {
 }
 
 #[test]
-fn bad_text_is_refused_by_its_own_code() {
+fn each_kind_of_invalid_text_has_a_code() {
     let wide_id = format!("id,time,value\n{},2001-01-01,1\n", "x".repeat(10_240));
     let columns = format!("time{}\n", ",c".repeat(100_000));
     let deep = format!("[{{\"time\":\"2001-01-01\",\"value\":{}", "[".repeat(250_000));
@@ -75,7 +75,7 @@ fn bad_text_is_refused_by_its_own_code() {
 }
 
 #[test]
-fn bad_bytes_are_refused_by_their_own_code() {
+fn each_kind_of_invalid_bytes_has_a_code() {
     let good = b"time,value\n2001-01-01,1\n".repeat(50);
     let mut bad_sum = gzip(&good);
     let at = bad_sum.len() - 6;
@@ -112,7 +112,7 @@ fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
 }
 
 #[test]
-fn parquet_of_others_is_read_or_refused() {
+fn parquet_files_of_other_writers_are_read_or_refused() {
     let time: ArrayRef = Arc::new(StringArray::from(vec!["2001-01-01", "2001-01-02"]));
     let decimals = Decimal128Array::from(vec![150, 250]).with_precision_and_scale(10, 2).unwrap();
     let found = Upload::new().send(parquet(vec![("time", Arc::clone(&time)), ("value", Arc::new(decimals))])).unwrap();
@@ -139,13 +139,13 @@ fn a_damaged_parquet_upload_never_panics() {
     for at in (4..good.len()).step_by(3) {
         let mut bad = good.clone();
         bad[at] ^= 0xff;
-        // Refused, or read where the byte did not matter: either way the call returns.
+        // The upload may be refused, or read if the byte does not matter. The call must return.
         let _ = Upload::new().send(bad);
     }
 }
 
 #[test]
-fn limits_hold() {
+fn limits_are_enforced() {
     let with = |change: &dyn Fn(&mut UploadOptions)| {
         let mut options = UploadOptions::default();
         change(&mut options);
@@ -166,7 +166,7 @@ fn limits_hold() {
 }
 
 #[test]
-fn a_line_without_end_is_refused_early() {
+fn an_endless_line_is_refused_early() {
     let counted = std::sync::atomic::AtomicU64::new(0);
     struct Count<'a, R>(R, &'a std::sync::atomic::AtomicU64);
     impl<R: Read> Read for Count<'_, R> {
@@ -192,7 +192,7 @@ fn a_line_without_end_is_refused_early() {
 }
 
 #[test]
-fn mistakes_are_named_together_with_their_lines() {
+fn several_invalid_rows_are_reported_with_their_lines() {
     let error = Upload::new()
         .send("id,time,value\na,2001-01-01,1\na,2001-01-02,x\na,noon,3\n\na,2001-01-03,4,5\na,2001-01-04,5\na,2001-01-05,5\na,2001-01-06,5\na,2001-01-07,5\na,2001-01-08,5\na,2001-01-09,5\na,2001-01-10,5\na,2001-01-11,5\na,2001-01-12,5\n")
         .unwrap_err();
@@ -212,7 +212,7 @@ fn mistakes_are_named_together_with_their_lines() {
 }
 
 #[test]
-fn contradictions_name_both_lines() {
+fn contradicting_rows_are_reported_with_both_lines() {
     let error = Upload::new().send("id,time,value\na,2001-01-01,1\nb,2001-01-01,1\na,2001-01-01,2\n").unwrap_err();
     let [row] = error.row_errors() else { panic!("{error}") };
     assert_eq!(row.line, 4);
@@ -220,7 +220,7 @@ fn contradictions_name_both_lines() {
 }
 
 #[test]
-fn an_ambiguous_date_is_answered_with_a_question() {
+fn ambiguous_dates_are_refused_with_a_hint() {
     let upload = Upload::new();
     let error = upload.send("date,value\n01/02/2001,1\n").unwrap_err();
     assert!(error.detail().starts_with("is 01/02/2001 (line 2) the 2nd of January or the 1st of February?"), "{error}");
@@ -229,7 +229,7 @@ fn an_ambiguous_date_is_answered_with_a_question() {
 }
 
 #[test]
-fn options_that_do_not_fit_are_named() {
+fn options_that_do_not_fit_the_data_are_named() {
     let options = UploadOptions { time_column: Some("tine".to_owned()), ..UploadOptions::default() };
     let error = Upload::with(options).send("time,value\n2001-01-01,1\n").unwrap_err();
     assert_eq!(error.code(), "no_such_column");
@@ -239,7 +239,7 @@ fn options_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn a_client_that_leaves_is_not_the_machines_fault() {
+fn a_disconnected_client_interrupts_the_upload() {
     struct Leaving(usize);
     impl Read for Leaving {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -258,7 +258,7 @@ fn a_client_that_leaves_is_not_the_machines_fault() {
 }
 
 #[test]
-fn bytes_may_come_one_by_one() {
+fn an_upload_may_arrive_byte_by_byte() {
     struct Drip<R>(R);
     impl<R: Read> Read for Drip<R> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

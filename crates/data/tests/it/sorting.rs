@@ -1,4 +1,4 @@
-//! The same points whatever the order of the rows, and however little memory the sort is given.
+//! The result does not depend on the order of the rows or the memory of the sort.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ proptest! {
     }
 
     #[test]
-    fn spilled_runs_merge_to_what_memory_sorts(
+    fn merging_spilled_runs_equals_sorting_in_memory(
         rows in prop::collection::vec((0..4_u8, 0..28_u8, 0..4_u8), 1..200),
         last in any::<bool>(),
     ) {

@@ -1,4 +1,4 @@
-//! The fused engine against the LibTorch one, at sizes that are really used.
+//! Compares the fused engine with the LibTorch engine at realistic sizes.
 
 use super::build;
 use gatecast_core::order::{Activation, Cell, Device, EngineChoice, Loss, Output};
@@ -9,8 +9,8 @@ use gatecast_nn::network::{Layer, Network};
 use gatecast_nn::random::{Purpose, Random};
 use proptest::prelude::*;
 
-/// Of the largest number of its variable: two orders of adding up some thousand products in single
-/// precision.
+/// Relative to the largest value of a variable: two orders of summing a few thousand products in
+/// single precision.
 const TOLERANCE: f32 = 1e-4;
 
 fn numbers(seed: u64, step: u64, count: usize) -> Vec<f32> {
@@ -18,17 +18,17 @@ fn numbers(seed: u64, step: u64, count: usize) -> Vec<f32> {
     (0..count).map(|_| (0.8 * random.normal()) as f32).collect()
 }
 
-/// The largest difference over the largest number.
+/// The largest difference relative to the largest number.
 fn apart(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let largest = b.iter().fold(1e-6_f32, |most, b| most.max(b.abs()));
     a.iter().zip(b).map(|(a, b)| (a - b).abs() / largest).fold(0.0, f32::max)
 }
 
-/// Layers of any cells with any options; some as wide as the one below and linked to it.
+/// Layers of any cell with any options; some are as wide as the layer below and have a residual.
 fn layers() -> impl Strategy<Value = Vec<Layer>> {
     let cell = prop::sample::select(&Cell::ALL[..]);
-    // Without bounds a state of 70 units grows past what two orders of adding up agree on.
+    // With an unbounded activation, a state of 70 units grows until two orders of summation differ too much.
     let activation = prop_oneof![4 => Just(Activation::Tanh), 1 => Just(Activation::Sigmoid)];
     let rate = || prop_oneof![Just(0.0_f32), 0.05_f32..0.6];
     let dilation = prop_oneof![3 => Just(1_usize), 1 => 2_usize..6];
@@ -50,8 +50,8 @@ fn layers() -> impl Strategy<Value = Vec<Layer>> {
     })
 }
 
-/// As orders have it: where every step forecasts, none may see the future, and links join layers
-/// of one width.
+/// A network that requests may describe: with `every_step` no layer is bidirectional, and residuals
+/// join layers of the same width.
 fn network(inputs: usize, mut layers: Vec<Layer>, outputs: usize, output: Output) -> Network {
     let mut below = inputs;
     for (at, layer) in layers.iter_mut().enumerate() {
@@ -66,7 +66,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_engines_say_the_same(
+    fn both_engines_agree(
         plain in prop::option::of((prop::sample::select(&Cell::ALL[..]), any::<bool>())),
         layers in layers(),
         every_step: bool,

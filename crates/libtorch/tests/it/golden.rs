@@ -1,4 +1,4 @@
-//! Numbers that Keras printed: the forward pass, losses, gradients and optimiser steps on
+//! Compares the forward pass, losses, gradients and optimiser steps with those of Keras in
 //! `tests/keras`.
 
 use std::collections::BTreeMap;
@@ -12,12 +12,12 @@ use gatecast_nn::network::{Network, Parameter};
 use gatecast_nn::optimizer::OptimizerState;
 use serde::Deserialize;
 
-/// Of the largest number of its variable. Element by element, rounding shows where a weight or its
-/// gradient crosses zero.
+/// Relative to the largest value of a variable. Relative errors of single elements are large where a
+/// weight or its gradient crosses zero.
 const TOLERANCE: f64 = 1e-4;
 
-/// For three steps of SGD with momentum under layer norm, which amplify rounding errors: Keras itself
-/// is further from the same steps in double precision than these are from Keras, and LibTorch's
+/// For three steps of SGD with momentum and layer norm, which amplify rounding errors. Keras differs
+/// more from the same steps in double precision than both engines differ from Keras, and LibTorch's
 /// kernels for other processors give 1.4e-4 to 1.6e-4.
 const STEEP_TOLERANCE: f64 = 2e-4;
 
@@ -69,7 +69,7 @@ impl Fixture {
     }
 }
 
-/// Keras's name of one of our variables.
+/// Keras's name of a variable.
 fn keras_name(parameter: &Parameter) -> String {
     let kind = parameter.name.rsplit('.').next().unwrap();
     let kind = match kind {
@@ -80,8 +80,8 @@ fn keras_name(parameter: &Parameter) -> String {
     parameter.layer.map_or(format!("head.{kind}"), |layer| format!("layer{layer}.{kind}"))
 }
 
-/// Keras has kernels the other way round (`[in, gates × units]`), and the GRU's gates in the order
-/// z, r, candidate where ours is r, z, candidate.
+/// Keras's kernels are transposed (`[in, gates × units]`), and the order of its GRU gates is z, r,
+/// candidate instead of r, z, candidate.
 fn from_keras(network: &Network, weights: &Weights) -> Vec<f32> {
     let mut flat = Vec::with_capacity(network.parameter_count());
     for parameter in network.parameters() {
@@ -109,7 +109,7 @@ fn from_keras(network: &Network, weights: &Weights) -> Vec<f32> {
     flat
 }
 
-/// The largest error over all variables, each relative to its largest number.
+/// The largest error over all variables, each relative to its largest value.
 fn relative_error(blocks: impl Iterator<Item = std::ops::Range<usize>>, got: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(got.len(), expected.len());
     let mut worst: f64 = 0.0;
@@ -128,7 +128,7 @@ fn by_variable(network: &Network) -> impl Iterator<Item = std::ops::Range<usize>
     network.parameters().into_iter().map(|parameter| parameter.range())
 }
 
-/// Prints the error, so that `--nocapture` gives the figures, and holds it to the tolerance.
+/// Prints the error (see it with `--nocapture`) and compares it with the tolerance.
 fn check(fixture: &Fixture, what: &str, error: f64) {
     println!("{:>22} {what:<42} {error:.1e}", fixture.cell);
     let steep = fixture.cell == "simple_rnn_layer_norm" && what.ends_with("momentum0.9_nesterov_3_steps");
@@ -136,7 +136,7 @@ fn check(fixture: &Fixture, what: &str, error: f64) {
     assert!(error < tolerance, "{} {what}: {error:e}", fixture.cell);
 }
 
-/// The optimiser, clipping and steps that a case's name tells.
+/// The optimiser, clipping and number of steps in a case's name.
 fn case(name: &str) -> (Optimizer, Option<Clip>, usize) {
     let optimizer = |text: &str| serde_json::from_str::<Optimizer>(text).unwrap();
     let sgd = optimizer(r#"{"type": "sgd", "learning_rate": 0.1}"#);

@@ -1,5 +1,5 @@
-//! Every engine's forward pass and gradient against the plain loops in double precision, for
-//! every cell: the gradient against central differences of the loops' loss.
+//! Compares every engine's forward pass with the plain loops in double precision, for every cell, and
+//! its gradient with central differences of the loops' loss.
 
 use gatecast_core::order::{Cell, Device, EngineChoice, Loss, Output};
 use gatecast_nn::engine::fused::Fused;
@@ -11,8 +11,8 @@ use super::{build, reference};
 
 const BATCH: usize = 3;
 const STEPS: usize = 6;
-/// Single precision keeps 6e-8 of a number; over six steps and some twenty roundings each, a few
-/// hundred of that in the mean is still a sound sum.
+/// Single precision has a relative error of 6e-8. Over six steps with about twenty roundings each, a
+/// mean error of a few hundred times that is still correct.
 const TOLERANCE: f64 = 2e-5;
 
 fn networks() -> impl Iterator<Item = Network> {
@@ -23,7 +23,8 @@ fn networks() -> impl Iterator<Item = Network> {
     })
 }
 
-/// Every number random, gains and biases too, so that none hides behind its first value.
+/// Random numbers for all parameters, gains and biases included, because errors may not show at their
+/// initial values.
 fn numbers(count: usize, step: u64) -> Vec<f32> {
     let mut random = Random::new(11, Purpose::Initialise, step);
     (0..count).map(|_| (0.6 * random.normal()) as f32).collect()
@@ -35,7 +36,7 @@ fn engines(network: &Network, loss: Loss) -> [Box<dyn Engine>; 2] {
     [libtorch, Box::new(Fused::new(network, objective, 1).unwrap())]
 }
 
-/// Every network with each engine for it.
+/// Every network with each engine that supports it.
 fn each(loss: Loss) -> impl Iterator<Item = (Network, Box<dyn Engine>)> {
     networks().flat_map(move |network| engines(&network, loss).map(|engine| (network.clone(), engine)))
 }
@@ -115,13 +116,13 @@ fn gradients_equal_central_differences() {
 }
 
 #[test]
-fn the_mean_absolute_error_is_one() {
+fn the_mean_absolute_error_and_its_gradient_are_correct() {
     let network = networks().next().unwrap();
     let case = Case::of(&network);
     let predictions = reference::forward(&network, &double(&case.parameters), &double(&case.inputs), BATCH, STEPS);
     let distances = predictions.iter().zip(&case.targets).map(|(p, &t)| (p - f64::from(t)).abs());
     let expected = distances.sum::<f64>() / case.targets.len() as f64;
-    // The head's bias moves every prediction alike: its gradient is the mean sign.
+    // The head's bias shifts every prediction equally, so its gradient is the mean sign.
     let bias = network.parameters().pop().unwrap();
     let signs = predictions.iter().zip(&case.targets).skip(1).step_by(3).map(|(p, &t)| (p - f64::from(t)).signum());
     let slope = signs.sum::<f64>() / case.targets.len() as f64;
@@ -149,7 +150,7 @@ fn the_same_call_gives_the_same_bytes() {
 }
 
 #[test]
-fn wrong_lengths_are_named() {
+fn wrong_lengths_are_reported() {
     let network = networks().next().unwrap();
     let case = Case::of(&network);
     for mut engine in engines(&network, Loss::Mse) {
@@ -167,7 +168,7 @@ fn wrong_lengths_are_named() {
 }
 
 #[test]
-fn a_card_that_is_not_there_is_named() {
+fn a_missing_gpu_is_reported() {
     let network = networks().next().unwrap();
     let built = build(&network, Objective::of(Loss::Mse), Device::Cuda(99), EngineChoice::Auto, 1);
     assert!(matches!(built.err(), Some(EngineError::NoDevice(name)) if name == "cuda:99"));

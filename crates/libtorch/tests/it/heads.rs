@@ -25,8 +25,8 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 }
 
 #[test]
-fn both_engines_take_every_loss_with_its_weights_units_and_unknown_values() {
-    // Enough for a full block of lanes and one that is not.
+fn both_engines_agree_on_every_loss_with_weights_units_and_unknown_values() {
+    // Enough for a full block of lanes and a partial one.
     let (series, steps, points) = (19, 5, 4);
     for criterion in criteria() {
         for output in [Output::EveryStep, Output::LastStep] {
@@ -38,7 +38,7 @@ fn both_engines_take_every_loss_with_its_weights_units_and_unknown_values() {
                 numbers(series * output_steps * points, 3).iter().map(|x| x + 1.5 * x.signum()).collect();
             targets.iter_mut().step_by(6).for_each(|target| *target = f32::NAN);
             let weights: Vec<f32> = (0..series).map(|at| (at % 3) as f32).collect();
-            // Two targets: one as it is, one of some tens.
+            // Two targets: one with scale 1, one with scale 20 and without a seasonal error.
             let units: Vec<f32> = (0..series).flat_map(|_| [1.0, 4.0, 1.5, 20.0, 60.0, f32::NAN]).collect();
             let inputs = Inputs { batch: series, steps, values: &values };
             let batch = Batch { weights: &weights, units: &units, ..Batch::new(inputs, &targets) };
@@ -66,7 +66,7 @@ fn both_engines_take_every_loss_with_its_weights_units_and_unknown_values() {
             let (fused_loss, fused_gradient, _) = run(fused(), batch);
             near(fused_loss, loss, "fused loss");
             gradient.iter().zip(&fused_gradient).for_each(|(&a, &b)| near(b, a, "gradient"));
-            // The head's bias moves its output everywhere alike.
+            // The head's bias shifts its output equally at every point.
             let mut slopes = said;
             criterion.backward(&mut slopes, layout, truth, 1.0 / weight);
             let bias = network.parameters().pop().unwrap();
@@ -74,7 +74,7 @@ fn both_engines_take_every_loss_with_its_weights_units_and_unknown_values() {
                 let expected: f32 = slopes.iter().skip(place).step_by(network.outputs).sum();
                 near(gradient[bias.offset + place], expected, "bias");
             }
-            // Of nothing known: no loss, no gradient.
+            // If no value is known, loss and gradient are 0.
             let unknown = vec![f32::NAN; targets.len()];
             for engine in [libtorch(), fused() as Box<dyn Engine>] {
                 let (loss, gradient, _) = run(engine, Batch { targets: &unknown, ..batch });

@@ -1,4 +1,4 @@
-//! Both engines against each other, against Keras, and against plain loops in double precision.
+//! Compares both engines with each other, with Keras, and with plain loops in double precision.
 
 #![expect(
     clippy::unwrap_used,
@@ -20,7 +20,7 @@ mod program;
 #[path = "../../../nn/src/reference.rs"]
 mod reference;
 
-/// The engine that the LibTorch trainer would take.
+/// The engine that the LibTorch trainer would use.
 fn build(
     network: &Network,
     objective: Objective,

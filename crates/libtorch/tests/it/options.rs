@@ -1,5 +1,5 @@
-//! What a layer may be asked for beyond its cell: every engine's forward pass and gradient against
-//! the plain loops in double precision, with the same masks, for every cell.
+//! Options of layers: compares every engine's forward pass and gradient with the plain loops in double
+//! precision, with the same masks, for every cell.
 
 use gatecast_core::order::{Activation, Cell, Device, EngineChoice, Loss, Output};
 use gatecast_nn::engine::fused::Fused;
@@ -11,20 +11,20 @@ use super::{build, reference};
 
 const BATCH: usize = 3;
 const STEPS: usize = 7;
-/// As for the plain networks: see `gradients`. Dropout scales what it keeps, and the two halves of
-/// a layer add up, so sums are a few times larger here.
+/// As for the plain networks: see `gradients`. Dropout scales the kept values, and the two
+/// directions of a layer add up, so sums are a few times larger here.
 const TOLERANCE: f64 = 5e-5;
 const OBJECTIVE: Objective = Objective::of(Loss::Mse);
 const DRAW: DropoutKey = DropoutKey { seed: 3, step: 17 };
 
-/// Two layers that `change` may alter, given their place.
+/// Two layers, which `change` may alter; it gets the index of each.
 fn network(cell: Cell, layer_norm: bool, output: Output, change: &dyn Fn(usize, &mut Layer)) -> Network {
     let mut network = Network::stack(cell, layer_norm, 2, &[5, 4], 3, output);
     network.layers.iter_mut().enumerate().for_each(|(place, layer)| change(place, layer));
     network
 }
 
-/// Every option with a name, for one cell.
+/// A network for every option, with the option's name, for one cell.
 fn options(cell: Cell, layer_norm: bool) -> Vec<(&'static str, Network)> {
     let of = |output, change: &dyn Fn(usize, &mut Layer)| network(cell, layer_norm, output, change);
     let mut found = vec![
@@ -82,7 +82,7 @@ fn each() -> impl Iterator<Item = (String, Network)> {
     })
 }
 
-/// LibTorch runs all; the fused engine what it says it does.
+/// Both engines for a network.
 fn engines(network: &Network) -> Vec<Box<dyn Engine>> {
     let libtorch = build(network, OBJECTIVE, Device::Cpu, EngineChoice::Libtorch, 1).unwrap().engine;
     vec![libtorch, Box::new(Fused::new(network, OBJECTIVE, 1).unwrap())]
@@ -159,7 +159,7 @@ fn gradients_equal_central_differences_with_every_option() {
 }
 
 #[test]
-fn forecasts_drop_nothing_and_equal_the_plain_loops() {
+fn forecasts_apply_no_dropout_and_equal_the_plain_loops() {
     for (name, network) in each() {
         let case = Case::of(&network);
         let expected = reference::forward(&network, &double(&case.parameters), &double(&case.inputs), BATCH, STEPS);
@@ -183,7 +183,7 @@ fn forecasts_drop_nothing_and_equal_the_plain_loops() {
 }
 
 #[test]
-fn a_draw_names_its_masks_and_none_drops_nothing() {
+fn the_dropout_key_determines_the_masks_and_no_key_means_no_dropout() {
     let dropping = [
         network(Cell::Lstm, false, Output::EveryStep, &|_, layer| layer.dropout = 0.5),
         network(Cell::Gru, true, Output::EveryStep, &|_, layer| layer.recurrent_dropout = 0.5),
@@ -200,14 +200,14 @@ fn a_draw_names_its_masks_and_none_drops_nothing() {
             let seeded = DropoutKey { seed: DRAW.seed + 1, ..DRAW };
             assert_ne!(first.0, case.learn(engine.as_mut(), Some(seeded)).0);
             let (all, kept) = (case.learn(engine.as_mut(), None).0, case.learn(without.as_mut(), Some(DRAW)).0);
-            // LibTorch's own layers and our loops may round apart.
+            // LibTorch's layers and the loops over steps may round differently.
             assert!((all - kept).abs() < 1e-6 * kept, "{all}, {kept}");
         }
     }
 }
 
 #[test]
-fn auto_takes_the_fused_engine_for_every_option_and_says_so() {
+fn auto_picks_the_fused_engine_for_every_option_and_gives_a_reason() {
     for (name, network) in each() {
         let built = build(&network, OBJECTIVE, Device::Cpu, EngineChoice::Auto, 1).unwrap();
         assert_eq!(built.engine.name(), "fused", "{name}");

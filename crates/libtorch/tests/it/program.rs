@@ -53,7 +53,7 @@ fn task(folder: &Path) -> Task {
 }
 
 #[test]
-fn devices_are_printed_as_json_the_processor_first() {
+fn devices_are_printed_as_json_with_the_cpu_first() {
     let output = program().arg("devices").output().unwrap();
     assert!(output.status.success());
     let devices: Vec<String> = serde_json::from_slice(&output.stdout).unwrap();
@@ -62,7 +62,7 @@ fn devices_are_printed_as_json_the_processor_first() {
 }
 
 #[test]
-fn train_reads_its_task_from_standard_input_and_answers_with_events() {
+fn train_reads_a_task_from_stdin_and_writes_events() {
     let folder = tempfile::tempdir().unwrap();
     let output = train(&serde_json::to_string(&task(folder.path())).unwrap());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -74,7 +74,7 @@ fn train_reads_its_task_from_standard_input_and_answers_with_events() {
 }
 
 #[test]
-fn a_line_that_is_no_task_and_an_unknown_command_fail_with_a_reason() {
+fn an_invalid_task_and_an_unknown_command_fail_with_a_reason() {
     let output = train("{}");
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("gatecast-libtorch: missing field `task`"));
