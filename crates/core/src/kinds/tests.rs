@@ -26,7 +26,7 @@ fn dataset() -> Dataset {
     }
 }
 
-/// As every caller resolves a request.
+/// Resolves a request in the way that every caller does.
 fn resolve(request: Value) -> Result<JobSpec, Vec<FieldError>> {
     let checked = JobRequest::read(request)?.check()?;
     checked.resolve(&Found { dataset: &dataset(), model: None })
@@ -148,7 +148,7 @@ fn unknown_fields_of_a_stored_spec_are_left_out_wherever_they_are() {
         object.insert("added".to_owned(), json!({"later": [1]}));
         assert_eq!(JobSpec::read(&value.to_string()), expected, "{at}");
     }
-    // A known field elsewhere has the same name: it must stay.
+    // A known field elsewhere has the same name, and is kept.
     let mut value = stored;
     value["data"]["split"]["to"] = json!(1);
     assert_eq!(JobSpec::read(&value.to_string()), expected);
@@ -178,7 +178,7 @@ fn a_newer_version_and_damage_are_told_apart() {
 fn specs_of_version_1_are_read_with_the_names_of_their_trainings() {
     let read = |value: Value| JobSpec::read(&value.to_string()).unwrap();
     let whole = json!({"name": "one", "dataset": DATASET, "data": {"targets": ["rail"], "context": 8, "horizon": 2, "season": 7}});
-    // The first rows had no kind, and left the loss open.
+    // The first rows had no kind and no loss.
     let train = read(whole.clone());
     assert_eq!(train.train().unwrap().training.loss.name(), "mse");
     let compare = read(json!({"kind": "compare", "name": "c", "base": {"dataset": DATASET}, "cells": ["gru", "lstm"],
