@@ -1,4 +1,4 @@
-//! A learning rate: a number, or the word that has one looked for.
+//! The learning rate: a number, or `find` to search for one.
 
 use std::borrow::Cow;
 
@@ -10,19 +10,19 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::string_or_struct::{Forms, Number, deserialize_forms};
 
-/// What stands for a rate that is to be found.
+/// The string for a rate that is to be found.
 const FIND: &str = "find";
 
-/// How far a step goes.
+/// The learning rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
     Fixed(f64),
-    /// Found by a range test before the first epoch.
+    /// Determined by a range test before the first epoch.
     Find,
 }
 
 impl Rate {
-    /// The number, unless it is to be found.
+    /// The rate, unless it is [`Rate::Find`].
     pub fn fixed(self) -> Option<f64> {
         match self {
             Self::Fixed(rate) => Some(rate),
