@@ -1,4 +1,4 @@
-//! The seasonal naive forecast: the scale of MASE, and the baseline of every evaluation.
+//! The seasonal naive forecast, which is the scale of MASE and a baseline of every evaluation.
 
 /// The forecast `ahead` points (from 0) after `history`: the value one season before, with the last season repeated as
 /// often as needed.

@@ -49,7 +49,7 @@ fn order(fields: Value) -> TrainRequest {
     serde_json::from_value(order).unwrap()
 }
 
-/// Of a request that leaves out only what does not change the network.
+/// Resolves a request that omits only fields that do not affect the network.
 fn spec(order: TrainRequest) -> TrainSpec {
     train(order, "cta", &profile(2000)).unwrap()
 }

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-/// A body as requests have them: nested blocks, variants, lists, bounds.
+/// A body like those of requests: nested blocks, variants, lists, bounds.
 #[derive(Debug, PartialEq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
