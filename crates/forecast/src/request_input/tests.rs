@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use super::super::input_spec::CodeColumn;
 use super::*;
 
-/// Reads the last three points of the targets and of the covariates, daily.
+/// The manifest of a model that reads the last three points of daily targets and covariates.
 fn manifest(targets: &[&str], past: &[&str]) -> Manifest {
     let inputs: Vec<&str> = targets.iter().chain(past).copied().collect();
     with(json!({"targets": targets, "covariates": {"past": past}, "horizon": 2}), &inputs, json!({}))
 }
 
-/// The same with other data: what its order says of it, its numbers, its encodings.
+/// The same, with other `data`, inputs and encodings.
 fn with(mut data: Value, inputs: &[&str], encodings: Value) -> Manifest {
     (data["context"], data["season"]) = (json!(3), json!(7));
     let id = "01920000-0000-7000-8000-000000000000";
@@ -67,8 +67,8 @@ fn columns_come_in_the_models_order() {
     assert_eq!(inputs(&both, series).unwrap()[0].columns, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]);
 }
 
-/// Reads `rail`, lags of four points, the day's type and the temperature ahead, and the line's
-/// size and colour.
+/// The manifest of a model that reads `rail`, lags of four points, the type of the day and the temperature as future
+/// covariates, and the line's size and colour.
 fn line() -> Manifest {
     let data = json!({"targets": ["rail"], "horizon": 2, "lags": [4], "calendar": ["day_of_week"],
         "covariates": {"future": ["day", "warmth"], "static": ["colour", "size"]}});
@@ -77,7 +77,7 @@ fn line() -> Manifest {
     with(data, &["rail", "warmth"], encodings)
 }
 
-/// `rail` gives seven points from Monday, 1 January 2024.
+/// A series with seven points of `rail`, from Monday, 1 January 2024.
 fn line_series() -> Value {
     json!({"start": "2024-01-01", "values": [1, 2, 3, 4, 5, 6, 7],
         "future": {"day": ["W", "W", "W", "W", "A", "W", "A", null, "never seen"],
