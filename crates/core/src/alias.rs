@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_plain_and_references_tell_names_from_ids() {
+    fn alias_names_and_model_refs_are_parsed() {
         let id = ModelId::new();
         assert_eq!(id.to_string().parse(), Ok(ModelRef::Id(id)));
         assert_eq!("@best.rail-2".parse::<ModelRef>().map(String::from), Ok("@best.rail-2".to_owned()));

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_the_judged_points_is_named() {
+    fn differences_in_the_evaluated_points_are_rejected() {
         let free = json!({"data": {"context": 5, "stride": 3}, "model": {"cell": "gru"}, "training": {"loss": "mae"}});
         assert!(pointers(&[json!({}), free.clone()], "mae").is_empty());
         assert_eq!(pointers(&[json!({}), json!({"data": {"horizon": 3}})], "mae"), ["/variants/1/data/horizon"]);

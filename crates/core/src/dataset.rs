@@ -128,7 +128,7 @@ pub struct Profile {
     pub series_column: Option<String>,
     /// The number of rows in the file, before duplicates were dropped.
     pub rows: u64,
-    /// The number of points kept, over all series. Equals the rows of the stored Parquet file.
+    /// The number of points kept, over all series. Equals the number of rows in the stored Parquet file.
     pub points: u64,
     pub series: u64,
     /// The number of points of the shortest and the longest series.

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn text_goes_round() {
+    fn frequencies_round_trip_through_text() {
         for text in ["PT1S", "PT0.25S", "PT15M", "PT1H", "P1D", "P7D", "P1M", "P3M", "P1Y"] {
             assert_eq!(text.parse::<Frequency>().unwrap().to_string(), text);
         }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn months_keep_to_the_end_of_the_month() {
+    fn month_steps_keep_the_last_day_of_the_month() {
         let month = Frequency::Months(1);
         assert_eq!(month.add(at("2023-02-28T00:00:00Z"), 1), Some(at("2023-03-31T00:00:00Z")));
         assert_eq!(month.add(at("2024-01-31T00:00:00Z"), 1), Some(at("2024-02-29T00:00:00Z")));

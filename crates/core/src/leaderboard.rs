@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_variants_keep_the_orders_order() {
+    fn equal_variants_keep_the_order_of_the_request() {
         let variants =
             ["a", "b", "c"].map(|name| (name.to_owned(), vec![child(1, Some(1.0))])).into_iter().collect::<Vec<_>>();
         let board = Leaderboard::new(MetricName::default(), variants, None);

@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn means_are_over_known_points_alone() {
+    fn means_skip_unknown_points() {
         let mut errors = MetricAccumulator::default();
         assert!(errors.is_empty() && errors.mae().is_none() && errors.mase().is_none());
         errors.add(1.0, 2.0, 0.5);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forecast_that_is_no_number_is_not_hidden() {
+    fn a_nan_forecast_makes_the_metrics_nan() {
         let mut errors = MetricAccumulator::default();
         errors.add(1.0, 1.0, 1.0);
         errors.add(f64::NAN, 1.0, 1.0);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_cost_their_pinball_loss_and_intervals_cover() {
+    fn quantiles_yield_pinball_loss_and_coverage() {
         let levels = [0.025, 0.1, 0.5, 0.9, 0.975];
         let quantiles = [0.0, 2.0, 5.0, 8.0, 10.0];
         let mut errors = MetricAccumulator::with_levels(&levels);

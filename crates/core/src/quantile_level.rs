@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_miss_costs_by_its_side() {
+    fn pinball_loss_is_asymmetric() {
         assert_eq!(pinball(0.9, 1.0, 3.0), 0.9 * 2.0);
         assert_eq!(pinball(0.9, 3.0, 1.0), (0.9 - 1.0) * -2.0);
         assert_eq!(pinball(0.3, 2.0, 2.0), 0.0);

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_of_the_key_gives_other_numbers_and_the_same_key_the_same() {
+    fn the_key_determines_the_numbers() {
         let first = draw(42, Purpose::Shuffle, 7);
         assert_eq!(first, draw(42, Purpose::Shuffle, 7));
         assert_ne!(first, draw(43, Purpose::Shuffle, 7));
@@ -127,7 +127,7 @@ mod tests {
 
     /// Stored models depend on these numbers, so this test must fail if the generator changes.
     #[test]
-    fn the_numbers_stay_what_they_were() {
+    fn the_numbers_of_a_key_never_change() {
         let first = [9672674645702868097, 2788422329557313252, 9202194858430994391, 15592305170362139982];
         assert_eq!(draw(42, Purpose::Initialise, 0), first);
     }

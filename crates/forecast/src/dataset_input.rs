@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_holds_at_most_so_many_points() {
+    fn a_step_has_a_maximum_number_of_points() {
         let points = |step: &str, frequency: &str| points_per_step(step.parse().unwrap(), frequency.parse().ok());
         assert_eq!(points("P1D", "PT1H"), Some(25));
         assert_eq!(points("P1M", "P1D"), Some(32));

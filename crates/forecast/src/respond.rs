@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_as_long_as_json_writes_them() {
+    fn json_bytes_is_the_length_of_the_json_string() {
         let text: String = (0..300_u32).filter_map(char::from_u32).collect();
         assert_eq!(json_bytes(&text), serde_json::to_string(&text).unwrap().len());
     }

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_per_cent_and_a_share_is_told_apart() {
+    fn levels_are_per_cent_and_fractions_are_rejected() {
         let normal = Criterion::of_head(Head::Normal {});
         let errors = refused(&normal, &[0.8, 80.0, 100.0, -5.0]);
         assert_eq!(errors[0].0, "/levels/0");

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_folds_are_told_of() {
+    fn failed_folds_raise_a_warning() {
         let result = fold(errors(1, 1.0, None), &[]);
         let error = JobError { code: "diverged".to_owned(), detail: "…".to_owned() };
         let folds = [

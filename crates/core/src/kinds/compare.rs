@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grid_is_every_combination_seeds_last() {
+    fn combinations_are_ordered_by_variant_then_seed() {
         let request = request(&json!({"cells": ["lstm", "gru"], "layer_norm": [false, true], "seeds": [1, 2, 3]}));
         let found = request.combinations();
         assert_eq!((found.len(), request.size()), (12, 12));
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cell_may_be_compared() {
+    fn every_cell_can_be_compared() {
         let request = request(&json!({"cells": Cell::ALL}));
         let request = fields::check(request).unwrap();
         assert_eq!(request.combinations().len(), Cell::ALL.len());
@@ -312,13 +312,13 @@ mod tests {
     }
 
     #[test]
-    fn without_anything_to_vary_the_base_is_the_only_one() {
+    fn the_base_alone_is_one_combination() {
         let found = request(&json!({})).combinations();
         assert_eq!((found.len(), found[0].name.as_str(), found[0].seed), (1, "base", None));
     }
 
     #[test]
-    fn every_combination_is_checked_whoever_asks() {
+    fn every_combination_is_checked() {
         let pointers = |rest: Value| -> Vec<String> {
             request(&rest).check().unwrap_err().into_iter().map(|error| error.pointer).collect()
         };

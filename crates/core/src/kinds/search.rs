@@ -268,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rungs_rise_to_the_bases_epochs() {
+    fn rungs_increase_to_the_epochs_of_the_base() {
         let method = |method: Value| -> Method { serde_json::from_value(method).unwrap() };
         let halving = method(json!({"type": "successive_halving", "min_epochs": 2}));
         assert_eq!(halving.rungs(20), [2, 6, 18, 20]);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn every_trial_is_checked_whoever_asks() {
+    fn every_trial_is_checked() {
         let check = |ranges: Value| {
             let base = json!({"dataset": "01920000-0000-7000-8000-000000000000"});
             let request: SearchRequest = serde_json::from_value(json!({"base": base, "ranges": ranges})).unwrap();

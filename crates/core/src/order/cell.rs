@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_of_a_cell_agree_with_each_other() {
+    fn cell_specs_are_consistent() {
         for cell in Cell::ALL {
             let spec = cell.spec();
             assert!(spec.forget_gate.is_none_or(|gate| gate < spec.gates.len()), "{cell:?}");

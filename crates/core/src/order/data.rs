@@ -59,10 +59,10 @@ pub struct DataRequest {
     #[serde(skip_serializing_if = "Transform::is_none")]
     #[schema(value_type = TransformForm)]
     pub transform: Transform,
-    /// Trains on differences of the targets. Default: on their values.
+    /// Trains on differences of the targets. If omitted, trains on their values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differencing: Option<Differencing>,
-    /// Resamples the points to a regular step. Default: the points must already have a regular step.
+    /// Resamples the points to a regular step. If omitted, they must already have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resample: Option<Resample>,
     /// Gives later windows a larger weight. Default: all windows have the same weight.

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_a_word_or_an_object() {
+    fn a_head_is_a_string_or_an_object() {
         assert_eq!(model(json!("student_t")).unwrap().head, Head::StudentT {});
         assert_eq!(model(json!({"type": "normal"})).unwrap().head, Head::Normal {});
         let quantile = model(json!({"type": "quantile", "levels": [0.25, 0.75]})).unwrap();
@@ -170,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn a_point_head_leaves_no_trace_in_an_order() {
+    fn a_point_head_is_not_serialised() {
         let model: ModelSpec = serde_json::from_value(json!({})).unwrap();
         assert_eq!(model.head, Head::Point {});
         assert!(serde_json::to_value(&model).unwrap().get("head").is_none());
     }
 
     #[test]
-    fn what_is_no_head_is_named() {
+    fn invalid_heads_are_rejected_with_a_reason() {
         assert!(model(json!("poisson")).unwrap_err().contains("unknown variant `poisson`"));
         assert!(model(json!({"type": "normal", "levels": [0.5]})).unwrap_err().contains("unknown field `levels`"));
         for levels in [json!([]), json!([0.0]), json!([1.0])] {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn each_head_takes_its_own_losses() {
+    fn each_head_accepts_only_its_losses() {
         let point = [Loss::Mse, Loss::Mae, Loss::Huber { delta: 1.0 }, Loss::Smape, Loss::Mase];
         assert!(point.iter().all(|&loss| Head::Point {}.refuses(loss).is_none()));
         assert!(Head::Point {}.refuses(Loss::Nll).is_some());

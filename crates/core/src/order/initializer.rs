@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_for_its_usual_numbers() {
+    fn an_initializer_name_uses_default_parameters() {
         for name in Initializer::NAMES {
             let read: Initializer = serde_json::from_value(json!(name)).unwrap();
             assert_eq!(read.name(), name);
@@ -198,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_ones_own_are_kept() {
+    fn explicit_initializer_parameters_are_kept() {
         let written = json!({"type": "random_uniform", "minval": -0.1, "maxval": 0.05});
         let read: Initializer = serde_json::from_value(written.clone()).unwrap();
         assert_eq!(serde_json::to_value(read).unwrap(), written);
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_initializers_are_rejected_with_a_reason() {
         for (written, reason) in [
             (json!("glorot"), "unknown variant `glorot`"),
             (json!({"type": "he_normal", "stddev": 1}), "unknown field `stddev`"),

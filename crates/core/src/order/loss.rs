@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_loss_is_named() {
+    fn invalid_losses_are_rejected_with_a_reason() {
         let refused = |value: Value| serde_json::from_value::<Loss>(value).unwrap_err().to_string();
         assert!(refused(json!("msse")).contains("unknown variant `msse`"));
         assert!(refused(json!({"type": "mse", "delta": 1})).contains("unknown field `delta`"));

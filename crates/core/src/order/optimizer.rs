@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_as_in_keras_and_orders_of_before_keep_their_bytes() {
+    fn defaults_match_keras_and_old_specs_keep_their_bytes() {
         assert_eq!(read(r#"{"type": "adam"}"#).unwrap(), Optimizer::default());
         let written = serde_json::to_string(&Optimizer::default()).unwrap();
         assert_eq!(written, r#"{"type":"adam","learning_rate":0.001,"beta_1":0.9,"beta_2":0.999,"epsilon":1e-7}"#);

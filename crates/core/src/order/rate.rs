@@ -82,7 +82,7 @@ mod tests {
     use crate::resolve::fields;
 
     #[test]
-    fn a_rate_is_a_number_or_the_word_and_is_written_as_it_was_read() {
+    fn a_rate_is_a_number_or_find_and_round_trips() {
         for (text, rate) in [("0.001", Rate::Fixed(0.001)), ("1", Rate::Fixed(1.0)), ("\"find\"", Rate::Find)] {
             assert_eq!(serde_json::from_str::<Rate>(text).unwrap(), rate);
         }

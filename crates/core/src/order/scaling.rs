@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_scaling_is_refused_by_name() {
+    fn invalid_scalings_are_rejected_with_a_reason() {
         let refused = |value: Value| serde_json::from_value::<Scaling>(value).unwrap_err().to_string();
         assert!(refused(json!("stadnard")).contains("unknown variant `stadnard`"));
         assert!(refused(json!({"type": "standard", "for": "window"})).contains("unknown field `for`"));

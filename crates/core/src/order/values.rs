@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_transform_is_refused_by_name() {
+    fn invalid_transforms_are_rejected_with_a_reason() {
         let refused = |value: Value| serde_json::from_value::<Transform>(value).unwrap_err().to_string();
         assert!(refused(json!("ln")).contains("unknown variant `ln`"));
         assert!(refused(json!({"type": "log", "lambda": 1})).contains("belongs to `box_cox`"));

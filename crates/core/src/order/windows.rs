@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_of_nothing_is_no_part() {
+    fn a_fraction_of_zero_is_no_part() {
         let has = |split: serde_json::Value| {
             let split: Split = serde_json::from_value(split).unwrap();
             [HoldoutPart::Validation, HoldoutPart::Test].map(|part| split.has(part))

@@ -50,7 +50,7 @@ fn the_last_context_points_are_kept_with_the_time_of_the_last() {
 }
 
 #[test]
-fn a_frequency_of_the_callers_goes_before_the_models() {
+fn a_frequency_in_the_request_overrides_the_models() {
     let read = inputs(
         &manifest(&["rail"], &[]),
         json!([{"start": "2024-01-31T00:00:00Z", "frequency": "P1M", "values": [1, 2, 3]}]),
@@ -86,7 +86,7 @@ fn line_series() -> Value {
 }
 
 #[test]
-fn what_is_known_ahead_reaches_past_the_values() {
+fn future_covariates_extend_beyond_the_values() {
     let line = line();
     let [history] = <[SeriesInput; 1]>::try_from(inputs(&line, json!([line_series()])).unwrap()).unwrap();
     assert_eq!(history.columns[0], [2.0, 3.0, 4.0, 5.0, 6.0, 7.0], "three points, and three before for the lag");
@@ -131,7 +131,7 @@ fn covariates_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn what_does_not_fit_the_model_is_named() {
+fn faults_against_the_model_are_named() {
     let rail = manifest(&["rail"], &[]);
     let covariate = manifest(&["rail"], &["bus"]);
     let both = manifest(&["rail", "bus"], &[]);
@@ -172,7 +172,7 @@ fn what_does_not_fit_the_model_is_named() {
 }
 
 #[test]
-fn a_covariate_missing_in_many_series_is_told_once() {
+fn a_covariate_missing_in_many_series_is_listed_once() {
     let covariate = manifest(&["rail"], &["bus"]);
     let series: Vec<Value> = (0..20).map(|_| json!({"values": [1, 2, 3]})).collect();
     let errors = inputs(&covariate, json!(series)).unwrap_err();

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_of_one_sound_kind() {
+    fn a_range_needs_exactly_one_valid_kind() {
         let range = |rest: Value| -> Range {
             let mut range = json!({"path": "/x"});
             crate::order::merge_patch::merge(&mut range, &rest);
