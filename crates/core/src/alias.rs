@@ -1,4 +1,4 @@
-//! Names that stand for models.
+//! Aliases: names that refer to models.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,7 @@ use utoipa::ToSchema;
 use super::ids::ModelId;
 use super::schema::text_schema;
 
-/// A name that a caller gives to a model and may move to another: `@name` stands wherever a
-/// model's id may.
+/// A movable name for a model. `@name` is accepted wherever a model id is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AliasName(String);
@@ -24,7 +23,7 @@ text_schema!(
     "1 to 64 letters, digits, `-`, `_` and `.`, a letter or digit first."
 );
 
-/// The text is no alias.
+/// The text is not a valid alias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a name for a model: expected 1 to 64 letters, digits, `-`, `_` and `.`, a letter or digit first")]
 pub struct InvalidAlias;
@@ -63,16 +62,16 @@ impl fmt::Display for AliasName {
     }
 }
 
-/// A name and the model it stands for now.
+/// An alias and the model that it currently refers to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Alias {
     pub name: AliasName,
     pub model: ModelId,
-    /// When it was last given to a model.
+    /// When the alias was last set.
     pub updated_at: jiff::Timestamp,
 }
 
-/// A model by its id or by `@` and its alias.
+/// A model, given by its id or by `@` and an alias.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ModelRef {
@@ -89,7 +88,7 @@ text_schema!(
     "A model's id, or `@` and its alias."
 );
 
-/// The text names no model.
+/// The text is neither a model id nor `@` and an alias.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("names no model: expected an id such as 0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f, or `@` and an alias")]
 pub struct InvalidModelRef;
@@ -131,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_plain_and_references_tell_names_from_ids() {
+    fn alias_names_and_model_refs_are_parsed() {
         let id = ModelId::new();
         assert_eq!(id.to_string().parse(), Ok(ModelRef::Id(id)));
         assert_eq!("@best.rail-2".parse::<ModelRef>().map(String::from), Ok("@best.rail-2".to_owned()));

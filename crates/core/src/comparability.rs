@@ -6,14 +6,14 @@ use super::metric_name::MetricName;
 use super::order::Split;
 use super::resolve::FieldError;
 
-/// One of several trainings, and where the caller wrote what sets it apart.
+/// One of several trainings, and the pointer to the part of the request that distinguishes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Compared {
     pub(crate) pointer: String,
     pub(crate) train: TrainSpec,
 }
 
-/// All that keeps the trainings from being ranked by the metric.
+/// Returns every reason why the trainings cannot be ranked by the metric.
 pub(crate) fn check(compared: &[Compared], metric: &MetricName) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let Some((first, others)) = compared.split_first() else { return errors };
@@ -54,8 +54,7 @@ pub(crate) fn check(compared: &[Compared], metric: &MetricName) -> Vec<FieldErro
     errors
 }
 
-/// The fields, of those that say which points are forecast and what they are compared with, in which
-/// two trainings differ.
+/// The fields that select or prepare the evaluated points and in which the two trainings differ.
 fn differences(a: &TrainSpec, b: &TrainSpec) -> impl Iterator<Item = &'static str> {
     let same = [
         ("/dataset", a.dataset == b.dataset),
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_the_judged_points_is_named() {
+    fn differences_in_the_evaluated_points_are_rejected() {
         let free = json!({"data": {"context": 5, "stride": 3}, "model": {"cell": "gru"}, "training": {"loss": "mae"}});
         assert!(pointers(&[json!({}), free.clone()], "mae").is_empty());
         assert_eq!(pointers(&[json!({}), json!({"data": {"horizon": 3}})], "mae"), ["/variants/1/data/horizon"]);

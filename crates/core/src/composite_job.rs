@@ -1,9 +1,9 @@
-//! A job that runs others: what it does next, as a function of how its children stand.
+//! Composite jobs: jobs that run other jobs. The next step is a function of the states of the children.
 //!
-//! [`next`] is pure and says all that is to be done at once; the store does it in one transaction
-//! under the lock of the parent's row. So a step happens whole or not at all, may be computed by
-//! any server at any time, and computed twice it does nothing twice. The parent needs no worker, no
-//! lease and no memory but its row and its children's.
+//! [`next`] is pure and returns all changes at once. The store applies them in one transaction while it holds the
+//! lock on the parent's row, so a step is applied completely or not at all. Any server may compute a step at any
+//! time, and applying it twice has no further effect. The parent needs no worker and no lease; its only state is its
+//! own row and its children's.
 
 use std::collections::BTreeMap;
 
@@ -15,25 +15,25 @@ use super::metric_name::MetricName;
 use super::metric_values::Baselines;
 use super::result::JobResult;
 
-/// A parent and its children, by slot.
+/// A parent and its children by slot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CompositeJob {
     pub parent: Job,
     pub children: Vec<ChildJob>,
-    /// By the clock that leases are measured with.
+    /// The time by the clock that leases use.
     pub now: jiff::Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChildJob {
-    /// Its place in the parent's order: no two children share one.
+    /// The child's position in the parent's spec, unique among the children.
     pub slot: u32,
     pub job: Job,
-    /// Of its model.
+    /// The number of parameters of the child's model.
     pub parameters: Option<u64>,
 }
 
-/// A child about to be queued.
+/// A child to be queued.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewChildJob {
     pub slot: u32,
@@ -41,10 +41,10 @@ pub struct NewChildJob {
     pub order: JobSpec,
 }
 
-/// What is to be done.
+/// The changes to apply.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Transition {
-    /// The parent begins to run.
+    /// Whether to set the parent to `running`.
     pub start: bool,
     /// From 0 to 1.
     pub progress: f64,
@@ -52,11 +52,11 @@ pub struct Transition {
     /// Children to cancel.
     pub stop: Vec<JobId>,
     pub end: Option<Outcome>,
-    /// When time alone changes what is to be done.
+    /// When the next step must be computed even if no child changes.
     pub deadline: Option<jiff::Timestamp>,
 }
 
-/// How a parent ends.
+/// The outcome of a parent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     Succeeded { result: Box<JobResult>, model: Option<ModelId>, alias: Option<AliasName> },
@@ -65,7 +65,7 @@ pub enum Outcome {
 }
 
 impl CompositeJob {
-    /// Every child has ended.
+    /// Whether every child has ended.
     pub fn is_over(&self) -> bool {
         self.children.iter().all(|child| child.job.status.is_final())
     }
@@ -89,14 +89,14 @@ pub fn next(composite: &CompositeJob) -> Transition {
         transition.end = composite.is_over().then_some(Outcome::Cancelled);
         return transition;
     }
-    // The store ends a parent whose order cannot be read.
+    // The store ends a parent whose spec cannot be read.
     if let Some(order) = &composite.parent.order {
         order.next(composite, &mut transition);
     }
     transition
 }
 
-/// Of the first child in the order's order that has them, whichever ended first.
+/// The baselines of the first child, by slot, that has them. They do not depend on which child ended first.
 pub(crate) fn baselines(children: &BTreeMap<u32, &ChildJob>) -> Option<Baselines> {
     children.values().find_map(|child| child.job.metrics.as_ref()).map(|metrics| metrics.baselines.clone())
 }

@@ -1,4 +1,4 @@
-//! A dataset: immutable revisions of named series, and the profile a person reads before training.
+//! Datasets: immutable revisions of named series, with a profile to read before training.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,15 +6,15 @@ use utoipa::ToSchema;
 use super::frequency::Frequency;
 use super::ids::DatasetId;
 
-/// How the rows of an upload were laid out.
+/// How the rows of an upload are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
-    /// One row a point: time, value columns, and (where there are several series) a series id.
+    /// One row per point: time, value columns and, if there are several series, a series id.
     Long,
-    /// One row a time, one column a series.
+    /// One row per time, one column per series.
     Wide,
-    /// One row a series: its id, then its values in order, without times.
+    /// One row per series: its id, then its values in order, without times.
     Rows,
 }
 
@@ -26,15 +26,15 @@ pub enum Format {
     Parquet,
     /// An array of row objects.
     Json,
-    /// One row object a line.
+    /// One row object per line.
     Ndjson,
 }
 
-/// What to do with rows that give one series and time different values.
+/// What to do with rows that have the same series and time but different values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DuplicatePolicy {
-    /// Refuse the upload and name the lines.
+    /// Reject the upload and name the lines.
     #[default]
     Refuse,
     /// Keep the row that comes first in the file.
@@ -43,28 +43,28 @@ pub enum DuplicatePolicy {
     Last,
 }
 
-/// What a column holds.
+/// What a column contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnKind {
     /// Finite numbers, or missing.
     Number,
-    /// Short texts from a small set (or true and false), or missing.
+    /// Short strings from a small set (or true and false), or missing.
     Category,
 }
 
-/// One value column over all series.
+/// One value column, over all series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Column {
     pub name: String,
     pub kind: ColumnKind,
-    /// Points without a value.
+    /// The number of points without a value.
     pub missing: u64,
-    /// The time of the last point with a value, over all series. Absent for data without times, and in profiles that were stored
-    /// before this was kept.
+    /// The time of the last point with a value, over all series. Absent for data without times, and in profiles
+    /// stored before this field was added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<jiff::Timestamp>,
-    /// The statistics of a number column, over the points that have a value.
+    /// The statistics of a numeric column, over the points that have a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<NumberSummary>,
     /// The most frequent categories, at most 50, most frequent first.
@@ -72,7 +72,8 @@ pub struct Column {
     pub categories: Vec<CategoryCount>,
 }
 
-/// Of the points that have a value; `std` divides by their count.
+/// Statistics over the points that have a value. `std` is the population standard deviation: it divides by the number
+/// of values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NumberSummary {
     pub min: f64,
@@ -87,20 +88,20 @@ pub struct CategoryCount {
     pub points: u64,
 }
 
-/// Something a person would want to know before training on the data.
+/// Something to know before training on the data or using the result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warning {
-    /// Stable, for programs.
+    /// A stable code, for programs.
     pub code: String,
-    /// For people.
+    /// A message for people.
     pub detail: String,
 }
 
-/// Steps of a series' even grid without a row, one after another.
+/// Consecutive steps of a series' regular grid that have no row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Gap {
     pub series: String,
-    /// The first and the last time without a row, RFC 3339 UTC.
+    /// The first and the last time without a row (RFC 3339, UTC).
     pub from: jiff::Timestamp,
     pub to: jiff::Timestamp,
     /// The number of times without a row.
@@ -110,44 +111,44 @@ pub struct Gap {
 /// The number of series that share a frequency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FrequencyCount {
-    /// Absent for series without times, of one point, or with no even step.
+    /// Absent for series without times, with one point, or with irregular times.
     pub frequency: Option<Frequency>,
     pub series: u64,
 }
 
-/// What an upload was found to hold.
+/// The content of an upload, as found while reading it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Profile {
     pub format: Format,
     pub layout: Layout,
-    /// Why this layout: the caller said so, or what in the columns told it.
+    /// Why this layout was chosen: the caller stated it, or how it was detected from the columns.
     pub layout_reason: String,
-    /// The columns of the file that hold the time and the series id.
+    /// The columns of the file that contain the time and the series id.
     pub time_column: Option<String>,
     pub series_column: Option<String>,
-    /// Rows read from the file, before duplicates were dropped.
+    /// The number of rows in the file, before duplicates were dropped.
     pub rows: u64,
-    /// Points kept, over all series: what the stored Parquet file has as rows.
+    /// The number of points kept, over all series. Equals the number of rows in the stored Parquet file.
     pub points: u64,
     pub series: u64,
-    /// Points of the shortest and the longest series.
+    /// The number of points of the shortest and the longest series.
     pub shortest: u64,
     pub longest: u64,
-    /// First and last time over all series, RFC 3339 UTC; absent where the data has no times.
+    /// The first and the last time over all series (RFC 3339, UTC). Absent if the data has no times.
     pub start: Option<jiff::Timestamp>,
     pub end: Option<jiff::Timestamp>,
-    /// The frequency that all series share, if they do.
+    /// The frequency, if all series have the same one.
     pub frequency: Option<Frequency>,
     /// Most frequent first, at most 20.
     pub frequencies: Vec<FrequencyCount>,
-    /// Steps of a series' even grid, between its first and last point, that have no row.
+    /// The number of grid steps without a row, over all series, between each series' first and last point.
     pub gaps: u64,
-    /// The first gaps: up to three of a series, at most 20.
+    /// The first gaps: up to three per series, at most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first_gaps: Vec<Gap>,
-    /// Rows dropped as exact copies of another, or by the policy for contradicting ones.
+    /// The number of rows dropped: exact duplicates, and contradicting rows dropped by the policy.
     pub duplicates_dropped: u64,
-    /// Series and number columns that hold one single value, as `series/column`, at most 20 named.
+    /// Series and numeric columns with a single value, as `series/column`. At most 20 are named.
     pub constant: Vec<String>,
     pub columns: Vec<Column>,
     pub warnings: Vec<Warning>,
@@ -159,20 +160,20 @@ impl Profile {
     }
 }
 
-/// A dataset as the API shows it: its newest revision.
+/// A dataset, represented by its newest revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Dataset {
     pub id: DatasetId,
     pub name: String,
     pub revision: u32,
-    /// Of the stored Parquet file.
+    /// The SHA-256 of the stored Parquet file.
     pub sha256: String,
     pub bytes: u64,
     pub created_at: jiff::Timestamp,
     pub profile: Profile,
 }
 
-/// One series of a dataset, as lists show it.
+/// One series of a dataset, as returned in lists.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SeriesSummary {
     pub key: String,
@@ -183,5 +184,5 @@ pub struct SeriesSummary {
     pub gaps: u64,
 }
 
-/// The key of the only series of data that names none.
+/// The key of the only series in data without series ids.
 pub const ONLY_SERIES: &str = "series";

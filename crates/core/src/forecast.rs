@@ -9,38 +9,37 @@ use super::dataset::Warning;
 use super::frequency::Frequency;
 use super::ids::{DatasetId, ModelId};
 
-/// The most series of one request.
+/// The maximum number of series per request.
 pub const MAX_SERIES: usize = 100_000;
 
-/// The longest id of a series, in bytes of UTF-8.
+/// The maximum length of a series id, in bytes of UTF-8.
 pub const MAX_ID_BYTES: usize = 512;
 
 /// Body of `POST /v1/models/{id}/forecast`: stored series by their keys, or series with their values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForecastRequest {
-    /// Keys of stored series, or series with their values. Left out or `"all"`: every series of the
-    /// dataset.
+    /// Keys of stored series, or series with their values. Default: `"all"`, every series of the dataset.
     #[serde(default, skip_serializing_if = "SeriesSelection::is_all")]
     #[schema(required = false)]
     pub series: SeriesSelection,
-    /// The dataset of the stored series. Left out: the one that the model was trained on.
+    /// The dataset of the stored series. Default: the dataset that the model was trained on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset: Option<DatasetId>,
-    /// The number of points to forecast. Left out: the horizon that the model was trained for. Past
-    /// that, forecasts are appended to the history and the model runs again.
+    /// The number of points to forecast. Default: the horizon that the model was trained for. For longer horizons,
+    /// forecasts are appended to the history and the model runs again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub horizon: Option<usize>,
-    /// Prediction intervals to return, each by its coverage in per cent: `[80, 95]`. For models with
-    /// a probabilistic head.
+    /// The prediction intervals to return, each by its coverage in per cent: `[80, 95]`. Only for models with a
+    /// probabilistic head.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 32, minimum = 1.0, maximum = 99.9)]
     #[schema(extensions(("x-hint" = json!("interval levels are per cent, such as 80"))))]
     pub levels: Vec<f64>,
 }
 
-/// Which series to forecast.
+/// The series to forecast.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum SeriesSelection {
@@ -103,7 +102,7 @@ pub enum SeriesRequest {
     History(History),
 }
 
-/// Reads a text or an object, so that a mistake within is named for what it is.
+/// Reads a string or an object. Unlike serde's untagged enums, it reports errors within the object.
 impl<'de> Deserialize<'de> for SeriesRequest {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct RequestVisitor;
@@ -128,43 +127,42 @@ impl<'de> Deserialize<'de> for SeriesRequest {
     }
 }
 
-/// The latest points of one series, oldest first, without gaps. Or a stored series by its `id`, with
-/// the future covariates that its dataset does not hold.
+/// The latest points of one series, oldest first, without gaps; or the `id` of a stored series, with the future
+/// covariates that its dataset does not contain.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct History {
-    /// Returned with the forecast, at most 512 bytes. A series that the model was trained on is
-    /// scaled as in training.
+    /// Returned with the forecast. At most 512 bytes. If the model was trained on the series, the scaling fitted in
+    /// training is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 512)]
     pub id: Option<String>,
-    /// The time of the first value: an RFC 3339 time, or a date.
+    /// The time of the first value: an RFC 3339 time or a date.
     #[serde(skip_serializing_if = "Option::is_none", with = "super::time_bound::from")]
     #[schema(value_type = Option<String>, format = "date-or-time", example = "2019-04-06")]
     pub start: Option<jiff::Timestamp>,
-    /// Left out: the model's.
+    /// Default: the model's frequency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frequency: Option<Frequency>,
-    /// For a model with one target. Null where a value is unknown: it is filled or masked as in
-    /// training.
+    /// The values, for a model with one target. Null means unknown; such values are filled or masked as in training.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<TargetValue>,
-    /// For a model with several: all of the same length.
+    /// The values of each target, for a model with several targets. All must have the same length.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub targets: BTreeMap<String, Vec<TargetValue>>,
-    /// The past covariates the model reads: as long as the values.
+    /// The past covariates that the model reads, of the same length as the values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub past: BTreeMap<String, Vec<CovariateValue>>,
-    /// The covariates known ahead: of the points of the values, and in the same list of the points
-    /// ahead. Of a stored series: of the points ahead alone.
+    /// The future covariates: their values at the points of the history, followed by those at the forecast points.
+    /// For a stored series: their values at the forecast points only.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub future: BTreeMap<String, Vec<CovariateValue>>,
-    /// The covariates with one value a series.
+    /// The static covariates, with one value per series.
     #[serde(rename = "static", skip_serializing_if = "BTreeMap::is_empty")]
     pub fixed: BTreeMap<String, CovariateValue>,
 }
 
-/// A number, or null where it is unknown (NaN within).
+/// A number, or null if it is unknown (NaN in memory).
 #[derive(Debug, Clone, Copy, PartialEq, ToSchema)]
 #[schema(value_type = Option<f64>)]
 pub struct TargetValue(pub f64);
@@ -207,8 +205,7 @@ impl<'de> Deserialize<'de> for TargetValue {
     }
 }
 
-/// One value of a covariate. A category that the model has not seen counts as unknown, and so does
-/// null.
+/// One value of a covariate. A category that the model was not trained on counts as unknown, and so does null.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum CovariateValue {
@@ -270,7 +267,7 @@ impl<'de> Deserialize<'de> for CovariateValue {
 }
 
 impl History {
-    /// Whether it only names a stored series: it has an id and no values.
+    /// Whether it only refers to a stored series: it has an id and no values.
     pub fn is_stored(&self) -> bool {
         self.id.is_some()
             && self.start.is_none()
@@ -284,12 +281,12 @@ impl History {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ForecastResponse {
     pub model: ModelId,
-    /// One for each series and target, in the order of the request or of the dataset.
+    /// One per series and target, in the order of the request or of the dataset.
     pub forecasts: Vec<Forecast>,
-    /// Where all series of a dataset were asked for: those that could not be forecast.
+    /// If all series of a dataset were requested: those that could not be forecast.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<SeriesError>,
-    /// What a reader of the forecasts should know.
+    /// Warnings about the forecasts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
 }
@@ -298,10 +295,10 @@ pub struct ForecastResponse {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SeriesError {
     pub series: String,
-    /// Stable, for programs.
+    /// A stable code, for programs.
     #[schema(example = "series_too_short")]
     pub code: String,
-    /// For people.
+    /// A message for people.
     pub detail: String,
 }
 
@@ -309,23 +306,23 @@ pub struct SeriesError {
 pub struct Forecast {
     pub series: Option<String>,
     pub target: String,
-    /// The time of each point. Absent where the start or the frequency of the series is unknown.
+    /// The time of each point. Absent if the start or the frequency of the series is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamps: Option<Vec<jiff::Timestamp>>,
-    /// In the data's own units. Of a quantile head: the quantile nearest to the median.
+    /// The point forecast, in the data's units. For a quantile head, this is the quantile nearest to the median.
     pub mean: Vec<f64>,
-    /// One for each of the request's `levels`, in their order.
+    /// One per level in the request's `levels`, in the same order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub intervals: Vec<Interval>,
-    /// Of a quantile head: one for each level that it was trained at, ascending.
+    /// For a quantile head: one per level that it was trained with, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quantiles: Vec<QuantileForecast>,
 }
 
-/// A central prediction interval: as many values should lie below it as above.
+/// A central prediction interval: equal shares of values are expected below and above it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Interval {
-    /// The per cent of values that should lie within.
+    /// The percentage of values expected within the interval.
     pub level: f64,
     pub lower: Vec<f64>,
     pub upper: Vec<f64>,
@@ -333,7 +330,7 @@ pub struct Interval {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct QuantileForecast {
-    /// The share of values that should lie below.
+    /// The fraction of values expected below the quantile.
     pub level: f64,
     pub values: Vec<f64>,
 }

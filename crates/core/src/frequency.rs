@@ -1,4 +1,4 @@
-//! How far apart the points of a series stand, and what season people expect of such points.
+//! The step between the points of a series, and the usual seasonal period for that step.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,15 +14,15 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 const WEEK: i64 = 7 * DAY;
 
-/// The step from one point to the next: a fixed time, or a number of calendar months (UTC).
+/// The step from one point to the next: a fixed duration, or a number of calendar months (UTC).
 ///
 /// Written as an ISO 8601 duration: `PT30M`, `PT1H`, `P1D`, `P7D`, `P1M`, `P3M`, `P1Y`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Frequency {
-    /// Microseconds, at least 1.
+    /// In microseconds, at least 1.
     Fixed(i64),
-    /// Calendar months, at least 1; a series on the last day of each month stays on the last day.
+    /// In calendar months, at least 1. A series on the last day of each month stays on the last day.
     Months(u32),
 }
 
@@ -35,14 +35,13 @@ text_schema!(
     "The step from one point to the next, as an ISO 8601 duration: PT30M, PT1H, P1D, P7D, P1M."
 );
 
-/// The text is not a duration that a frequency can be.
+/// The text is not a duration that is valid as a frequency.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("is not a frequency: expected an ISO 8601 duration such as PT30M, PT1H, P1D, P7D or P1M")]
 pub struct InvalidFrequency;
 
 impl Frequency {
-    /// The usual seasonal period in points (24 for hours, 7 for days, 12 for months, …), or 1
-    /// where none is usual.
+    /// The usual seasonal period in points (24 for hours, 7 for days, 12 for months, …), or 1 if there is none.
     pub fn season(self) -> usize {
         let points = |of: i64, step: i64| if of % step == 0 { (of / step) as usize } else { 1 };
         match self {
@@ -57,8 +56,8 @@ impl Frequency {
         }
     }
 
-    /// The time `steps` steps after `from` (before it, where negative), both in microseconds
-    /// since 1970 UTC; `None` past the calendar's ends (years -9999 to 9999).
+    /// The time `steps` steps after `from` (before it, if negative), both in microseconds since 1970 UTC. `None`
+    /// outside the calendar's range (years -9999 to 9999).
     pub fn add(self, from: i64, steps: i64) -> Option<i64> {
         match self {
             Self::Fixed(step) => {
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn text_goes_round() {
+    fn frequencies_round_trip_through_text() {
         for text in ["PT1S", "PT0.25S", "PT15M", "PT1H", "P1D", "P7D", "P1M", "P3M", "P1Y"] {
             assert_eq!(text.parse::<Frequency>().unwrap().to_string(), text);
         }
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn months_keep_to_the_end_of_the_month() {
+    fn month_steps_keep_the_last_day_of_the_month() {
         let month = Frequency::Months(1);
         assert_eq!(month.add(at("2023-02-28T00:00:00Z"), 1), Some(at("2023-03-31T00:00:00Z")));
         assert_eq!(month.add(at("2024-01-31T00:00:00Z"), 1), Some(at("2024-02-29T00:00:00Z")));

@@ -1,4 +1,4 @@
-//! Ids are made by the server alone: UUID v7, so that they sort by the time of their making.
+//! Ids: UUID v7, so that they sort by creation time. Only the server creates them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +12,8 @@ use uuid::Uuid;
 #[error("is not an id: expected a UUID such as 0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f")]
 pub struct InvalidId;
 
-/// Reads the hyphenated form alone: braces, URNs and the bare 32 digits are refused, so that a
-/// resource has one address.
+/// Accepts only the hyphenated form. Braces, URNs and the 32 digits without hyphens are rejected, so that a resource
+/// has one URL.
 fn parse(text: &str) -> Result<Uuid, InvalidId> {
     if text.len() != uuid::fmt::Hyphenated::LENGTH {
         return Err(InvalidId);
@@ -30,7 +30,7 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A fresh id, later than every id this process made before it.
+            /// Creates an id that is greater than every id this process created before.
             #[expect(clippy::new_without_default, reason = "a default id would differ at every call")]
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
@@ -76,15 +76,15 @@ macro_rules! id {
 }
 
 id!(
-    /// A dataset, over all its revisions.
+    /// The id of a dataset, shared by all its revisions.
     DatasetId
 );
 id!(
-    /// A job.
+    /// The id of a job.
     JobId
 );
 id!(
-    /// A stored model.
+    /// The id of a stored model.
     ModelId
 );
 

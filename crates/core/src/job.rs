@@ -1,4 +1,4 @@
-//! A job: one order, its life from `queued` to exactly one end, and what it left behind.
+//! Jobs: what was requested, the state and the outcome.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,8 +10,8 @@ use super::metric_values::FinalMetrics;
 use super::result::JobResult;
 use super::trainer::WindowCounts;
 
-/// `queued → running → succeeded | failed | cancelled`; a running job may go back to `queued`
-/// (a fault of the machine, a shutdown), and a queued one may be cancelled.
+/// `queued → running → succeeded | failed | cancelled`. A running job may return to `queued` after a machine fault or
+/// a shutdown, and a queued job may be cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
@@ -25,7 +25,7 @@ pub enum JobStatus {
 impl JobStatus {
     pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
 
-    /// Nothing more will happen to the job.
+    /// Whether the job has ended: a final status never changes.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
@@ -41,16 +41,16 @@ impl JobStatus {
     }
 }
 
-/// Why a job failed, or what its last attempt failed of.
+/// Why a job failed, or why its last attempt did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JobError {
-    /// Stable: `diverged`, `dataset_deleted`, `series_too_short`, `attempts_exhausted`, …
+    /// A stable code, such as `diverged`, `dataset_deleted`, `series_too_short` or `attempts_exhausted`.
     pub code: String,
-    /// For people; says what to change where the order is at fault.
+    /// A message for people. It says what to change if the request is at fault.
     pub detail: String,
 }
 
-/// A job as the API shows it.
+/// A job, as returned by the API.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Job {
     pub id: JobId,
@@ -59,40 +59,40 @@ pub struct Job {
     pub status: JobStatus,
     /// From 0 to 1.
     pub progress: f64,
-    /// How often a worker took the job up; 0 while none has.
+    /// The number of times a worker started the job.
     pub attempt: u32,
-    /// A cancel was asked for and has not yet taken effect.
+    /// Whether a cancel was requested and has not yet taken effect.
     pub cancel_requested: bool,
-    /// The engine that runs it, once it runs.
+    /// The engine that runs the job. Absent until the job runs.
     pub engine: Option<String>,
-    /// Why it is this engine.
+    /// Why this engine was chosen.
     pub engine_reason: Option<String>,
     pub dataset: DatasetId,
     pub dataset_revision: u32,
-    /// What was ordered, with every open field filled in. It can be sent again without its read-only
-    /// fields. Absent where another version of the program wrote it and this one cannot read it.
+    /// The request, with every omitted field filled in. It can be sent again without its read-only fields. Absent if
+    /// another version of the program wrote it and this one cannot read it.
     pub order: Option<JobSpec>,
     pub created_at: jiff::Timestamp,
     pub started_at: Option<jiff::Timestamp>,
     pub finished_at: Option<jiff::Timestamp>,
-    /// A guess from the epochs so far; absent unless running.
+    /// An estimate from the epochs so far. Absent unless running.
     pub eta_seconds: Option<f64>,
     pub error: Option<JobError>,
-    /// The job this one belongs to.
+    /// The job that this one belongs to.
     pub parent: Option<JobId>,
-    /// The failed or cancelled job whose order this one tries again.
+    /// The failed or cancelled job that this one retries.
     pub retry_of: Option<JobId>,
-    /// What a training left; of a comparison, the winner's best model.
+    /// The model that a training produced. For a comparison or a search, the winner's best model.
     pub model: Option<ModelId>,
     pub metrics: Option<FinalMetrics>,
-    /// What a job that is no training found out.
+    /// The result of a job that is not a training.
     pub result: Option<JobResult>,
-    /// Rises with every change of the row; the API's ETag.
+    /// Increases with every change of the job. Used as the ETag.
     #[serde(skip)]
     pub version: i64,
 }
 
-/// A job as lists show it: without its order, its metrics and its result.
+/// A job, as returned in lists: without its `order`, metrics and result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobSummary {
     pub id: JobId,
@@ -101,54 +101,54 @@ pub struct JobSummary {
     pub status: JobStatus,
     /// From 0 to 1.
     pub progress: f64,
-    /// The number of times a worker took the job up.
+    /// The number of times a worker started the job.
     pub attempt: u32,
     /// A cancel was requested and has not yet taken effect.
     pub cancel_requested: bool,
-    /// The engine that runs it, once it runs.
+    /// The engine that runs the job. Absent until the job runs.
     pub engine: Option<String>,
     pub dataset: DatasetId,
     pub dataset_revision: u32,
     pub created_at: jiff::Timestamp,
     pub started_at: Option<jiff::Timestamp>,
     pub finished_at: Option<jiff::Timestamp>,
-    /// An estimate from the epochs so far; absent unless running.
+    /// An estimate from the epochs so far. Absent unless running.
     pub eta_seconds: Option<f64>,
     pub error: Option<JobError>,
-    /// The job this one belongs to.
+    /// The job that this one belongs to.
     pub parent: Option<JobId>,
-    /// The failed or cancelled job whose order this one tries again.
+    /// The failed or cancelled job that this one retries.
     pub retry_of: Option<JobId>,
-    /// The model that a training left; of a comparison, the winner's best model.
+    /// The model that a training produced. For a comparison or a search, the winner's best model.
     pub model: Option<ModelId>,
 }
 
-/// What an attempt runs, once its data is read and its network stands: the data of a `started` event.
+/// Describes an attempt whose data is read and whose network is built: the data of a `started` event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StartFacts {
     pub attempt: u32,
     pub engine: String,
-    /// Why this engine.
+    /// Why this engine was chosen.
     pub reason: String,
     /// `cpu`, `cuda:0`, …
     pub device: String,
-    /// Learnable numbers in the network.
+    /// The number of trainable parameters.
     pub parameters: u64,
     pub windows: WindowCounts,
-    /// The last epoch of the checkpoint that the attempt goes on from.
+    /// The last epoch of the checkpoint that the attempt resumes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_after: Option<u32>,
 }
 
-/// One thing that happened to a job, in the order it happened.
+/// An event of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobEvent {
-    /// From 1, without holes, by job.
+    /// Increases by 1 per job, from 1, without gaps.
     pub sequence: i64,
     pub at: jiff::Timestamp,
     pub kind: JobEventKind,
-    /// `status`: `{status, attempt, error?, model?}`; `started`: what runs; `epoch`: an epoch report;
-    /// `warning` and `info`: `{code, detail}`.
+    /// `status`: `{status, attempt, error?, model?}`; `started`: engine, device and size of the network; `epoch`: an
+    /// epoch report; `warning` and `info`: `{code, detail}`.
     #[schema(value_type = Object)]
     pub data: serde_json::Value,
 }

@@ -6,7 +6,7 @@ pub fn push(pointer: &mut String, token: &str) {
     pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
 }
 
-/// The pointer to a field of the value that `pointer` names.
+/// Returns the pointer to a field of the value at `pointer`.
 pub fn join(pointer: &str, token: &str) -> String {
     let mut joined = pointer.to_owned();
     push(&mut joined, token);

@@ -1,4 +1,4 @@
-//! The leader board: which variant came out best, and by how much.
+//! Leaderboards: the ranking of a comparison's variants or of a search's trials.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,42 +8,42 @@ use super::job::{JobError, JobStatus};
 use super::metric_name::MetricName;
 use super::metric_values::{Baselines, HoldoutMetrics};
 
-/// Variants from best to worst, beside the forecasts that learn nothing.
+/// Variants from best to worst, and the baselines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Leaderboard {
-    /// What the rows are ranked by; lower is better.
+    /// The ranking metric. Lower is better.
     pub metric: MetricName,
-    /// The variant of rank 1; null where none succeeded.
+    /// The variant of rank 1. Null if none succeeded.
     pub winner: Option<String>,
-    /// The winner's model of the lowest metric.
+    /// The winner's model with the lowest metric.
     pub model: Option<ModelId>,
     pub rows: Vec<BoardRow>,
-    /// On the same windows, from best to worst.
+    /// The baselines on the same windows, from best to worst.
     pub baselines: Vec<BaselineRow>,
-    /// What a reader of the board must know.
+    /// Notes that qualify the ranking.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// One variant over its seeds.
+/// One variant, over its seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BoardRow {
-    /// From 1; null where no training of the variant succeeded.
+    /// From 1. Null if no training of the variant succeeded.
     pub rank: Option<u32>,
     pub variant: String,
-    /// Of the metric, over the trainings that succeeded.
+    /// The mean of the metric over the trainings that succeeded.
     pub mean: Option<f64>,
-    /// The sample's standard deviation (dividing by one less than the count); null for a single one.
+    /// The sample standard deviation (n − 1). Null for a single training.
     pub std: Option<f64>,
     pub min: Option<f64>,
     pub max: Option<f64>,
-    /// Learnable numbers of the network.
+    /// The number of trainable parameters.
     pub parameters: Option<u64>,
-    /// Mean wall time of a training that succeeded.
+    /// The mean wall time of the trainings that succeeded.
     pub seconds: Option<f64>,
-    /// Trainings that gave no metric.
+    /// The number of trainings without a metric.
     pub failed: u32,
-    /// By seed, in the order's order.
+    /// By seed, in the order of the request.
     pub children: Vec<BoardChild>,
 }
 
@@ -53,7 +53,7 @@ pub struct BoardChild {
     pub job: JobId,
     pub seed: u64,
     pub status: JobStatus,
-    /// The ranking metric.
+    /// The value of the ranking metric.
     pub value: Option<f64>,
     pub model: Option<ModelId>,
     pub seconds: Option<f64>,
@@ -65,12 +65,12 @@ pub struct BoardChild {
     pub error: Option<JobError>,
 }
 
-/// A forecast that learns nothing, or next to nothing.
+/// A forecast by a baseline method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct BaselineRow {
     /// `naive`, `seasonal_naive`, `drift`, `linear` or `theta`.
     pub name: String,
-    /// The ranking metric; null where it is in a scale that baselines do not have.
+    /// The value of the ranking metric. Null if it is in the network's scale, which baselines do not have.
     pub value: Option<f64>,
     pub metrics: HoldoutMetrics,
 }
@@ -78,41 +78,41 @@ pub struct BaselineRow {
 /// Trials from best to worst.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SearchBoard {
-    /// What the trials are ranked by; lower is better. One that came further goes before.
+    /// The ranking metric. Lower is better. A trial that reached a later rung ranks first.
     pub metric: MetricName,
-    /// The best trial's number; null where none succeeded.
+    /// The best trial's number. Null if none succeeded.
     pub winner: Option<u32>,
-    /// Its model.
+    /// The best trial's model.
     pub model: Option<ModelId>,
-    /// Epochs of each rung.
+    /// The epochs of each rung.
     pub rungs: Vec<u32>,
-    /// The budget of seconds ran out before the trials did.
+    /// Whether the time budget ran out before all trials ended.
     pub out_of_time: bool,
     pub trials: Vec<Trial>,
     pub baselines: Vec<BaselineRow>,
 }
 
-/// One draw of all ranges.
+/// One trial: a training with one set of drawn values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Trial {
-    /// From 1; null where the trial gave no metric.
+    /// From 1. Null if the trial has no metric.
     pub rank: Option<u32>,
-    /// From 0, in the order of drawing.
+    /// From 0, in drawing order.
     pub trial: u32,
     pub drawn: Vec<Drawn>,
-    /// The furthest rung that gave the metric, from 0.
+    /// The last rung that has a metric, from 0.
     pub rung: u32,
-    /// Of that rung.
+    /// The epochs of that rung.
     pub epochs: u32,
     pub value: Option<f64>,
-    /// Its training in that rung.
+    /// The trial's training in that rung.
     pub job: JobId,
-    /// Its trainings in all rungs.
+    /// The trial's trainings in all rungs.
     pub jobs: Vec<JobId>,
     pub model: Option<ModelId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<u64>,
-    /// Of its last training.
+    /// The status of the trial's last training.
     pub status: JobStatus,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<JobError>,
@@ -126,7 +126,7 @@ pub struct Drawn {
 }
 
 impl SearchBoard {
-    /// Ranks trials: the furthest rung first, then by value, then by number.
+    /// Ranks trials: by the last rung reached, then by value, then by number.
     pub fn new(
         metric: MetricName,
         rungs: Vec<u32>,
@@ -161,8 +161,8 @@ fn baseline_rows(metric: &MetricName, baselines: Option<Baselines>) -> Vec<Basel
 }
 
 impl Leaderboard {
-    /// Ranks variants, given as their trainings in the order's order. Ties go to the earlier one,
-    /// so the board depends on the results alone, not on which came first.
+    /// Ranks variants, given as their trainings in the order of the request. Ties are won by the earlier variant, so
+    /// the board does not depend on which training ended first.
     pub fn new(metric: MetricName, variants: Vec<(String, Vec<BoardChild>)>, baselines: Option<Baselines>) -> Self {
         let mut rows: Vec<BoardRow> =
             variants.into_iter().map(|(variant, children)| BoardRow::new(variant, children)).collect();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_variants_keep_the_orders_order() {
+    fn equal_variants_keep_the_order_of_the_request() {
         let variants =
             ["a", "b", "c"].map(|name| (name.to_owned(), vec![child(1, Some(1.0))])).into_iter().collect::<Vec<_>>();
         let board = Leaderboard::new(MetricName::default(), variants, None);

@@ -1,4 +1,4 @@
-//! The words and rules of forecasting as Gatecast speaks them. No I/O, no database, no tensors.
+//! The domain model of Gatecast: types and rules. No I/O, no database, no tensors.
 
 pub mod alias;
 pub mod backtest;

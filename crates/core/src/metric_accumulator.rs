@@ -1,25 +1,25 @@
-//! Accumulates forecast errors. Training, baselines, backtests and the totals of refitted backtests all use it, so that a
-//! metric of one name is one number.
+//! Accumulates forecast errors. Training, baselines, backtests and the totals of refitted backtests all use it, so
+//! every metric has a single definition.
 //!
-//! Sums are in double precision and in the order in which points are added: the same points give the same metrics to the
-//! last bit.
+//! Sums are in double precision and in the order in which points are added, so the same points yield the same metrics
+//! to the last bit.
 
 use super::backtest::PointErrors;
 use super::metric_values::Coverage;
 use super::quantile_level::{self, pinball};
 
-/// Errors of point forecasts and, where the forecasts have them, of quantiles.
+/// The errors of point forecasts and, if the forecasts have them, of quantiles.
 #[derive(Debug, Clone, Default)]
 pub struct MetricAccumulator {
     absolute: Mean,
     squared: Mean,
     symmetric: Mean,
-    /// Absolute errors over the seasonal error of their series, of the series that have one.
+    /// Absolute errors divided by the seasonal error of their series, for the series that have one.
     scaled: Mean,
     pinball: Mean,
-    /// Ascending; empty where the forecasts have no quantiles.
+    /// Ascending. Empty if the forecasts have no quantiles.
     levels: Vec<f64>,
-    /// The widest first.
+    /// Widest first.
     intervals: Vec<Interval>,
 }
 
@@ -33,10 +33,10 @@ struct Mean {
 #[derive(Debug, Clone, Copy)]
 struct Interval {
     percent: f64,
-    /// Positions of the ends among the levels.
+    /// The indices of the two ends in `levels`.
     lower: usize,
     upper: usize,
-    /// Values within.
+    /// The number of values within the interval.
     within: f64,
 }
 
@@ -46,7 +46,7 @@ impl Mean {
         self.count += 1.0;
     }
 
-    /// Adds the terms behind a mean.
+    /// Adds the terms that a mean was computed from.
     fn merge(&mut self, mean: Option<f64>, count: u64) {
         if let Some(mean) = mean {
             self.sum += mean * count as f64;
@@ -60,7 +60,7 @@ impl Mean {
 }
 
 impl MetricAccumulator {
-    /// For forecasts with quantiles at these ascending levels; none for point forecasts.
+    /// For forecasts with quantiles at these ascending levels. An empty slice is for point forecasts.
     pub fn with_levels(levels: &[f64]) -> Self {
         let interval = |pair: quantile_level::LevelPair| {
             let quantile_level::LevelPair { percent, lower, upper } = pair;
@@ -70,15 +70,15 @@ impl MetricAccumulator {
         Self { levels: levels.to_vec(), intervals, ..Self::default() }
     }
 
-    /// The levels of the quantiles that [`Self::add_quantiles`] takes.
+    /// The levels of the quantiles that [`Self::add_quantiles`] expects.
     pub fn levels(&self) -> &[f64] {
         &self.levels
     }
 
     /// Adds one point, in the data's units. A point whose actual value is unknown (NaN) is ignored.
     ///
-    /// `seasonal_error` is the scale of the point's series, NaN where it has none. A forecast that is NaN makes the metrics
-    /// NaN: do not add a point that has no forecast.
+    /// `seasonal_error` is the scale of the point's series, or NaN if it has none. A forecast that is NaN makes the
+    /// metrics NaN, so points without a forecast must not be added.
     pub fn add(&mut self, forecast: f64, actual: f64, seasonal_error: f64) {
         if actual.is_nan() {
             return;
@@ -87,15 +87,15 @@ impl MetricAccumulator {
         let size = forecast.abs() + actual.abs();
         self.absolute.add(error);
         self.squared.add(error * error);
-        // Not `size > 0`, which would hide a forecast that is NaN.
+        // `size > 0` would hide a forecast that is NaN.
         self.symmetric.add(if size == 0.0 { 0.0 } else { 200.0 * error / size });
         if !seasonal_error.is_nan() {
             self.scaled.add(error / seasonal_error);
         }
     }
 
-    /// Adds one point's quantiles, one for each level, in the data's units. A point whose actual value is unknown (NaN) is
-    /// ignored.
+    /// Adds the quantiles of one point, one per level, in the data's units. A point whose actual value is unknown
+    /// (NaN) is ignored.
     pub fn add_quantiles(&mut self, quantiles: &[f64], actual: f64) {
         if self.levels.is_empty() || actual.is_nan() {
             return;
@@ -109,7 +109,7 @@ impl MetricAccumulator {
         }
     }
 
-    /// Adds the points behind the means of another evaluation of the same kind of forecast.
+    /// Adds the points of another evaluation of the same kind of forecast, given by their means.
     pub fn merge(&mut self, part: &PointErrors) {
         let quantile_points = part.quantile_points.unwrap_or(part.points);
         self.absolute.merge(part.mae, part.points);
@@ -136,7 +136,7 @@ impl MetricAccumulator {
         self.absolute.count as u64
     }
 
-    /// Mean absolute error; `None` where no point was added, as for all that follow.
+    /// Mean absolute error. Like all metrics below, it is `None` if no point was added.
     pub fn mae(&self) -> Option<f64> {
         self.absolute.get()
     }
@@ -151,7 +151,7 @@ impl MetricAccumulator {
         self.symmetric.get()
     }
 
-    /// Mean absolute scaled error, over the points of series that have a seasonal error.
+    /// Mean absolute scaled error, over the points of series with a seasonal error.
     pub fn mase(&self) -> Option<f64> {
         self.scaled.get().filter(|mase| mase.is_finite())
     }
@@ -161,7 +161,7 @@ impl MetricAccumulator {
         self.pinball.get()
     }
 
-    /// The share of values within each interval, the narrowest first.
+    /// The fraction of values within each interval, narrowest interval first.
     pub fn coverage(&self) -> Vec<Coverage> {
         if self.pinball.count == 0.0 {
             return Vec::new();
@@ -173,7 +173,7 @@ impl MetricAccumulator {
         all
     }
 
-    /// All of them, without those that are not finite.
+    /// All metrics, except those that are not finite.
     pub fn errors(&self) -> PointErrors {
         let finite = |metric: Option<f64>| metric.filter(|value| value.is_finite());
         PointErrors {
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn means_are_over_known_points_alone() {
+    fn means_skip_unknown_points() {
         let mut errors = MetricAccumulator::default();
         assert!(errors.is_empty() && errors.mae().is_none() && errors.mase().is_none());
         errors.add(1.0, 2.0, 0.5);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forecast_that_is_no_number_is_not_hidden() {
+    fn a_nan_forecast_makes_the_metrics_nan() {
         let mut errors = MetricAccumulator::default();
         errors.add(1.0, 1.0, 1.0);
         errors.add(f64::NAN, 1.0, 1.0);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_cost_their_pinball_loss_and_intervals_cover() {
+    fn quantiles_yield_pinball_loss_and_coverage() {
         let levels = [0.025, 0.1, 0.5, 0.9, 0.975];
         let quantiles = [0.0, 2.0, 5.0, 8.0, 10.0];
         let mut errors = MetricAccumulator::with_levels(&levels);

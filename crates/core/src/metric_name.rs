@@ -1,4 +1,4 @@
-//! Metrics by name: what trainings are ranked by.
+//! The names of the metrics that trainings can be ranked by.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use super::metric_values::{HoldoutMetrics, Metrics};
 use super::order::HoldoutPart;
 use super::validate::nearest;
 
-/// A metric of one of the parts held back: `validation.mae`, or `mae` for short.
+/// A metric of one of the holdout parts: `validation.mae`, or `mae` for short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MetricName {
@@ -17,7 +17,7 @@ pub struct MetricName {
     metric: Metric,
 }
 
-/// All are better the lower they are.
+/// Lower is better for all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Metric {
     Loss,
@@ -72,8 +72,7 @@ impl utoipa::PartialSchema for MetricName {
 
 impl utoipa::ToSchema for MetricName {}
 
-/// The validation part's mean absolute error: in the data's own units, and not swayed by a few far
-/// misses.
+/// The mean absolute error of the validation part: it is in the data's units and robust to a few large errors.
 impl Default for MetricName {
     fn default() -> Self {
         Self { part: HoldoutPart::Validation, metric: Metric::Mae }
@@ -81,8 +80,7 @@ impl Default for MetricName {
 }
 
 impl MetricName {
-    /// The metric's value; `None` where the part has no windows, the metric does not apply, or the
-    /// number is not finite.
+    /// The metric's value. `None` if the part has no windows, the metric does not apply, or the value is not finite.
     pub fn of(&self, held_out: &HoldoutMetrics) -> Option<f64> {
         let metrics = match self.part {
             HoldoutPart::Validation => held_out.validation.as_ref(),
@@ -91,7 +89,7 @@ impl MetricName {
         metrics.and_then(|metrics| self.metric.of(metrics)).filter(|value| value.is_finite())
     }
 
-    /// The part that it is of.
+    /// The holdout part that the metric is computed on.
     pub fn part(&self) -> HoldoutPart {
         self.part
     }
@@ -100,12 +98,13 @@ impl MetricName {
         self.part == HoldoutPart::Validation
     }
 
-    /// Whether it is in the scale that a network learns in, and so compares no trainings with different losses or scalings.
+    /// Whether it is in the network's scale. Such a metric does not compare trainings with different losses or
+    /// scalings.
     pub fn is_scaled(&self) -> bool {
         matches!(self.metric, Metric::Loss | Metric::LastTimeStepMse)
     }
 
-    /// Whether it is a mean over quantile levels, and so compares only forecasts of the same levels.
+    /// Whether it is a mean over quantile levels. Such a metric compares only forecasts with the same levels.
     pub fn is_of_quantiles(&self) -> bool {
         self.metric == Metric::Pinball
     }

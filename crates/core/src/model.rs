@@ -1,4 +1,4 @@
-//! A stored model and the manifest inside its bundle.
+//! Stored models, and the manifest in a model's bundle.
 
 use std::collections::BTreeMap;
 
@@ -13,48 +13,47 @@ use super::order::{ScalingChoice, TrainSpec};
 use super::reader;
 use super::spec_error::SpecError;
 
-/// The version of the bundle's form that this program writes, and the newest it reads.
+/// The version of the bundle format that this program writes, and the newest that it reads.
 pub const BUNDLE_FORMAT: u32 = 1;
 
-/// All that is known of a model besides its numbers: JSON in the bundle's metadata, under the key
+/// Everything that is known of a model besides its weights and scales: JSON in the bundle's metadata, under the key
 /// `gatecast`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Manifest {
-    /// Of the bundle: 1.
+    /// The version of the bundle format: 1.
     pub format: u32,
-    /// The program that trained it.
+    /// The version of the program that trained the model.
     pub version: String,
-    /// Resolved: what was ordered, with nothing left open.
+    /// The resolved training request, with every field present.
     pub order: TrainSpec,
-    /// The columns that are scaled as series are: the targets, then the past and future covariates
-    /// that are numbers.
+    /// The columns that are scaled per series: the targets, then the numeric past and future covariates.
     pub inputs: Vec<String>,
-    /// What training found in the columns that are not.
+    /// How the other columns are encoded.
     #[serde(default, skip_serializing_if = "Encodings::is_empty")]
     pub encodings: Encodings,
-    /// Columns it forecasts.
+    /// The columns that the model forecasts.
     pub targets: Vec<String>,
     pub context: usize,
     pub horizon: usize,
     pub season: usize,
-    /// Of the training data, where all its series share one.
+    /// The frequency of the training data, if all its series have the same one.
     pub frequency: Option<Frequency>,
-    /// Series the scaling knows.
+    /// The number of series with a fitted scaling.
     pub series: u64,
-    /// Learnable numbers.
+    /// The number of trainable parameters.
     pub parameters: u64,
     pub engine: String,
     pub device: String,
     pub threads: usize,
     pub epochs: u32,
     pub best_epoch: u32,
-    /// Why training ended; absent in bundles of earlier versions.
+    /// Why training ended. Absent in bundles of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_by: Option<StoppedBy>,
-    /// What `learning_rate: "find"` found.
+    /// The result of `learning_rate: "find"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_rate: Option<FoundRate>,
-    /// The model that training went on from.
+    /// The model that was fine-tuned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finetuned_from: Option<FinetunedFrom>,
     pub metrics: FinalMetrics,
@@ -62,8 +61,8 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads the copy that a model's row holds, leaving out fields that this program does not know. The
-    /// bundle itself is read strictly, for its numbers mean what all of its fields say.
+    /// Reads the copy in a model's row, ignoring unknown fields. The bundle itself is read strictly, because its
+    /// numbers depend on all of its fields.
     pub fn read_stored(text: &str) -> Result<Self, SpecError> {
         let value: Value = serde_json::from_str(text).map_err(|error| SpecError::Damaged(error.to_string()))?;
         match value.get("format").and_then(Value::as_u64) {
@@ -74,8 +73,8 @@ impl Manifest {
         }
     }
 
-    /// Why the model cannot forecast this many points ahead. Past its trained horizon a forecast is
-    /// appended to the history, and past covariates are unknown there.
+    /// Returns why the model cannot forecast this many points. Beyond the trained horizon, forecasts are appended to
+    /// the history, and past covariates are unknown there.
     pub fn refuses_horizon(&self, horizon: usize) -> Option<String> {
         let past = &self.order.data.covariates.past;
         (horizon > self.horizon && !past.is_empty()).then(|| {
@@ -89,29 +88,27 @@ impl Manifest {
     }
 }
 
-/// What training found in columns, and forecasts need to read them alike.
+/// The encodings that training derived from columns, which forecasts reuse.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Encodings {
-    /// Of each category column, the categories that training saw, in the order of the rows of its
-    /// embedding, from row 1; row 0 stands for any other and for none. `series` holds the keys of
-    /// the series, where they are an input.
+    /// For each category column, the categories seen in training, in the order of the rows of its embedding, from row
+    /// 1. Row 0 is for unknown and missing categories. `series` contains the series keys, if they are an input.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub categories: BTreeMap<String, Vec<String>>,
-    /// Of each static number column.
+    /// The scale of each static numeric column.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub statics: BTreeMap<String, StaticScale>,
-    /// Of each column under the transform of Box and Cox: the λ that was estimated, where the order
-    /// gives none.
+    /// For each column with a Box-Cox transform, the estimated λ, if the request gives none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lambdas: BTreeMap<String, f64>,
 }
 
-/// Over the series trained on, each counted once.
+/// Mean and standard deviation over the series trained on, each counted once.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StaticScale {
     pub mean: f64,
-    /// Above zero.
+    /// Greater than zero.
     pub std: f64,
 }
 
@@ -129,7 +126,7 @@ impl Encodings {
 }
 
 impl StaticScale {
-    /// To the network's scale.
+    /// Converts a value to the network's scale.
     pub fn apply(self, value: f64) -> f64 {
         (value - self.mean) / self.std
     }
@@ -146,35 +143,35 @@ pub enum StoppedBy {
     TimeLimit,
 }
 
-/// What a range test of learning rates (Smith 2017) chose, and on what grounds.
+/// The result of a learning-rate range test (Smith 2017).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FoundRate {
     /// A tenth of `lowest_loss_at`.
     pub learning_rate: f64,
     /// The rate at which the smoothed loss was lowest.
     pub lowest_loss_at: f64,
-    /// The rates tried, each a constant factor above the one before.
+    /// The lowest rate tested. Each rate is a constant factor above the one before.
     pub tried_from: f64,
     pub tried_to: f64,
     pub steps: u32,
 }
 
-/// The model that a fine-tuning began from.
+/// The model that a fine-tuning started from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FinetunedFrom {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelId>,
-    /// Of its bundle.
+    /// The SHA-256 of that model's bundle.
     pub sha256: String,
-    /// The variables that kept their values, by the beginning of their names.
+    /// The frozen variables, by prefixes of their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub frozen: Vec<String>,
     pub scaling: ScalingChoice,
-    /// What it had been trained on.
+    /// The data that the model was trained on before.
     pub trained_on: TrainedOn,
 }
 
-/// The exact data a model saw.
+/// The exact data that a model was trained on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TrainedOn {
     pub dataset: DatasetId,
@@ -183,30 +180,30 @@ pub struct TrainedOn {
     pub sha256: String,
 }
 
-/// A model as lists show it: without its manifest.
+/// A model, as returned in lists: without its manifest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ModelSummary {
     pub id: ModelId,
     pub name: String,
-    /// The job that trained it; absent for an imported one, or once the job is deleted.
+    /// The job that trained the model. Absent if the model was imported or the job was deleted.
     pub job: Option<JobId>,
     pub created_at: jiff::Timestamp,
-    /// Of the bundle.
+    /// The SHA-256 of the bundle.
     pub sha256: String,
     pub bytes: u64,
     /// The number of the network's parameters.
     pub parameters: Option<u64>,
 }
 
-/// A model as the API shows it.
+/// A model, as returned by the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Model {
     pub id: ModelId,
     pub name: String,
-    /// The job that trained it; absent for an imported one, or once the job is deleted.
+    /// The job that trained the model. Absent if the model was imported or the job was deleted.
     pub job: Option<JobId>,
     pub created_at: jiff::Timestamp,
-    /// Of the bundle.
+    /// The SHA-256 of the bundle.
     pub sha256: String,
     pub bytes: u64,
     pub manifest: Manifest,

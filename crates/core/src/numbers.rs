@@ -1,10 +1,10 @@
-//! Numbers that a network can read.
+//! The range of numbers that a network can read.
 
-/// Why a number that [`exceeds_f32`] is refused.
+/// The error message for a number that [`exceeds_f32`].
 pub const OUTSIDE_F32: &str = "is outside the range of 32-bit floats";
 
-/// Whether a number is too large for the 32-bit floats that networks compute with. An unknown value
-/// (NaN) is not.
+/// Whether a number is outside the range of 32-bit floats, which networks compute with. False for an unknown value
+/// (NaN).
 pub fn exceeds_f32(value: f64) -> bool {
     value.abs() > f64::from(f32::MAX)
 }

@@ -1,7 +1,7 @@
-//! The parts of a training: data, network and learning, by the names the field uses.
+//! The parts of a training request and spec: data, network and training.
 //!
-//! What a caller may leave open is an option in a request ([`DataRequest`], [`TrainingRequest`]) and a
-//! plain value in a spec ([`DataSpec`], [`TrainingSpec`]); [`crate::resolve`] makes one of the other.
+//! A field that a caller may omit is an option in a request ([`DataRequest`], [`TrainingRequest`]) and a plain value
+//! in a spec ([`DataSpec`], [`TrainingSpec`]). [`crate::resolve`] turns a request into a spec.
 
 mod cell;
 mod data;

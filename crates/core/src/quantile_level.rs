@@ -1,31 +1,32 @@
-//! Quantile levels, the intervals that pairs of them make, and the loss of one quantile.
+//! Quantile levels, the intervals between pairs of them, and the pinball loss.
 
-/// The levels at which a distribution is evaluated: the median, and the ends of the 80 % and 95 % intervals. Ascending.
+/// The levels at which a distribution is evaluated: the median and the ends of the 80 % and 95 % intervals.
+/// Ascending.
 pub const DISTRIBUTION_LEVELS: [f64; 5] = [0.025, 0.1, 0.5, 0.9, 0.975];
 
 /// An interval between two levels of a list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LevelPair {
-    /// Per cent of values that should lie within: 80 for the levels 0.1 and 0.9.
+    /// The percentage of values expected within: 80 for the levels 0.1 and 0.9.
     pub percent: f64,
-    /// Positions of the ends in the list.
+    /// The indices of the two ends in the list.
     pub lower: usize,
     pub upper: usize,
 }
 
-/// Whether two levels are the same. A conversion to per cent and back changes the last digits.
+/// Whether two levels are equal, up to the rounding of a conversion to per cent and back.
 #[inline]
 pub fn same_level(a: f64, b: f64) -> bool {
     (a - b).abs() < 1e-9
 }
 
-/// The levels at the ends of a central interval, given in per cent.
+/// The levels at the ends of a central interval, given its coverage in per cent.
 pub fn interval_ends(percent: f64) -> [f64; 2] {
     let tail = 0.5 - percent / 200.0;
     [tail, 1.0 - tail]
 }
 
-/// The central intervals that a list of ascending levels holds, the widest first.
+/// The central intervals between ascending levels, widest first.
 pub fn intervals(levels: &[f64]) -> Vec<LevelPair> {
     let below_median = levels.iter().enumerate().filter(|(_, level)| **level < 0.5);
     let pair = |(lower, &level): (usize, &f64)| {
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_miss_costs_by_its_side() {
+    fn pinball_loss_is_asymmetric() {
         assert_eq!(pinball(0.9, 1.0, 3.0), 0.9 * 2.0);
         assert_eq!(pinball(0.9, 3.0, 1.0), (0.9 - 1.0) * -2.0);
         assert_eq!(pinball(0.3, 2.0, 2.0), 0.0);

@@ -1,32 +1,32 @@
-//! Random numbers that depend on what they are for and on nothing else.
+//! Random numbers that depend only on their purpose.
 //!
-//! Every use draws from its own generator, keyed by (seed, purpose, step): ChaCha with 8 rounds,
-//! whose numbers are a function of key and position. So a training resumed at step 1,000 draws
-//! what an uninterrupted one would, and a draw added for one purpose moves no other.
+//! Every use has a separate generator, keyed by (seed, purpose, step): ChaCha with 8 rounds, whose numbers are a
+//! function of key and position. A training resumed at step 1,000 therefore draws the same numbers as an
+//! uninterrupted one, and an additional draw for one purpose does not affect any other.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// What the numbers are for. A model's bytes depend on the values: keep them.
+/// The purpose of the numbers. Trained models depend on the discriminants: do not change them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// First weights; the step is the variable's place in the network.
+    /// Initial weights. The step is the variable's index in the network.
     Initialise = 1,
-    /// Which series belong to which part.
+    /// Assignment of series to the parts of the split.
     Split = 2,
     /// The order of an epoch's windows; the step is the epoch.
     Shuffle = 3,
-    /// What a layer does not read of its input; the step is the training step.
+    /// Dropout masks. The step is the training step.
     Dropout = 4,
-    /// What of its state; the step is the training step.
+    /// Recurrent dropout masks. The step is the training step.
     RecurrentDropout = 5,
-    /// The order of windows while a learning rate is looked for; the step is the pass.
+    /// The order of windows in a learning rate range test. The step is the pass.
     RangeTest = 6,
-    /// The values of a search's trials; the step is the trial, the place the range.
+    /// The values of a search's trials. The step is the trial, the place is the range.
     Search = 32,
 }
 
-/// One stream of numbers.
+/// One stream of random numbers.
 #[derive(Debug, Clone)]
 pub struct Random(ChaCha8Rng);
 
@@ -35,7 +35,7 @@ impl Random {
         Self::at(seed, purpose, step, 0)
     }
 
-    /// One of many streams for the same step.
+    /// One of several streams for the same step.
     pub fn at(seed: u64, purpose: Purpose, step: u64, place: u64) -> Self {
         let mut key = [0; 32];
         for (bytes, word) in key.chunks_exact_mut(4).zip(key_words(seed, purpose, step, place)) {
@@ -83,7 +83,7 @@ impl Random {
         }
     }
 
-    /// Puts `items` in an order drawn uniformly from all orders (Fisher and Yates).
+    /// Shuffles `items` uniformly (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last as u64 + 1) as usize);
@@ -98,7 +98,7 @@ impl Random {
     }
 }
 
-/// ChaCha's key of the stream [`Random::at`] draws from, for who runs many streams side by side.
+/// The ChaCha key of the stream that [`Random::at`] creates, for callers that run many streams in parallel.
 pub fn key_words(seed: u64, purpose: Purpose, step: u64, place: u64) -> [u32; 8] {
     let mut words = [0; 8];
     for (pair, number) in words.chunks_exact_mut(2).zip([seed, purpose as u64, step, place]) {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn each_part_of_the_key_gives_other_numbers_and_the_same_key_the_same() {
+    fn the_key_determines_the_numbers() {
         let first = draw(42, Purpose::Shuffle, 7);
         assert_eq!(first, draw(42, Purpose::Shuffle, 7));
         assert_ne!(first, draw(43, Purpose::Shuffle, 7));
@@ -125,9 +125,9 @@ mod tests {
         assert_ne!(first, draw(42, Purpose::Shuffle, 8));
     }
 
-    /// Stored models depend on these numbers, so a change of the generator must fail here.
+    /// Stored models depend on these numbers, so this test must fail if the generator changes.
     #[test]
-    fn the_numbers_stay_what_they_were() {
+    fn the_numbers_of_a_key_never_change() {
         let first = [9672674645702868097, 2788422329557313252, 9202194858430994391, 15592305170362139982];
         assert_eq!(draw(42, Purpose::Initialise, 0), first);
     }

@@ -1,11 +1,11 @@
-//! Reads JSON values: requests strictly, and stored documents past fields that this program does not know.
+//! Reads JSON values with serde: requests strictly, stored documents ignoring unknown fields.
 //!
-//! The types are shared with requests, where an unknown field is a mistake. So serde's unknown-field
-//! error must be told from the others: the deserializer here has an error type of its own, which says
-//! where, of what sort and what was expected, so that no sentence of serde's need be parsed.
+//! Requests and stored documents share types, and an unknown field in a request is an error. Reading a stored
+//! document must therefore distinguish serde's unknown-field error from other errors. The deserializer in this module
+//! has its own error type, which records the place, the sort of error and what was expected, so no error message of
+//! serde has to be parsed.
 //!
-//! Structs must be objects: serde's derived readers would take a list for one, its items for the
-//! fields in their order.
+//! Structs must be objects: serde's derived readers would also accept a list with the fields in order.
 
 mod misfit;
 mod value;
@@ -16,16 +16,16 @@ use serde_json::{Map, Value};
 pub use misfit::{Misfit, MisfitKind, Segment};
 use value::Reader;
 
-/// The most unknown fields that a stored document may have: more, and it is another program's.
+/// The maximum number of unknown fields in a stored document. A document with more was not written by this program.
 const MOST_UNKNOWN: usize = 10_000;
 
-/// Reads a value, all of whose fields must be known.
+/// Reads a value. An unknown field is an error.
 pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
     T::deserialize(Reader(value))
 }
 
-/// Reads a stored document, leaving out fields that the type does not know: a newer program of the
-/// same version may have written them.
+/// Reads a stored document, ignoring fields that the type does not have: a newer program of the same document version
+/// may have written them.
 pub fn read_stored<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
     let first = match T::deserialize(Reader(value)) {
         Err(misfit) if misfit.is_unknown_field() => misfit,
@@ -44,9 +44,9 @@ pub fn read_stored<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
     Err(misfit)
 }
 
-/// Removes an unknown field. Its path may end early, at an enum that serde reads as a whole; so the
-/// objects from there on that have such a field are tried, the outermost first: with the right one
-/// gone, the mistake is another or none.
+/// Removes an unknown field. The error's path may end at an enclosing enum, which serde reads as a whole. From there
+/// on, each object with a field of that name is tried, outermost first, until its removal changes or resolves the
+/// error.
 fn remove_unknown<T: DeserializeOwned>(value: &mut Value, misfit: &Misfit) -> bool {
     let MisfitKind::UnknownField { name, .. } = &misfit.kind else { return false };
     let path = misfit.path();
@@ -68,7 +68,7 @@ fn remove_unknown<T: DeserializeOwned>(value: &mut Value, misfit: &Misfit) -> bo
     false
 }
 
-/// The objects below this one that have the field.
+/// Finds the objects within this value that have the field.
 fn find(value: &Value, at: &mut Vec<Segment>, name: &str, places: &mut Vec<Vec<Segment>>) {
     let mut below = |segment: Segment, child: &Value| {
         at.push(segment);

@@ -1,8 +1,7 @@
-//! Holds an order against the dataset it names, and fills in what it left open.
+//! Resolves training requests: checks a request against the dataset and fills in omitted fields.
 //!
-//! A resolved order says all that training depends on: defaults that are read off the data
-//! (targets, context, horizon, season) are settled once, when the order is taken, and shown to the
-//! caller in the job.
+//! A spec contains everything that training depends on. Defaults that are derived from the data (targets, context,
+//! horizon, season) are determined once, when the job is created, and shown to the caller in the job.
 
 pub mod fields;
 mod inputs;
@@ -18,14 +17,14 @@ use super::order::{
     lookback,
 };
 
-/// The most learnable numbers a network may have: 400 MB of weights, and as much again for the
-/// gradient and each moment of the optimiser.
+/// The maximum number of trainable parameters of a network: 400 MB of weights, and the same again for the gradient
+/// and for each moment of the optimiser.
 pub const MAX_PARAMETERS: u64 = 100_000_000;
 
-/// One thing wrong with one field.
+/// An error in one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
-    /// A JSON pointer into the body: `/data/targets/0`.
+    /// A JSON pointer into the request body: `/data/targets/0`.
     pub pointer: String,
     pub detail: String,
 }
@@ -36,7 +35,7 @@ impl FieldError {
     }
 }
 
-/// The training that a request asks for, with every open field filled in, or all that is wrong with it.
+/// Resolves a training request, or returns everything that is wrong with it.
 pub(crate) fn train(
     request: TrainRequest,
     dataset_name: &str,
@@ -132,7 +131,7 @@ fn check_training(spec: &TrainSpec, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// Every head learns by a loss that fits it, and counts are counts.
+/// Checks that the loss fits the head, and that a head for counts has counts as its targets.
 fn check_loss(spec: &TrainSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
     let head = &spec.model.head;
     if let Some(reason) = head.refuses(spec.training.loss) {
@@ -192,7 +191,7 @@ fn check_split(split: &Split, profile: &Profile, errors: &mut Vec<FieldError>) {
                     None => {}
                 }
             }
-            // 0.7 + 0.15 + 0.15 may come out a bit above 1.
+            // 0.7 + 0.15 + 0.15 may be slightly above 1.
             if shares > 1.0 + 1e-9 {
                 errors.push(FieldError::new("/data/split", "the shares add up to more than all points"));
             } else if shares >= 1.0 && training.is_none() {
@@ -231,7 +230,7 @@ fn check_size(spec: &TrainSpec, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// Learnable numbers of the network the order describes, layer norm's few left out.
+/// The number of trainable parameters of the network, without the few of layer norms.
 fn parameter_count(spec: &TrainSpec) -> u64 {
     let mut inputs = input_count(&spec.data);
     let mut total: u64 = 0;
@@ -246,7 +245,7 @@ fn parameter_count(spec: &TrainSpec) -> u64 {
     total.saturating_add(outputs * (inputs + 1))
 }
 
-/// Numbers read at a step, a category counted as one.
+/// The number of inputs per step. A category counts as one.
 fn input_count(data: &DataSpec) -> u64 {
     let covariates = &data.covariates;
     let targets = data.targets.len() * (1 + data.lags.len());

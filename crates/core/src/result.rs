@@ -1,4 +1,4 @@
-//! What jobs find out, besides models.
+//! The results of jobs other than models.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

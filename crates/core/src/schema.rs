@@ -1,4 +1,4 @@
-//! OpenAPI schemas of types that are texts on the wire, whatever they are inside.
+//! OpenAPI schemas of types that are strings in JSON, whatever their Rust form.
 
 /// Describes `$type` as a string with an example, a format of [`crate::validate`] and a pattern.
 macro_rules! text_schema {
@@ -24,7 +24,7 @@ macro_rules! text_schema {
 }
 pub(crate) use text_schema;
 
-/// A number within bounds, for a schema alone: `$name` is given as the `value_type` of a field.
+/// A bounded number that exists only as a schema: `$name` is used as the `value_type` of a field.
 macro_rules! number_schema {
     ($name:ident, $type:ident, $least:expr, $most:expr, $description:literal) => {
         struct $name;

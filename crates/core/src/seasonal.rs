@@ -1,10 +1,10 @@
-//! The seasonal naive forecast: the scale of MASE, and the baseline of every evaluation.
+//! The seasonal naive forecast, which is the scale of MASE and a baseline of every evaluation.
 
-/// The forecast `ahead` points (from 0) after `history`: the value one season before, with the last season repeated as
+/// The forecast `ahead` points (from 0) after `history`: the value one season before. The last season is repeated as
 /// often as needed.
 ///
-/// An unknown value (NaN) is replaced by the last known value before it, or, at the start of the history, by the first known
-/// value. A season longer than the history counts as 1. NaN where no value is known.
+/// An unknown value (NaN) is replaced by the last known value before it or, at the start of the history, by the first
+/// known value. A season longer than the history counts as 1. NaN if no value is known.
 pub fn seasonal_naive(history: &[f64], season: usize, ahead: usize) -> f64 {
     let season = if (1..=history.len()).contains(&season) { season } else { 1 };
     let at = history.len().saturating_sub(season) + ahead % season;
@@ -13,11 +13,11 @@ pub fn seasonal_naive(history: &[f64], season: usize, ahead: usize) -> f64 {
     before.iter().rev().find(is_known).or_else(|| after.iter().find(is_known)).copied().unwrap_or(f64::NAN)
 }
 
-/// The mean absolute error of the one-season-ahead naive forecast within `values`: the scale of MASE (Hyndman and Koehler
-/// 2006).
+/// The mean absolute error of the one-season-ahead naive forecast within `values`: the scale of MASE (Hyndman and
+/// Koehler 2006).
 ///
-/// Pairs with an unknown value (NaN) are left out. NaN where no pair is left, or where the mean is 0 or not finite and so
-/// cannot serve as a scale.
+/// Pairs with an unknown value (NaN) are ignored. NaN if no pair is left, or if the mean is 0 or not finite and
+/// therefore unusable as a scale.
 pub fn seasonal_error(values: &[f64], season: usize) -> f64 {
     let pairs = values.iter().zip(values.iter().skip(season.max(1)));
     let errors = pairs.map(|(before, value)| (value - before).abs()).filter(|error| !error.is_nan());

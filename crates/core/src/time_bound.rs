@@ -1,4 +1,4 @@
-//! Ends of time ranges as people write them: a full RFC 3339 time, or a date for its whole day.
+//! Bounds of time ranges: a full RFC 3339 time, or a date for its whole day.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -12,7 +12,7 @@ fn parse<E: Error>(text: &str, of_day: Time) -> Result<Timestamp, E> {
     }
     let date: Date = text.parse().map_err(|_| E::custom("expected a date (2019-01-31) or an RFC 3339 time"))?;
     let moment = date.to_datetime(of_day).to_zoned(TimeZone::UTC);
-    // The last day ends after the last time that can be represented.
+    // The last day ends after the latest time that can be represented.
     Ok(moment.map_or(if date.year() < 0 { Timestamp::MIN } else { Timestamp::MAX }, |zoned| zoned.timestamp()))
 }
 

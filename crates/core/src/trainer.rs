@@ -1,9 +1,9 @@
-//! What the supervisor and the trainer (a child process) say to each other.
+//! The protocol between the supervisor and the trainer, a child process.
 //!
-//! The supervisor writes one [`Task`] as one line of JSON to the child's standard input and keeps
-//! that pipe open. EOF on it means that the server is gone, and the child exits.
-//! The child writes [`TrainerEvent`]s, one a line, to its standard output; its log goes to standard
-//! error. The last event is `finished` or `failed`; a child that ends without either has crashed.
+//! The supervisor writes one [`Task`] as a line of JSON to the child's standard input and keeps that pipe open. EOF
+//! on it means that the server is gone, and the child exits. The child writes [`TrainerEvent`]s, one per line, to its
+//! standard output, and its log to standard error. The last event is `finished`, `backtested` or `failed`. A child
+//! that exits without one has crashed.
 
 use std::path::{Path, PathBuf};
 
@@ -15,42 +15,42 @@ use super::ids::{DatasetId, JobId, ModelId};
 use super::metric_values::{EpochReport, FinalMetrics};
 use super::order::TrainSpec;
 
-/// What one trainer process does.
+/// The task of one trainer process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "snake_case")]
 pub enum Task {
     /// Trains a network from fresh weights.
     Train(TrainTask),
-    /// Trains on from a stored model.
+    /// Continues training a stored model.
     Finetune(FinetuneTask),
-    /// Forecasts the past with a stored model.
+    /// Forecasts past points with a stored model.
     Backtest(BacktestTask),
 }
 
-/// One attempt at one training.
+/// One attempt of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainTask {
     pub job: JobId,
     pub attempt: u32,
     pub order: TrainSpec,
     pub dataset: DatasetSource,
-    /// Where to continue from, if an earlier attempt left a checkpoint.
+    /// The checkpoint of an earlier attempt to resume from, if there is one.
     pub resume: Option<PathBuf>,
-    /// The last epoch that the store has; later ones of the checkpoint are reported again.
+    /// The last epoch in the store. Later epochs of the checkpoint are reported again.
     #[serde(default)]
     pub known_epochs: u32,
-    /// Where to put this attempt's checkpoint after every epoch (beside, synced, renamed).
+    /// Where to write this attempt's checkpoint after every epoch (temporary file, sync, rename).
     pub checkpoint: PathBuf,
-    /// Where to put the finished model bundle.
+    /// Where to write the finished model bundle.
     pub model: PathBuf,
-    /// Threads for the tensor work; part of what the resulting bytes depend on.
+    /// The number of threads for tensor computations. The resulting bytes depend on it.
     pub threads: usize,
-    /// Compute the expensive baselines too: linear and Theta.
+    /// Whether to compute the expensive baselines too: linear and Theta.
     #[serde(default)]
     pub all_baselines: bool,
 }
 
-/// One attempt at a training that begins with a stored model.
+/// One attempt of a fine-tuning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FinetuneTask {
     #[serde(flatten)]
@@ -58,49 +58,49 @@ pub struct FinetuneTask {
     pub base: BaseModel,
 }
 
-/// A stored model to begin with.
+/// The stored model that a fine-tuning starts from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BaseModel {
     /// Its id, for the new model's manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<ModelId>,
-    /// Its file. Network and columns must be those of the order.
+    /// The model's bundle. Its network and columns must match the request.
     pub bundle: PathBuf,
-    /// Variables that keep their values, by the beginning of their names: `recurrent.0` is the whole
-    /// first layer.
+    /// Variables to freeze, by prefixes of their names: `recurrent.0` is the whole first layer.
     #[serde(default)]
     pub freeze: Vec<String>,
-    /// Fit the scaling to the new training part; else the model's own is kept.
+    /// Whether to fit the scaling to the new training part. Otherwise the model's own is kept.
     #[serde(default)]
     pub refit_scaling: bool,
 }
 
-/// One attempt at a backtest.
+/// One attempt of a backtest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BacktestTask {
     pub job: JobId,
     pub attempt: u32,
     pub dataset: DatasetSource,
     pub id: ModelId,
-    /// The model's file.
+    /// The model's bundle.
     pub model: PathBuf,
     pub folds: usize,
-    /// Points from one origin to the next.
+    /// The number of points from one origin to the next.
     pub step: usize,
-    /// Steps after an origin that are forecast and not evaluated.
+    /// The number of steps after an origin that are forecast but not evaluated.
     pub gap: usize,
-    /// Points ahead.
+    /// The number of points to forecast from each origin.
     pub horizon: usize,
     pub until: Option<jiff::Timestamp>,
-    /// Skip origins after which training may have used a point: of a model that was trained for one fold alone.
+    /// Whether to skip origins after which training may have used a point. For a model that was trained for a single
+    /// fold.
     #[serde(default)]
     pub unseen_only: bool,
-    /// Where to put the points of all folds.
+    /// Where to write the points of all folds.
     pub points: PathBuf,
 }
 
 impl Task {
-    /// The file that the task leaves behind.
+    /// The file that the task creates.
     pub fn output(&self) -> &Path {
         match self {
             Self::Train(task) => &task.model,
@@ -110,60 +110,60 @@ impl Task {
     }
 }
 
-/// The exact data an attempt learns from.
+/// The exact data that an attempt reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatasetSource {
     pub id: DatasetId,
     pub name: String,
     pub revision: u32,
     pub path: PathBuf,
-    /// The index of its series.
+    /// The path of the series index.
     pub index: PathBuf,
-    /// Of `path`; checked before the first batch.
+    /// The SHA-256 of `path`, checked before the first batch.
     pub sha256: String,
 }
 
-/// What the child reports.
+/// An event reported by the child.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum TrainerEvent {
-    /// The data is read and the network stands.
+    /// The data is read and the network is built.
     Started {
         engine: String,
         device: String,
-        /// Why this engine.
+        /// Why this engine was chosen.
         #[serde(default)]
         reason: String,
-        /// Learnable numbers in the network.
+        /// The number of trainable parameters.
         parameters: u64,
-        /// Windows in each part.
+        /// The number of windows in each part.
         windows: WindowCounts,
-        /// The last epoch of the checkpoint this attempt continues from.
+        /// The last epoch of the checkpoint that the attempt resumes from.
         resumed_after: Option<u32>,
     },
-    /// Epochs of earlier attempts that the store does not have, in order; a few hundred at a time.
+    /// Epochs of earlier attempts that are missing from the store, in order, a few hundred per event.
     Epochs { reports: Vec<EpochReport> },
-    /// A few times a second.
+    /// Sent a few times per second.
     Progress {
-        /// Of the whole training, from 0 to 1.
+        /// The fraction of the whole training that is done, from 0 to 1.
         fraction: f64,
         eta_seconds: Option<f64>,
     },
-    /// An epoch has ended and its checkpoint is safe on disk.
+    /// An epoch has ended and its checkpoint is synced to disk.
     Epoch { report: EpochReport },
-    /// Something a person should look at; training goes on.
+    /// A possible problem. Training continues.
     Warning { code: String, detail: String },
-    /// Something a person may want to know, and nothing to worry about.
+    /// Information that needs no action.
     Info { code: String, detail: String },
-    /// The model's file is whole and synced.
+    /// The model's file is complete and synced.
     Finished { metrics: Box<FinalMetrics>, best_epoch: u32, epochs: u32, sha256: String, bytes: u64 },
-    /// The backtest has ended; its points' file is whole and synced.
+    /// The backtest has ended, and its points file is complete and synced.
     Backtested { result: Box<BacktestResult> },
-    /// The training ended without a model.
+    /// The task failed.
     Failed { fault: Fault, code: String, detail: String },
 }
 
-/// Windows in each part of the data.
+/// The number of windows in each part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct WindowCounts {
     pub training: u64,
@@ -171,12 +171,12 @@ pub struct WindowCounts {
     pub test: u64,
 }
 
-/// Whether another try could end otherwise.
+/// Whether a retry could succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// The order or the data is to blame: no retry.
+    /// The request or the data is at fault: not retried.
     Order,
-    /// The machine is (memory, disk, a crash): retried.
+    /// The machine is at fault (memory, disk, a crash): retried.
     Machine,
 }

@@ -1,9 +1,8 @@
-//! Checks JSON against the schema of the type it will be read as, and reports every mistake.
+//! Checks JSON against the schema of the type that it will be read as, and reports every error.
 //!
-//! The schemas are the ones the OpenAPI document shows, so the document states exactly what the
-//! server accepts: names, types, bounds and required fields are written once. A check reads the
-//! text once and builds no values, except where it must see a whole object to know which variant it
-//! is. serde reads the text afterwards and is not expected to fail.
+//! The schemas are those of the OpenAPI document, so the document states exactly what the server accepts: names,
+//! types, bounds and required fields are defined once. A check reads the text once and builds no values, except where
+//! it needs a whole object to select its variant. serde reads the text afterwards and is not expected to fail.
 
 mod build;
 mod compile;
@@ -33,23 +32,23 @@ pub use normalise::{close, flatten, referenced};
 pub use report::fold;
 pub use suggest::nearest;
 
-/// Why a text was not accepted.
+/// Why a text was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Invalid {
-    /// It is not JSON, is nested too deeply, or repeats a key. The detail says where.
+    /// It is not JSON, is nested too deeply, or has a duplicate key. The detail includes the position.
     Syntax(String),
     /// It does not match the schema.
     Fields(Vec<FieldError>),
 }
 
-/// A schema, ready to be checked against.
+/// A compiled schema.
 #[derive(Debug)]
 pub struct Validator {
     root: Arc<Node>,
 }
 
 impl Validator {
-    /// The validator of a type. It is built at the first call and kept.
+    /// The validator of a type, built on the first call and cached.
     pub fn of<T: ToSchema + 'static>() -> Arc<Self> {
         static KNOWN: LazyLock<Mutex<HashMap<TypeId, Arc<Validator>>>> = LazyLock::new(Mutex::default);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +63,7 @@ impl Validator {
         Self::new(&T::name(), components)
     }
 
-    /// A validator for the schema `name` among `components`, which holds every schema it refers to.
+    /// Builds a validator for the schema `name`. `components` contains every schema that it refers to.
     pub fn new(name: &str, mut components: Map<String, Value>) -> Self {
         flatten(&mut components);
         components.values_mut().for_each(close);
@@ -85,34 +84,35 @@ impl Validator {
         report.finish().map_err(Invalid::Fields)
     }
 
-    /// Checks a value that is JSON already.
+    /// Checks a value that is already parsed.
     pub fn check_value(&self, value: &Value) -> Result<(), Vec<FieldError>> {
         let mut report = Report::new(&self.root);
         let walked = Walk::new(&self.root, &mut report).deserialize(value);
-        // Of a value, nothing but its depth can be refused this way.
+        // For a parsed value, the only possible error is its depth.
         walked.map_err(|error| vec![FieldError::new("", error.to_string())])?;
         report.finish()
     }
 }
 
-/// Checks a text and reads it.
+/// Checks and reads a text.
 pub fn read<T: ToSchema + DeserializeOwned + 'static>(text: &[u8]) -> Result<T, Invalid> {
     Validator::of::<T>().check(text)?;
     parse(text).map_err(Invalid::Fields)
 }
 
-/// Reads a text that was checked.
+/// Reads a text that has been checked.
 pub fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Vec<FieldError>> {
     serde_json::from_slice(text).map_err(|error| vec![unforeseen(&error)])
 }
 
-/// Checks a value and reads it.
+/// Checks and reads a value.
 pub fn read_value<T: ToSchema + DeserializeOwned + 'static>(value: Value) -> Result<T, Vec<FieldError>> {
     Validator::of::<T>().check_value(&value)?;
     serde_json::from_value(value).map_err(|error| vec![unforeseen(&error)])
 }
 
-/// The schema accepts what the type refuses. A gap in the schema: the caller gets serde's words.
+/// An error for a text that the schema accepts but the type rejects. This is a gap in the schema; the caller gets
+/// serde's message.
 fn unforeseen(error: &serde_json::Error) -> FieldError {
     FieldError::new("", format!("the body cannot be read: {error}"))
 }

@@ -1,4 +1,4 @@
-//! Columns of a request, read into numbers and codes.
+//! Parses the columns of a request into numbers and codes.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) const INVALID_VALUES: &str = "invalid_values";
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Values {
     Numbers(Vec<f64>),
-    /// Rows of the column's embedding.
+    /// The categories as rows of the column's embedding.
     Codes(Vec<u16>),
 }
 
@@ -40,7 +40,7 @@ impl Values {
         Ok(())
     }
 
-    /// The values from a row on.
+    /// The values from `row` to the end.
     pub(super) fn from(self, row: usize) -> Self {
         match self {
             Self::Numbers(mut values) => Self::Numbers(values.split_off(row.min(values.len()))),
@@ -49,11 +49,11 @@ impl Values {
     }
 }
 
-/// One covariate as a request gives it.
+/// One covariate in a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct GivenCovariate<'g> {
     pub(super) name: &'g str,
-    /// A JSON pointer within the series' entry.
+    /// A JSON pointer relative to the series' entry.
     pub(super) field: &'g str,
     pub(super) values: &'g [CovariateValue],
     /// Whether a number may be null.
@@ -61,7 +61,7 @@ pub(super) struct GivenCovariate<'g> {
 }
 
 impl GivenCovariate<'_> {
-    /// The values, all of the column's kind, or the first one that is not.
+    /// Parses the values. If one is not of the column's kind, returns a fault for the first such value.
     pub(super) fn read(self, encodings: &Encodings) -> Result<Values, SeriesFault> {
         match encodings.categories.contains_key(self.name) {
             true => self.codes(encodings).map(Values::Codes),
@@ -100,8 +100,8 @@ impl GivenCovariate<'_> {
     }
 }
 
-/// The values of each wanted column of a group such as `past`; adds a fault for each that is missing
-/// and for each that the model does not read.
+/// Takes the wanted columns of a group such as `past`. Adds a fault for each that is missing and for each that the
+/// model does not read.
 pub(super) fn take<T>(
     group: &str,
     wanted: &[String],
@@ -123,15 +123,15 @@ pub(super) fn take<T>(
     taken
 }
 
-/// The fault of a column that the model does not read.
+/// The fault for a column that the model does not read.
 pub(super) fn unread(group: &str, name: &str, wanted: &[String]) -> SeriesFault {
-    // A name may be as long as the request.
+    // A name may be as long as the whole request.
     let start: String = name.chars().take(100).collect();
     let near = nearest(&start, wanted.iter().map(String::as_str));
     SeriesFault::new(format!("/{group}"), INVALID_VALUES, format!("the model does not read {}{near}", quoted(name)))
 }
 
-/// The pointer to a column within a series' entry: `/future/price`.
+/// The pointer to a column relative to a series' entry: `/future/price`.
 pub(super) fn field(group: &str, name: &str) -> String {
     json_pointer::join(&format!("/{group}"), name)
 }

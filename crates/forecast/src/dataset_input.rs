@@ -1,7 +1,7 @@
-//! Series read from a stored dataset: their latest points, in batches.
+//! Reads the latest points of series in a stored dataset, in batches.
 //!
-//! Where the model reads covariates known ahead, a series' history ends at its last point with a
-//! target. The rows after it hold what is known ahead, unless the request does.
+//! If the model reads future covariates, a series' history ends at its last point with a target. The rows after it
+//! contain future covariates, which are used unless the request has them.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,14 @@ use super::input_spec::InputSpec;
 use super::limits::MAX_INPUT_NUMBERS;
 use super::series_input::SeriesInput;
 
-/// One series to read.
+/// A series to read.
 pub(super) struct SeriesToRead<'s> {
     pub(super) located: Located,
-    /// What the request knows ahead.
+    /// The future covariates in the request.
     pub(super) future: &'s BTreeMap<String, Vec<CovariateValue>>,
 }
 
-/// Reads series for one model from an open dataset.
+/// Reads the input of one model from an open dataset.
 pub(super) struct DatasetReader<'r> {
     spec: &'r InputSpec<'r>,
     dataset: &'r StoredDataset,
@@ -59,8 +59,7 @@ impl<'r> DatasetReader<'r> {
         Ok(Self { spec, dataset, columns, is_cancelled })
     }
 
-    /// What the model reads of each series, or why it cannot read it. Fails where the file cannot be
-    /// read.
+    /// Returns the model's input for each series, or why there is none. Fails if the file cannot be read.
     pub(super) fn read(
         &self,
         batch: &[SeriesToRead<'_>],
@@ -81,26 +80,26 @@ impl<'r> DatasetReader<'r> {
         Ok(inputs)
     }
 
-    /// The rows of a series to read at first: enough where it has no gaps.
+    /// The number of rows of a series to read first: enough if the series has no gaps.
     pub(super) fn rows(&self, series: &Located) -> u64 {
         let steps = self.spec.history.saturating_add(self.spec.ahead) as u64;
         let total = series.summary.points;
         match self.spec.manifest.order.data.resample {
             None => steps.min(total),
             Some(resample) => match points_per_step(resample.every, series.summary.frequency) {
-                // The first step may be cut, and the last may not be over.
+                // The first step may be cut off, and the last may be incomplete.
                 Some(points) => steps.saturating_add(2).saturating_mul(points).min(total),
                 None => total,
             },
         }
     }
 
-    /// The numbers that reading these rows takes.
+    /// The number of values in this many rows.
     pub(super) fn numbers(&self, rows: u64) -> u64 {
         rows.saturating_mul(self.columns.len() as u64)
     }
 
-    /// Reads further back until the series' history is whole, or all of it is read.
+    /// Reads further back until the history is complete or the whole series is read.
     fn input(
         &self,
         series: &SeriesToRead<'_>,
@@ -132,7 +131,7 @@ impl<'r> DatasetReader<'r> {
     }
 }
 
-/// The most points at one frequency that lie in a step; `None` where that cannot be told.
+/// The maximum number of points at `frequency` in one step. `None` if it is unknown.
 fn points_per_step(step: Frequency, frequency: Option<Frequency>) -> Option<u64> {
     const LONGEST_MONTH: i64 = 31 * 86_400_000_000;
     let step = match step {
@@ -141,7 +140,7 @@ fn points_per_step(step: Frequency, frequency: Option<Frequency>) -> Option<u64>
     };
     match frequency? {
         Frequency::Fixed(frequency) => u64::try_from(step / frequency.max(1) + 1).ok(),
-        // At most as many as there are months of 28 days.
+        // An upper bound: the number of 28-day months.
         Frequency::Months(months) => {
             let shortest = (28 * 86_400_000_000_i64).checked_mul(i64::from(months))?;
             u64::try_from(step / shortest.max(1) + 1).ok()
@@ -154,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_holds_at_most_so_many_points() {
+    fn a_step_has_a_maximum_number_of_points() {
         let points = |step: &str, frequency: &str| points_per_step(step.parse().unwrap(), frequency.parse().ok());
         assert_eq!(points("P1D", "PT1H"), Some(25));
         assert_eq!(points("P1M", "P1D"), Some(32));

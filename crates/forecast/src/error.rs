@@ -1,4 +1,4 @@
-//! Why a forecast failed.
+//! The errors of forecasts.
 
 use gatecast_core::resolve::FieldError;
 use gatecast_data::ReadError;
@@ -7,20 +7,20 @@ use gatecast_nn::engine::EngineError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ForecastError {
-    /// The request does not fit the model or the dataset: at least one error.
+    /// The request does not fit the model or the dataset. The list is not empty.
     #[error("the request does not fit the model")]
     Invalid(Vec<FieldError>),
     /// The network returned a number that is not finite.
     #[error("the forecast of {0} is not finite: its values may be far from those the model was trained on")]
     NotFinite(String),
-    /// The caller no longer waits for the result.
+    /// The request was cancelled.
     #[error("the forecast was cancelled")]
     Cancelled,
     #[error("the dataset could not be read")]
     Dataset(#[from] ReadError),
     #[error("the network could not be computed")]
     Engine(#[from] EngineError),
-    /// A fault in this program.
+    /// A bug in this program.
     #[error("internal error: {0}")]
     Internal(String),
 }
@@ -34,12 +34,12 @@ impl ForecastError {
         Self::Invalid(vec![FieldError::new(pointer, detail)])
     }
 
-    /// Whether a file of the dataset is gone: the dataset was deleted after it was looked up.
+    /// Whether the cause is a missing file of the dataset: the dataset was deleted after it was looked up.
     pub fn is_dataset_deleted(&self) -> bool {
         matches!(self, Self::Dataset(ReadError::Io(cause)) if cause.kind() == std::io::ErrorKind::NotFound)
     }
 
-    /// Stable, for programs.
+    /// A stable code, for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "invalid_forecast",

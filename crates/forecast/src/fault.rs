@@ -1,4 +1,4 @@
-//! What is wrong with single series, and how a request of many series is told.
+//! Faults of single series, and how they are combined for a request of many series.
 
 use std::collections::HashMap;
 
@@ -7,18 +7,18 @@ use gatecast_core::resolve::FieldError;
 
 use super::error::ForecastError;
 
-/// The most errors that a response lists.
+/// The maximum number of errors in a response.
 const MAX_LISTED: usize = 100;
 
-/// The most characters of a caller's text that a message repeats.
+/// The maximum number of characters of a caller's text that a message quotes.
 const MAX_QUOTED: usize = 80;
 
-/// One thing wrong with one series.
+/// A fault of one series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SeriesFault {
-    /// A JSON pointer within the series' entry of the request: `/values/3`, or empty.
+    /// A JSON pointer relative to the series' entry in the request: `/values/3`, or empty.
     pub(super) field: String,
-    /// Stable, for programs.
+    /// A stable code, for programs.
     pub(super) code: &'static str,
     pub(super) detail: String,
 }
@@ -28,13 +28,13 @@ impl SeriesFault {
         Self { field: field.into(), code, detail: detail.into() }
     }
 
-    /// As an entry of [`gatecast_core::forecast::ForecastResponse::errors`].
+    /// Converts it to an entry of [`gatecast_core::forecast::ForecastResponse::errors`].
     pub(super) fn of_series(self, series: String) -> SeriesError {
         SeriesError { series, code: self.code.to_owned(), detail: self.detail }
     }
 }
 
-/// The faults of a request's series. Those that many series share are listed once.
+/// The faults of a request's series. A fault that several series share is listed once.
 #[derive(Debug, Default)]
 pub(super) struct FaultList {
     groups: Vec<Group>,
@@ -49,12 +49,12 @@ type SeriesFaultKey = (String, String);
 struct Group {
     pointer: String,
     detail: String,
-    /// Other series with the same fault.
+    /// The number of other series with the same fault.
     others: usize,
 }
 
 impl FaultList {
-    /// Adds a fault of the entry at `pointer`, as in `/series/3`.
+    /// Adds a fault for the entry at `pointer`, such as `/series/3`.
     pub(super) fn push(&mut self, pointer: &str, fault: SeriesFault) {
         let SeriesFault { field, detail, .. } = fault;
         let key = (field, detail);
@@ -73,7 +73,7 @@ impl FaultList {
         self.groups.is_empty()
     }
 
-    /// `Ok` where no fault was added.
+    /// Returns `Ok` if there are no faults.
     pub(super) fn into_result(self) -> Result<(), ForecastError> {
         if self.is_empty() {
             return Ok(());
@@ -94,7 +94,7 @@ impl FaultList {
     }
 }
 
-/// A caller's text in backticks, cut where it is long.
+/// Quotes a caller's text in backticks, truncated if it is long.
 pub(super) fn quoted(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTED) {
         Some((end, _)) => format!("`{}…`", text.get(..end).unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! The latest points of a stored series, on their even grid.
+//! The latest points of a stored series, on their regular grid.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,30 +16,30 @@ use super::input_spec::InputSpec;
 use super::request_input::why_ahead;
 use super::series_input::{Columns, LastPoint, SeriesInput};
 
-/// The code of a series that the model cannot read.
+/// The code for a series that the model cannot read.
 const UNSUITABLE: &str = "series_unsuitable";
-/// The code of a series without times, or with uneven ones.
+/// The code for a series without times, or with irregular times.
 const IRREGULAR: &str = "irregular_times";
 
-/// Points of a series on their even grid.
+/// The points of a series on their regular grid.
 #[derive(Debug)]
 pub(super) struct GridSeries {
     key: String,
     columns: BTreeMap<String, Cells>,
-    /// One past the last point that belongs to the history.
+    /// One past the index of the last point of the history.
     end: usize,
     last: Option<LastPoint>,
 }
 
-/// The values of a column, known or not.
+/// The values of a column, known or unknown.
 #[derive(Debug)]
 enum Cells {
-    /// NaN where there is none.
+    /// NaN if unknown.
     Numbers(Vec<f64>),
     Categories(Vec<Option<String>>),
 }
 
-/// Why a series has no input: it is to blame, or this program is.
+/// Why a series has no input: a fault of the series, or an error of the program.
 pub(super) enum InputError {
     Series(Vec<SeriesFault>),
     Program(ForecastError),
@@ -52,8 +52,8 @@ impl From<SeriesFault> for InputError {
 }
 
 impl GridSeries {
-    /// Lays points on their grid, at the step that the model was trained at. Where `is_whole` is
-    /// false, earlier points of the series are missing.
+    /// Aligns points to their grid, at the step that the model was trained with. If `is_whole` is false, earlier
+    /// points of the series were not read.
     pub(super) fn of(spec: &InputSpec<'_>, values: SeriesValues, is_whole: bool) -> Result<Self, SeriesFault> {
         let values = match spec.manifest.order.data.resample {
             Some(step) => resampled(values, step, is_whole)?,
@@ -100,8 +100,8 @@ impl GridSeries {
         Ok(Self { key, columns, end, last })
     }
 
-    /// Whether these points make up the history, so that earlier ones need not be read: there are
-    /// enough of them, and a gap at their beginning can be filled.
+    /// Whether the history is complete, so that earlier points need not be read: there are enough points, and a gap
+    /// at the start can be filled.
     pub(super) fn is_enough(&self, spec: &InputSpec<'_>) -> bool {
         let Some(first) = self.end.checked_sub(spec.history) else { return false };
         let is_fillable = |(column, name): (usize, &String)| match self.columns.get(name) {
@@ -113,7 +113,7 @@ impl GridSeries {
         spec.manifest.inputs.iter().enumerate().all(is_fillable)
     }
 
-    /// What the model reads of the series. `given` holds future covariates from the request.
+    /// Builds the model's input. `given` contains the future covariates in the request.
     pub(super) fn input(
         self,
         spec: &InputSpec<'_>,
@@ -177,20 +177,20 @@ impl GridSeries {
     }
 }
 
-/// A fault of a whole series.
+/// A fault that concerns a whole series.
 fn fault(code: &'static str, detail: impl Into<String>) -> SeriesFault {
     SeriesFault::new("", code, detail)
 }
 
-/// A column known ahead, and where the history ends.
+/// A future covariate, and the end of the history.
 #[derive(Clone, Copy)]
 struct AheadOf<'n> {
     name: &'n str,
     end: usize,
 }
 
-/// Checks that the request (`given` values) or else the dataset knows a column as far ahead as the
-/// model reads it.
+/// Checks that a column's values extend as far ahead as the model reads them, in the request (`given` values) or, if
+/// absent there, in the dataset.
 fn known_ahead(
     spec: &InputSpec<'_>,
     cells: &Cells,
@@ -212,13 +212,13 @@ fn known_ahead(
     Err(SeriesFault::new(field("future", column.name), "future_values_missing", detail))
 }
 
-/// The points at the step that the model was trained at.
+/// Resamples the points to the step that the model was trained with.
 fn resampled(values: SeriesValues, step: Resample, is_whole: bool) -> Result<SeriesValues, SeriesFault> {
     let times = values.times.ok_or_else(|| fault("times_missing", "has no times to resample by"))?;
     let steps = resample::steps(&times, step.every);
     let mut steps = steps.ok_or_else(|| fault(IRREGULAR, "has a time at the end of the calendar"))?;
     if !is_whole && !steps.is_empty() {
-        // Its first points were not read.
+        // The first step is incomplete: its first points were not read.
         steps.remove(0);
     }
     let column = |column: SeriesColumn| match column {
@@ -238,7 +238,7 @@ fn resampled(values: SeriesValues, step: Resample, is_whole: bool) -> Result<Ser
     Ok(SeriesValues { series, positions, times: Some(times), columns })
 }
 
-/// A column of `steps` values: each value at its place, `nothing` elsewhere.
+/// Builds a column of `steps` values: each value at its place, `nothing` elsewhere.
 fn place<T: Clone>(steps: usize, nothing: T, places: &[usize], values: Vec<T>) -> Vec<T> {
     let mut placed = vec![nothing; steps];
     for (place, value) in places.iter().zip(values) {
@@ -250,7 +250,7 @@ fn place<T: Clone>(steps: usize, nothing: T, places: &[usize], values: Vec<T>) -
 }
 
 impl Cells {
-    /// One past the last known value.
+    /// One past the index of the last known value.
     fn known(&self) -> usize {
         let last = match self {
             Self::Numbers(values) => values.iter().rposition(|value| !value.is_nan()),
@@ -276,8 +276,8 @@ impl Cells {
         }
     }
 
-    /// The value of a whole series: the last one known, `None` where no number is. An unknown category
-    /// has a code.
+    /// Reduces the column to one value for the whole series: the last known one. `None` if no number is known; an
+    /// unknown category has a code.
     fn into_one(self, spec: &InputSpec<'_>, name: &str) -> Option<Values> {
         let last = self.known().saturating_sub(1);
         match self.into_values(spec, name).from(last) {

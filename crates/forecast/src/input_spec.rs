@@ -1,4 +1,4 @@
-//! What a model needs as input for a forecast of some length: how many points, of which columns.
+//! The input that a model needs for a given horizon: the number of points, and the columns.
 
 use gatecast_core::model::Manifest;
 use gatecast_core::order::CalendarFeature;
@@ -9,33 +9,33 @@ use gatecast_model::target_transform::TargetTransform;
 use super::error::ForecastError;
 use super::series_input::LastPoint;
 
-/// A model's needs, for one horizon.
+/// The input that a model needs for one horizon.
 #[derive(Debug)]
 pub struct InputSpec<'m> {
     pub(super) manifest: &'m Manifest,
     pub(super) layout: Layout,
     pub(super) transform: TargetTransform,
-    /// Points of history: the context, and the lookback before it.
+    /// The number of history points: the context and the lookback before it.
     pub history: usize,
-    /// Points before the context that lags and differences read.
+    /// The number of points before the context that lags and differences need.
     pub lookback: usize,
-    /// The number of times that the network runs, each a trained horizon further on.
+    /// The number of times that the network runs, each time one trained horizon further ahead.
     pub passes: usize,
-    /// Points after the history at which future covariates must be known; 0 without any.
+    /// The number of points after the history for which future covariates are needed. 0 if the model has none.
     pub ahead: usize,
 }
 
-/// The codes of a category or of a calendar feature, of one series.
+/// The codes of one category or calendar feature, for one series.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum CodeColumn {
-    /// From the first point of the history on.
+    /// One per point, from the first point of the history.
     Each(Vec<u16>),
-    /// The same at every point.
+    /// The same code for every point.
     All(u16),
 }
 
 impl CodeColumn {
-    /// The codes from a row of the history on.
+    /// The codes from row `first` of the history.
     pub(super) fn codes(&self, first: usize) -> Codes<'_> {
         match self {
             Self::Each(codes) => Codes::Each(codes.get(first..).unwrap_or_default()),
@@ -44,10 +44,10 @@ impl CodeColumn {
     }
 }
 
-/// A number column that cannot be read.
+/// Why a numeric column cannot be read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Unsuitable {
-    /// The row of the first value that is to blame.
+    /// The row of the first value at fault.
     pub(super) row: usize,
     pub(super) detail: String,
 }
@@ -67,17 +67,16 @@ impl<'m> InputSpec<'m> {
         }
     }
 
-    /// The number of values read for each series: `(context + lookback + ahead) × columns`.
+    /// The number of values read per series: `(context + lookback + ahead) × columns`.
     pub(super) fn numbers(&self) -> usize {
         let columns = input_columns(&self.manifest.order.data).len();
         self.history.saturating_add(self.ahead).saturating_mul(columns.max(1))
     }
 
-    /// Makes a number column ready to be read: unknown values are filled as in training, or left as
-    /// they are where they are masked.
+    /// Prepares a numeric column: unknown values are filled as in training, or kept if they are masked.
     pub(super) fn prepare(&self, name: &str, values: &mut [f64]) -> Result<(), Unsuitable> {
         let column = self.manifest.inputs.iter().position(|other| other == name);
-        // A static covariate: it has no gaps and no transform.
+        // Static covariates have no gaps and no transform.
         let Some(column) = column else { return Ok(()) };
         let unknown = values.iter().position(|value| value.is_nan());
         let history = values.len().saturating_sub(self.history);
@@ -100,12 +99,12 @@ impl<'m> InputSpec<'m> {
         }
     }
 
-    /// Whether unknown values of a number input are masked, not filled.
+    /// Whether unknown values of a numeric input are masked rather than filled.
     pub(super) fn is_masked(&self, column: usize) -> bool {
         column < self.transform.masked()
     }
 
-    /// Rows of history and ahead that any pass may read.
+    /// The number of rows, of the history and ahead, that the passes read.
     fn rows(&self) -> usize {
         self.history + self.passes * self.manifest.horizon
     }
@@ -125,7 +124,7 @@ impl<'m> InputSpec<'m> {
     }
 }
 
-/// A point of the forecast is after the year 9999.
+/// The error for a forecast that extends past the year 9999.
 pub(super) fn past_calendar() -> ForecastError {
     ForecastError::field("/horizon", "the forecast extends past the year 9999")
 }

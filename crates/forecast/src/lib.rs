@@ -1,8 +1,8 @@
-//! Forecasts from one model in memory. Knows files, but no database and no HTTP.
+//! Forecasts with one model in memory. This crate uses files, but no database and no HTTP.
 //!
-//! A request becomes one [`SeriesInput`](series_input::SeriesInput) for each series, whether its
-//! values are in the request or in a stored dataset. The series are scaled, run through the network
-//! in batches, brought back to the data's units and written as JSON. All of this blocks.
+//! A request is converted to one [`SeriesInput`](series_input::SeriesInput) per series, whether its values are in the
+//! request or in a stored dataset. The series are scaled, run through the network in batches, converted back to the
+//! data's units and written as JSON. All of this blocks.
 
 mod covariates;
 mod dataset_input;

@@ -1,35 +1,34 @@
-//! How much one request may ask for.
+//! The limits of one request.
 //!
 //! Series are read, computed and written in batches, so these bounds limit the time that a request
 //! takes and the size of its response. [`BATCH_NUMBERS`] limits its memory.
 
 use super::error::ForecastError;
 
-/// The most values read for one request: series × (context + lookback + ahead) × columns.
+/// The maximum number of values read for one request: series × (context + lookback + ahead) × columns.
 pub(super) const MAX_INPUT_NUMBERS: usize = 50_000_000;
 
-/// The largest response.
+/// The maximum size of a response.
 pub(super) const MAX_RESPONSE_BYTES: usize = 128 << 20;
 
-/// Series computed together: enough to use the processor well, few enough to stop soon after a
-/// cancellation.
+/// The maximum number of series computed together: large enough to use the CPU well, small enough to stop soon after
+/// a cancellation.
 pub(super) const BATCH_SERIES: usize = 128;
 
-/// The most numbers of a batch, be they values read, network inputs or states: 128 MB of 64-bit
-/// floats.
+/// The maximum number of values in a batch, whether input values, network inputs or states: 128 MB as 64-bit floats.
 pub(super) const BATCH_NUMBERS: usize = 16_000_000;
 
-/// What each series of a request takes.
+/// The cost of each series of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SeriesCost {
-    /// Values read.
+    /// The number of values read.
     pub(super) input_numbers: usize,
-    /// Bytes of its forecasts as JSON, at most.
+    /// An upper bound on the size of its forecasts as JSON.
     pub(super) response_bytes: usize,
 }
 
 impl SeriesCost {
-    /// Refuses more series than fit into one request, and says how many do.
+    /// Rejects more series than fit into one request. The error states how many fit.
     pub(super) fn check(self, series: usize) -> Result<(), ForecastError> {
         let by_input = MAX_INPUT_NUMBERS / self.input_numbers.max(1);
         let by_response = MAX_RESPONSE_BYTES / self.response_bytes.max(1);

@@ -18,10 +18,10 @@ use super::request_input;
 use super::respond::{self, ForecastInput};
 use super::response::{self, ForecastOptions};
 
-/// A model ready to compute. Its methods block.
+/// A model that is ready to forecast. Its methods block.
 pub struct LocalModel {
     pub(super) bundle: Bundle,
-    /// Reads the network's outputs.
+    /// Interprets the network's outputs.
     pub(super) criterion: Criterion,
     memory_bytes: usize,
 }
@@ -33,7 +33,7 @@ impl fmt::Debug for LocalModel {
 }
 
 impl LocalModel {
-    /// Reads a bundle, and checks that an engine can run it.
+    /// Reads a bundle and checks that an engine supports it.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
         let bundle = bundle::read(path)?;
         let objective = Objective::ordered(&bundle.manifest.order)?;
@@ -47,19 +47,19 @@ impl LocalModel {
         &self.bundle.manifest
     }
 
-    /// About how many bytes of memory it takes as long as it lives: weights, scaling and manifest. A
-    /// forecast's own memory is freed with it.
+    /// The approximate memory of the model itself: weights, scaling and manifest. It does not include the temporary
+    /// memory of a forecast.
     pub fn memory_bytes(&self) -> usize {
         self.memory_bytes
     }
 
-    /// Checks what a request asks for besides its series.
+    /// Checks the fields of a request other than its series.
     pub fn options(&self, request: &ForecastRequest) -> Result<ForecastOptions, ForecastError> {
         let horizon = self.horizon(request.horizon)?;
         Ok(ForecastOptions { horizon, levels: response::levels(&self.criterion, &request.levels)? })
     }
 
-    /// The response to a request, as the JSON of a [`gatecast_core::forecast::ForecastResponse`].
+    /// Computes the response to a request, as the JSON of a [`gatecast_core::forecast::ForecastResponse`].
     ///
     /// # Errors
     /// [`ForecastError::Cancelled`] soon after `is_cancelled` returns true.
@@ -73,8 +73,8 @@ impl LocalModel {
         respond::respond(self, id, options, input, is_cancelled)
     }
 
-    /// The forecasts that these series would be given, one for each series and target, with every
-    /// interval that the model is evaluated by.
+    /// Computes forecasts for these series, one per series and target, with every interval that the model is
+    /// evaluated by.
     pub fn forecast(&self, series: Vec<SeriesRequest>, horizon: usize) -> Result<Vec<Forecast>, ForecastError> {
         let horizon = self.horizon(Some(horizon))?;
         let options = ForecastOptions { horizon, levels: response::evaluated_levels(&self.criterion) };
@@ -91,7 +91,7 @@ impl LocalModel {
         Ok(forecasts)
     }
 
-    /// What the model needs as input to forecast this many points.
+    /// The input that the model needs to forecast this many points.
     pub fn input_spec(&self, horizon: usize) -> InputSpec<'_> {
         InputSpec::of(self.manifest(), horizon)
     }
@@ -106,14 +106,14 @@ impl LocalModel {
     }
 }
 
-/// Counts what a bundle holds in memory.
+/// The memory used by the contents of a bundle.
 fn memory_bytes(bundle: &Bundle) -> usize {
-    /// Of a small model: structs, the network's layout.
+    /// For small models: structs and the network's layout.
     const BASE: usize = 16 << 10;
     let scaler = &bundle.scaler;
-    // Each key is held twice, as the row's name and in the map.
+    // Each key is stored twice: as the row's name and in the map.
     let keys: usize = scaler.keys().iter().map(|key| 2 * key.len() + 96).sum();
-    // The manifest's texts and lists take about as much as their JSON, and as much again around them.
+    // The manifest takes about twice the size of its JSON.
     let manifest = serde_json::to_vec(&bundle.manifest).map_or(0, |json| 2 * json.len());
     BASE + bundle.parameters.len() * size_of::<f32>() + scaler.offsets().len() * 2 * size_of::<f64>() + keys + manifest
 }

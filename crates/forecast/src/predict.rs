@@ -1,4 +1,5 @@
-//! From series to forecasts: scale, compute in batches, append to the history, and bring back.
+//! Computes forecasts from series: scales them, runs the network in batches, appends forecasts to the history, and
+//! converts the results back.
 
 use gatecast_core::forecast::Forecast;
 use gatecast_nn::engine::{self, Engine, Inputs, Objective, Steps, Wanted};
@@ -13,9 +14,9 @@ use super::series_input::SeriesInput;
 
 /// Computes the forecasts of one request, batch by batch.
 ///
-/// It has an engine of its own. An engine's scratch memory can be a hundred times the size of its
-/// model's weights, so it goes with the request; to make an engine takes microseconds. Two requests
-/// for one model need not wait for each other either.
+/// Each predictor has its own engine. An engine's scratch memory can be a hundred times the size of its model's
+/// weights, so it is freed after the request; creating an engine takes microseconds. Separate engines also let two
+/// requests for one model run concurrently.
 pub(super) struct Predictor<'p> {
     model: &'p LocalModel,
     spec: &'p InputSpec<'p>,
@@ -38,20 +39,19 @@ impl<'p> Predictor<'p> {
         Ok(Self { model, spec, options, engine, predicted: Vec::new(), is_cancelled })
     }
 
-    /// The most series in a batch.
+    /// The maximum number of series in a batch.
     pub(super) fn batch_series(&self) -> usize {
-        /// Series that the engine computes in one vector.
+        /// The number of series that the engine computes in one vector.
         const LANES: usize = 16;
         let units: usize = self.model.bundle.network.layers.iter().map(|layer| layer.outputs()).sum();
-        // The engine keeps about two numbers of each unit and step. Its numbers are half as long as
-        // the values read.
+        // The engine stores about two numbers per unit and step, as 32-bit floats. The values read are 64-bit floats.
         let step = self.spec.layout.width().saturating_add(units.saturating_mul(2));
         let computed = self.spec.manifest.context.saturating_mul(step) / 2;
         let most = (BATCH_NUMBERS / computed.max(self.spec.numbers()).max(1)).clamp(1, BATCH_SERIES);
         if most > LANES { most - most % LANES } else { most }
     }
 
-    /// The forecasts of a batch, one for each series and target, in order.
+    /// Computes the forecasts of a batch, one per series and target, in order.
     pub(super) fn forecast(&mut self, batch: &[SeriesInput]) -> Result<Vec<Forecast>, ForecastError> {
         let mut rollout = Rollout::new(self.model, self.spec, batch)?;
         for pass in 0..self.spec.passes {

@@ -1,4 +1,4 @@
-//! Which series a request asks for, and where their values are.
+//! The series that a request selects, and the source of their values.
 
 use gatecast_core::forecast::{History, MAX_SERIES, SeriesRequest, SeriesSelection};
 
@@ -10,7 +10,7 @@ use super::fault::{FaultList, SeriesFault};
 pub enum RequestedSeries {
     /// Their values are in the request.
     Given(Vec<History>),
-    /// They are in the request's dataset, or else in the model's own.
+    /// They are in the dataset that the request names, or by default in the one that the model was trained on.
     Stored(StoredSeries),
 }
 
@@ -18,7 +18,7 @@ pub enum RequestedSeries {
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoredSeries {
     All,
-    /// Their ids, and perhaps what is known ahead.
+    /// Selected by their ids, possibly with future covariates.
     Listed(Vec<History>),
 }
 

@@ -1,4 +1,4 @@
-//! Series whose values are in the request.
+//! Reads series whose values are in the request.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use super::fault::{FaultList, SeriesFault, quoted};
 use super::input_spec::InputSpec;
 use super::series_input::{Columns, LastPoint, SeriesInput};
 
-/// What the model reads of each series, in their order; or all that is wrong with them.
+/// Returns the model's input for each series, in order, or everything that is wrong with the series.
 pub(super) fn read(spec: &InputSpec<'_>, series: Vec<History>) -> Result<Vec<SeriesInput>, ForecastError> {
     let mut faults = FaultList::default();
     let mut ids = BTreeSet::new();
@@ -56,7 +56,7 @@ struct Column {
     ahead: bool,
 }
 
-/// The columns of one series; `None` where something is wrong, which is added to `faults`.
+/// Checks the columns of one series. If something is wrong, adds it to `faults` and returns `None`.
 fn checked(spec: &InputSpec<'_>, mut history: History, faults: &mut Vec<SeriesFault>) -> Option<Columns> {
     let manifest = spec.manifest;
     let covariates = &manifest.order.data.covariates;
@@ -142,14 +142,14 @@ fn fixed(
             Ok(values) => {
                 fixed.insert(name, values);
             }
-            // In the request, the value is not in a list.
+            // In the request, the value is not in a list: the pointer has no index.
             Err(fault) => faults.push(SeriesFault { field, ..fault }),
         }
     }
     fixed
 }
 
-/// Checks a column's length, given that of the first column, and its values.
+/// Checks a column's length, which must be that of the first column, and its values.
 fn check(spec: &InputSpec<'_>, column: &mut Column, length: usize) -> Result<(), SeriesFault> {
     let found = column.values.len();
     let needed = length.saturating_add(spec.ahead);
@@ -177,13 +177,13 @@ fn check(spec: &InputSpec<'_>, column: &mut Column, length: usize) -> Result<(),
     spec.prepare(&column.name, values).map_err(|wrong| fault(wrong.row, wrong.detail))
 }
 
-/// Why points ahead are needed, perhaps more than are asked for.
+/// Explains why points ahead are needed, possibly more than the request's horizon.
 pub(super) fn why_ahead(spec: &InputSpec<'_>) -> String {
     let most = spec.passes.saturating_mul(spec.manifest.horizon);
     format!("a forecast of up to {most} points reads {} points ahead", spec.ahead)
 }
 
-/// The last of `length` points in time, where start and frequency are known.
+/// The last of `length` points, with its time. `None` if the start or the frequency is unknown.
 fn last_point(manifest: &Manifest, history: &History, length: usize) -> Result<Option<LastPoint>, SeriesFault> {
     let (Some(start), Some(frequency)) = (history.start, history.frequency.or(manifest.frequency)) else {
         return Ok(None);

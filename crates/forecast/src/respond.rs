@@ -1,4 +1,4 @@
-//! A whole request: series read, forecast and written in batches.
+//! Processes a whole request: reads series, computes forecasts and writes them, in batches.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,13 +19,13 @@ use super::response::ForecastOptions;
 use super::series_input::SeriesInput;
 use super::warnings::Warnings;
 
-/// Stored series and what was read of each.
+/// Stored series with the result of reading each.
 type ReadBatch<'f> = Vec<(Found<'f>, ReadSeries)>;
 
-/// Where the values of a request's series are.
+/// The source of the values of a request's series.
 #[derive(Debug)]
 pub enum ForecastInput {
-    /// In the request.
+    /// The values are in the request.
     Given(Vec<History>),
     Stored {
         dataset: Box<StoredDataset>,
@@ -33,9 +33,9 @@ pub enum ForecastInput {
     },
 }
 
-/// The response to a request, as JSON ([`gatecast_core::forecast::ForecastResponse`]).
+/// Computes the response to a request, as JSON ([`gatecast_core::forecast::ForecastResponse`]).
 ///
-/// `is_cancelled` is asked between series and between passes of the network.
+/// `is_cancelled` is called between series and between passes of the network.
 pub(super) fn respond(
     model: &LocalModel,
     id: ModelId,
@@ -71,10 +71,10 @@ struct Request<'r> {
 }
 
 impl Request<'_> {
-    /// Series with their values.
+    /// Forecasts series whose values are in the request.
     fn given(&mut self, series: Vec<History>, writer: &mut Writer) -> Result<(), ForecastError> {
         let longest = series.iter().filter_map(|series| series.id.as_deref()).map(json_bytes).max();
-        // The values were read with the body, which has a limit of its own.
+        // The values have been read with the body, which has its own limit.
         self.check_size(series.len(), longest, 0)?;
         let inputs = super::request_input::read(self.spec, series)?;
         for batch in inputs.chunks(self.predictor.batch_series()) {
@@ -83,7 +83,7 @@ impl Request<'_> {
         Ok(())
     }
 
-    /// Stored series that the request names. Any that cannot be forecast fails the request.
+    /// Forecasts the stored series that the request names. If any of them cannot be forecast, the request fails.
     fn listed(
         &mut self,
         dataset: &StoredDataset,
@@ -119,13 +119,13 @@ impl Request<'_> {
                     }
                 }
             }
-            // After the first fault, only to find the others.
+            // After the first fault, series are read only to find other faults.
             if faults.is_empty() { request.forecast(&batch, writer) } else { Ok(()) }
         })?;
         faults.into_result()
     }
 
-    /// Every series of the dataset. Those that cannot be forecast are listed beside the forecasts.
+    /// Forecasts every series of the dataset. Those that cannot be forecast are listed beside the forecasts.
     fn all(
         &mut self,
         dataset: &StoredDataset,
@@ -169,7 +169,7 @@ impl Request<'_> {
         }
     }
 
-    /// Reads stored series in batches and hands them on.
+    /// Reads stored series in batches and passes each batch to `take`.
     fn stored<'f>(
         &mut self,
         dataset: &StoredDataset,
@@ -207,7 +207,7 @@ impl Request<'_> {
         forecasts.iter().try_for_each(|forecast| writer.forecast(forecast))
     }
 
-    /// Refuses more series than one request may have. `longest` is the longest id, as JSON.
+    /// Rejects more series than one request may have. `longest` is the length of the longest id as JSON.
     fn check_size(&self, series: usize, longest: Option<usize>, input_numbers: usize) -> Result<(), ForecastError> {
         let id = longest.unwrap_or("null".len());
         let of_target = |name: &String| self.options.max_bytes(&self.model.criterion, id + json_bytes(name));
@@ -219,7 +219,7 @@ impl Request<'_> {
 /// A series found in the index.
 #[derive(Debug, Clone, Copy)]
 struct Found<'f> {
-    /// Its place in the request.
+    /// The index of its entry in the request.
     at: usize,
     position: usize,
     future: &'f BTreeMap<String, Vec<CovariateValue>>,
@@ -237,7 +237,7 @@ fn json_bytes(text: &str) -> usize {
     text.bytes().map(byte).sum::<usize>() + 2
 }
 
-/// Writes a response piece by piece, so that the forecasts of a request are never all in memory.
+/// Writes a response in pieces, so that the forecasts of a request are never all in memory.
 struct Writer {
     json: Vec<u8>,
     is_first: bool,
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_as_long_as_json_writes_them() {
+    fn json_bytes_is_the_length_of_the_json_string() {
         let text: String = (0..300_u32).filter_map(char::from_u32).collect();
         assert_eq!(json_bytes(&text), serde_json::to_string(&text).unwrap().len());
     }

@@ -1,4 +1,4 @@
-//! From the network's outputs to forecasts, in the data's units.
+//! Converts the network's outputs to forecasts in the data's units.
 
 use jiff::Timestamp;
 
@@ -13,18 +13,18 @@ use super::input_spec::past_calendar;
 use super::rollout::RawForecast;
 use super::series_input::SeriesInput;
 
-/// The lowest and the highest coverage of an interval, in per cent.
+/// The minimum and the maximum coverage of an interval, in per cent.
 const COVERAGE: std::ops::RangeInclusive<f64> = 1.0..=99.9;
 
-/// What a request asks for of each series and target.
+/// What to return for each series and target.
 #[derive(Debug, Clone)]
 pub struct ForecastOptions {
-    /// Points ahead.
+    /// The number of points to forecast.
     pub(super) horizon: usize,
     pub(super) levels: Vec<IntervalLevel>,
 }
 
-/// A central interval, by its nominal coverage in per cent. 0 is the median.
+/// A central interval, given by its nominal coverage in per cent. 0 is the median.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct IntervalLevel {
     percent: f64,
@@ -42,18 +42,18 @@ impl IntervalLevel {
 }
 
 impl ForecastOptions {
-    /// Numbers that a forecast holds for each point.
+    /// The number of values per point in a forecast.
     fn numbers(&self, criterion: &Criterion) -> usize {
         1 + 2 * self.levels.len() + criterion.levels().len()
     }
 
-    /// An upper bound of one forecast as JSON, in bytes. `name_bytes` is the length of the series'
-    /// id and the target's name, as JSON.
+    /// An upper bound on the size of one forecast as JSON, in bytes. `name_bytes` is the length of the series' id and
+    /// the target's name, as JSON.
     pub(super) fn max_bytes(&self, criterion: &Criterion, name_bytes: usize) -> usize {
         // `-1.2345678901234567e-308,` and `"2024-03-31T02:00:00.123456Z",`.
         const NUMBER: usize = 25;
         const TIMESTAMP: usize = 32;
-        // Field names, brackets and levels: of a forecast, and of an interval or a quantile.
+        // Field names, brackets and levels, once per forecast and once per interval or quantile.
         const FRAME: usize = 100;
         const ROW: usize = 80;
         let numbers = self.numbers(criterion);
@@ -62,7 +62,7 @@ impl ForecastOptions {
     }
 }
 
-/// The intervals of these coverages, in per cent, or why the model has no such intervals.
+/// Returns the intervals with these coverages in per cent, or why the model has no such intervals.
 pub(super) fn levels(criterion: &Criterion, percents: &[f64]) -> Result<Vec<IntervalLevel>, ForecastError> {
     if !percents.is_empty() && !criterion.head().is_probabilistic() {
         return Err(ForecastError::field(
@@ -91,7 +91,7 @@ pub(super) fn levels(criterion: &Criterion, percents: &[f64]) -> Result<Vec<Inte
     }
 }
 
-/// Why a number is not the coverage of an interval.
+/// Explains why a number is not a valid coverage.
 fn outside(percent: f64) -> String {
     let (low, high) = (COVERAGE.start(), COVERAGE.end());
     let expected = format!("is not a coverage in per cent, from {low} to {high}: {percent}");
@@ -101,8 +101,8 @@ fn outside(percent: f64) -> String {
     }
 }
 
-/// The intervals that a model is evaluated by: those of its quantiles; of a distribution 80 and 95 %,
-/// and the median as that of 0 %.
+/// The intervals that a model is evaluated by: for a quantile head, those between its quantiles; for a distribution,
+/// 80 and 95 %, and the median as 0 %.
 pub(super) fn evaluated_levels(criterion: &Criterion) -> Vec<IntervalLevel> {
     match criterion.levels() {
         _ if !criterion.head().is_probabilistic() => Vec::new(),
@@ -130,13 +130,12 @@ fn untrained(trained: &[f64], percent: f64) -> String {
     )
 }
 
-/// Without the last bits, for messages.
+/// Rounds a number for a message.
 fn round(number: f64) -> f64 {
     (number * 1e6).round() / 1e6
 }
 
-/// The forecasts of one series, one for each target; `raw` returns the network's output for a step
-/// and a target.
+/// Builds the forecasts of one series, one per target. `raw` returns the network's output for a step and a target.
 pub(super) fn forecasts<'f>(
     criterion: &Criterion,
     targets: &[String],
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_are_per_cent_and_a_share_is_told_apart() {
+    fn levels_are_per_cent_and_fractions_are_rejected() {
         let normal = Criterion::of_head(Head::Normal {});
         let errors = refused(&normal, &[0.8, 80.0, 100.0, -5.0]);
         assert_eq!(errors[0].0, "/levels/0");

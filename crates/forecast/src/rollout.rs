@@ -11,20 +11,20 @@ use super::input_spec::InputSpec;
 use super::model::LocalModel;
 use super::series_input::SeriesInput;
 
-/// A batch of series under way.
+/// A batch of series that is being forecast.
 pub(super) struct Rollout<'r> {
     spec: &'r InputSpec<'r>,
     criterion: &'r Criterion,
     scaler: &'r Scaler,
     series: Vec<Series<'r>>,
-    /// The numbers of one pass of one series, scaled: `[row, column]`.
+    /// The scaled numbers of one pass of one series: `[row, column]`.
     numbers: Vec<f32>,
     /// The inputs of one pass: `[series, step, input]`.
     window: Vec<f32>,
     scratch: Scratch,
     /// The network's outputs: `[step, series, target, width]`.
     outputs: Vec<f32>,
-    /// What brings each pass's outputs to the data's units: `[pass, series, target]`.
+    /// The origins that convert each pass's outputs to the data's units: `[pass, series, target]`.
     origins: Vec<Origin<'static>>,
 }
 
@@ -37,12 +37,12 @@ pub(super) struct RawForecast<'f> {
     pub(super) ahead: usize,
 }
 
-/// One series, as far as it is known or forecast.
+/// One series, with the points forecast so far.
 struct Series<'r> {
     input: &'r SeriesInput,
-    /// One column each: the history, transformed, then what is forecast or known ahead.
+    /// For each column, the transformed history, followed by forecasts or future covariates.
     transformed: Vec<Vec<f64>>,
-    /// The scale of its context, where the model has none for the series.
+    /// The scale fitted to its context, if the model has none for the series.
     own: WindowScale,
 }
 
@@ -63,7 +63,7 @@ impl<'r> Rollout<'r> {
             let mut transformed = Vec::with_capacity(input.columns.len());
             for (column, values) in input.columns.iter().enumerate() {
                 let values = spec.transform.levels(column, values);
-                // Values outside the transform's domain were refused when the series was read.
+                // Values outside the transform's domain were rejected when the series was read.
                 let values = values.map_err(|value| ForecastError::internal(format!("{value} has no transform")))?;
                 transformed.push(values.into_owned());
             }
@@ -84,7 +84,7 @@ impl<'r> Rollout<'r> {
         Ok(rollout)
     }
 
-    /// Fits the scales of series that the model has none for to the context of a pass.
+    /// For series that the model has no scale for, fits one to the context of a pass.
     fn measure(&mut self, pass: usize) {
         let (spec, first) = (self.spec, pass * self.spec.manifest.horizon);
         for series in &mut self.series {
@@ -100,7 +100,7 @@ impl<'r> Rollout<'r> {
 
     /// The inputs of a pass: `[series, step, input]`.
     pub(super) fn window(&mut self, pass: usize) -> &[f32] {
-        // A scale per window follows its window; that of a series stays as it was at first.
+        // A scale per window is refitted to each window. A scale per series is fitted only once.
         if pass > 0 && self.scaler.is_of_windows() {
             self.measure(pass);
         }
@@ -124,8 +124,8 @@ impl<'r> Rollout<'r> {
         &self.window
     }
 
-    /// Takes the network's outputs of a pass, `[series, step × target × width]`. Their middle is
-    /// appended to the history.
+    /// Takes the network's outputs of a pass, `[series, step × target × width]`, and appends their central values to
+    /// the history.
     pub(super) fn accept(&mut self, pass: usize, predicted: &[f32]) {
         let (spec, targets, width) = (self.spec, self.spec.manifest.targets.len(), self.criterion.width());
         let (horizon, of_step) = (spec.manifest.horizon, targets * width);

@@ -1,4 +1,4 @@
-//! What a model reads of one series, from either kind of request.
+//! The model's input for one series, from either kind of request.
 
 use std::collections::BTreeMap;
 
@@ -10,21 +10,21 @@ use super::covariates::Values;
 use super::error::ForecastError;
 use super::input_spec::{CodeColumn, InputSpec};
 
-/// What a model reads of one series.
+/// The model's input for one series.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SeriesInput {
     pub(super) id: Option<String>,
-    /// One for each number input of the model, in its order; finite, or NaN where unknown values are
-    /// masked. As many points as the model reads; of inputs known ahead, those ahead as well.
+    /// One column per numeric input of the model, in its order. The values are finite, or NaN where unknown values
+    /// are masked. Each column has as many points as the model reads; future covariates also have the points ahead.
     pub(super) columns: Vec<Vec<f64>>,
-    /// One for each coded input.
+    /// One column per coded input.
     pub(super) codes: Vec<CodeColumn>,
     /// The static numbers, scaled.
     pub(super) constants: Vec<f32>,
     pub(super) last: Option<LastPoint>,
 }
 
-/// The last point of a history in time.
+/// The last point of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LastPoint {
     /// Microseconds since 1970 UTC.
@@ -33,18 +33,18 @@ pub(super) struct LastPoint {
     pub(super) frequency: Frequency,
 }
 
-/// A series' checked columns. Each begins at the first point that the model reads.
+/// The checked columns of a series. Each starts at the first point that the model reads.
 #[derive(Debug)]
 pub(super) struct Columns {
     pub(super) id: Option<String>,
     pub(super) last: Option<LastPoint>,
     pub(super) by_name: BTreeMap<String, Values>,
-    /// The static covariates, one value each.
+    /// The static covariates, with one value each.
     pub(super) fixed: BTreeMap<String, Values>,
 }
 
 impl SeriesInput {
-    /// Puts the columns into the model's order.
+    /// Arranges the columns in the model's order.
     pub(super) fn assemble(spec: &InputSpec<'_>, mut columns: Columns) -> Result<Self, ForecastError> {
         let manifest = spec.manifest;
         let missing = |name: &str| ForecastError::internal(format!("no values of `{name}`"));
@@ -84,13 +84,13 @@ impl SeriesInput {
         Ok(Self { id: columns.id, columns: numbers, codes, constants, last: columns.last })
     }
 
-    /// For messages.
+    /// The name of the series, for messages.
     pub(super) fn name(&self) -> String {
         self.id.as_deref().map_or_else(|| "a series".to_owned(), |id| format!("series {}", super::fault::quoted(id)))
     }
 }
 
-/// A series without an id is the only one of a model of one series.
+/// If the model was trained on one series, a series without an id is that one.
 fn series_code(manifest: &Manifest, id: Option<&str>) -> u16 {
     let known = manifest.encodings.categories.get(SERIES).map_or(&[][..], Vec::as_slice);
     let only = if let [only] = known { Some(only.as_str()) } else { None };

@@ -1,4 +1,4 @@
-//! What a reader of a response should know about its series.
+//! Collects the warnings about the series of a response.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use gatecast_model::scaling::Scaler;
 use super::fault::quoted;
 use super::series_input::SeriesInput;
 
-/// The most series that a warning names.
+/// The maximum number of series that a warning names.
 const MAX_NAMED: usize = 5;
 
 /// Collects warnings, series by series.
 #[derive(Debug, Default)]
 pub(super) struct Warnings {
-    /// By frequency: where the histories of its series end, in microseconds since 1970 UTC.
+    /// For each frequency, the times at which the histories of its series end, in microseconds since 1970 UTC.
     ends: Vec<(Frequency, BTreeMap<i64, Series>)>,
-    /// Series with an id that were not in training, though the model scales each by its own row.
+    /// Series with an id that the model was not trained on, although its scaling is per series.
     untrained: Series,
 }
 
-/// A number of series, and the first of them.
+/// The number of series, and the names of the first ones.
 #[derive(Debug, Default)]
 struct Series {
     count: usize,

@@ -1,4 +1,4 @@
-//! The result of a backtest that trained a model for each fold, from the results of the folds.
+//! Merges the results of a refitted backtest, in which each fold trained its own model.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,18 +7,19 @@ use crate::dataset::Warning;
 use crate::ids::{JobId, ModelId};
 use crate::job::JobError;
 
-/// One fold: its jobs, and the result of its own backtest, which has that one fold.
+/// One fold: its jobs, and the result of its own single-fold backtest.
 #[derive(Debug, Clone, Default)]
 pub struct RefittedFold<'f> {
     pub job: Option<JobId>,
     pub model: Option<ModelId>,
-    /// Why there is no result.
+    /// Why the fold has no result.
     pub error: Option<JobError>,
     pub result: Option<&'f BacktestResult>,
 }
 
 impl BacktestResult {
-    /// Over all folds, oldest first; `None` where none has a result. `step` is that of the job, the horizon where it has none.
+    /// Merges the folds, given oldest first. Returns `None` if no fold has a result. `step` is the job's; `None`
+    /// means the horizon.
     pub fn of_refits(folds: &[RefittedFold<'_>], step: Option<usize>) -> Option<Self> {
         let found: Vec<&Self> = folds.iter().filter_map(|fold| fold.result).collect();
         let first = found.first()?;
@@ -70,10 +71,10 @@ fn failed_folds(folds: &[RefittedFold<'_>]) -> Option<Warning> {
     (!failed.is_empty()).then(|| Warning { code: "failed_folds".to_owned(), detail })
 }
 
-/// The first series in the dataset's order, each over the folds that evaluated it.
+/// The first series in the dataset's order, with their errors over the folds that evaluated them.
 ///
-/// A fold lists the series that it evaluated, so none may list all. A series that an earlier fold skipped is put after the one
-/// that it follows in a later fold.
+/// A fold lists only the series that it evaluated, so no single list need be complete. A series that an earlier fold
+/// skipped is inserted after its predecessor in a later fold's list.
 fn by_series(found: &[&BacktestResult]) -> Vec<SeriesErrors> {
     let mut order: Vec<&str> = Vec::new();
     let mut parts: HashMap<&str, Vec<&PointErrors>> = HashMap::new();
@@ -84,13 +85,13 @@ fn by_series(found: &[&BacktestResult]) -> Vec<SeriesErrors> {
             if !parts.contains_key(key) {
                 order.insert(next, key);
             }
-            // Mostly the next one: folds skip few series.
+            // Usually the next one: folds skip few series.
             let at = order.iter().skip(next).position(|known| *known == key).unwrap_or_default();
             next += at + 1;
             parts.entry(key).or_default().push(errors);
         }
     }
-    // What follows the last series of a list that is full may have been left out of it.
+    // A full list may omit series after its last entry.
     for result in found.iter().filter(|result| result.by_series.len() >= LISTED_SERIES) {
         let last = result.by_series.last().map(|last| last.series.as_str());
         let end = order.iter().position(|key| Some(*key) == last);
@@ -169,7 +170,8 @@ mod tests {
         let numbered = merged(&[fold(some(), &["2", "10", "1"]), fold(some(), &["2", "7", "10", "1", "0"])]);
         assert_eq!(keys(&numbered), ["2", "7", "10", "1", "0"]);
 
-        // A thousand of each: the second fold knows one series that the first skipped, and lists one less at the end.
+        // Each fold lists 1,000 series: the second has one that the first skipped, and its list ends one series
+        // earlier.
         let names: Vec<String> = (0..=LISTED_SERIES).map(|at| at.to_string()).collect();
         let without = |left_out: usize| -> Vec<&str> {
             let all = names.iter().enumerate().filter(|(at, _)| *at != left_out);
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_folds_are_told_of() {
+    fn failed_folds_raise_a_warning() {
         let result = fold(errors(1, 1.0, None), &[]);
         let error = JobError { code: "diverged".to_owned(), detail: "…".to_owned() };
         let folds = [

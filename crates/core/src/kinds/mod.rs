@@ -1,12 +1,11 @@
-//! The kinds of jobs: what can be asked for, what is made of it, and what each kind needs.
+//! The kinds of jobs: their requests, their specs and what each kind needs.
 //!
-//! A [`JobRequest`] is what a caller sends. Its fields are checked one by one, which gives a
-//! [`CheckedRequest`]; that is resolved against the dataset and the model that it names, which gives a
-//! [`JobSpec`]. A spec is what is stored and run: every value that training depends on is present.
-//! Every caller that orders a job takes this path, and nothing else checks requests.
+//! A [`JobRequest`] is what a caller sends. Checking its fields one by one yields a [`CheckedRequest`]. Resolving
+//! that against the dataset and the model that it names yields a [`JobSpec`], which is stored and run: every value
+//! that training depends on is present. Every caller that creates a job takes this path; requests are checked nowhere
+//! else.
 //!
-//! Each kind is one module here and one line of the table below. `docs/howto/job-kind.md` tells how to
-//! add one.
+//! Each kind is one module here and one line of the table below. `docs/howto/job-kind.md` describes how to add one.
 
 mod backtest;
 mod compare;
@@ -37,15 +36,15 @@ pub use search::{Budget, CheckedSearch, Draw, Method, Range, SearchRequest, Sear
 pub use stored::VERSION;
 pub use train::{CheckedTrain, TrainRequest, TrainSpec};
 
-/// What a request names, to be looked up before it is resolved.
+/// The dataset and the model that a request names, to be looked up before it is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Names<'r> {
-    /// With its place in the request. `None`: the dataset that the model was trained on.
+    /// With its JSON pointer in the request. `None`: the dataset that the model was trained on.
     pub dataset: Option<(&'static str, DatasetId)>,
     pub model: Option<&'r ModelRef>,
 }
 
-/// What was found under the names.
+/// The results of looking up [`Names`].
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'f> {
     pub dataset: &'f Dataset,
@@ -56,7 +55,7 @@ pub struct Found<'f> {
 trait JobRequestKind {
     type Checked;
 
-    /// Checks the fields, each by itself and against each other, and expands what is given as parts.
+    /// Checks each field and the fields against each other, and expands partial trainings.
     fn check(self) -> Result<Self::Checked, Vec<FieldError>>;
 }
 
@@ -66,50 +65,50 @@ trait Checked {
 
     fn names(&self) -> Names<'_>;
 
-    /// Holds it against what it names, and fills in what it leaves open.
+    /// Checks the request against the dataset and the model, and fills in the defaults.
     fn resolve(self, found: &Found<'_>) -> Result<Self::Spec, Vec<FieldError>>;
 }
 
-/// What the rest of the program needs to know of a spec of any kind. The defaults are those of a job
-/// that runs as one process.
+/// What the rest of the program needs to know about a spec of any kind. The defaults are those of a job that runs as
+/// one process.
 trait JobSpecKind {
-    /// For people.
+    /// The display name.
     fn name(&self) -> &str;
 
-    /// The training that this job is.
+    /// The training, if this job is one.
     fn train(&self) -> Option<&TrainSpec> {
         None
     }
 
-    /// The trainings that are queued with the job, by slot. A job that has some runs no process: the
-    /// coordinator advances it.
+    /// The trainings that are queued with the job, by slot. A job that has any runs no process: the coordinator
+    /// advances it.
     fn plan(&self) -> &[Candidate] {
         &[]
     }
 
     fn set_plan(&mut self, _plan: Vec<Candidate>) {}
 
-    /// What a job with a plan does next.
+    /// Computes the next step of a job with a plan.
     fn next(&self, _composite: &CompositeJob, _transition: &mut Transition) {}
 }
 
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])+ $kind:ident($name:literal): $request:ident, $checked:ident, $spec:ident;)+) => {
-        /// What `POST /v1/jobs` takes.
+        /// The body of `POST /v1/jobs`.
         #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
         #[serde(tag = "kind", rename_all = "snake_case")]
         pub enum JobRequest {
             $($(#[doc = $doc])+ $kind(Box<$request>),)+
         }
 
-        /// A request whose fields are each valid; made by [`JobRequest::check`] alone.
+        /// A request whose fields are each valid. Only [`JobRequest::check`] creates it.
         #[derive(Debug, Clone)]
         pub enum CheckedRequest {
             $($kind(Box<$checked>),)+
         }
 
-        /// A job with every value settled. Serialised, it is the job's `order` as the API shows it;
-        /// [`JobSpec::write`] gives the form that is stored.
+        /// A job with every value resolved. Its serialised form is the job's `order` in the API; [`JobSpec::write`]
+        /// returns the stored form.
         #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
         #[serde(tag = "kind", rename_all = "snake_case")]
         pub enum JobSpec {
@@ -139,7 +138,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Checks the fields, each by itself and against each other.
+            /// Checks each field and the fields against each other.
             pub fn check(self) -> Result<CheckedRequest, Vec<FieldError>> {
                 match self {
                     $(Self::$kind(request) => request.check().map(Box::new).map(CheckedRequest::$kind),)+
@@ -148,14 +147,14 @@ macro_rules! kinds {
         }
 
         impl CheckedRequest {
-            /// What must be looked up before the request can be resolved.
+            /// Returns what to look up before the request is resolved.
             pub fn names(&self) -> Names<'_> {
                 match self {
                     $(Self::$kind(request) => request.names(),)+
                 }
             }
 
-            /// Holds the request against what it names, and fills in what it leaves open.
+            /// Checks the request against the dataset and the model, and fills in the defaults.
             pub fn resolve(self, found: &Found<'_>) -> Result<JobSpec, Vec<FieldError>> {
                 match self {
                     $(Self::$kind(request) => request.resolve(found).map(Box::new).map(JobSpec::$kind),)+
@@ -194,13 +193,13 @@ macro_rules! kinds {
 kinds! {
     /// Train one network.
     Train("train"): TrainRequest, CheckedTrain, TrainSpec;
-    /// Train several and rank them.
+    /// Train several networks and rank them.
     Compare("compare"): CompareRequest, CheckedCompare, CompareSpec;
-    /// Train with values drawn from ranges and keep the best.
+    /// Train with values drawn from ranges and keep the best model.
     Search("search"): SearchRequest, CheckedSearch, SearchSpec;
-    /// Learn on from a stored model.
+    /// Continue training a stored model.
     Finetune("finetune"): FinetuneRequest, CheckedFinetune, FinetuneSpec;
-    /// Forecast the past and compare with what came.
+    /// Forecast past points and compare the forecasts with the actual values.
     Backtest("backtest"): BacktestRequest, CheckedBacktest, BacktestSpec;
 }
 
@@ -220,8 +219,8 @@ impl JobKind {
 }
 
 impl JobRequest {
-    /// Reads a request. Each kind is read by its own type, for serde's tagged enums lose the place of
-    /// a mistake.
+    /// Reads a request. Each kind is read by its own type, because serde's internally tagged enums lose the location
+    /// of an error.
     pub fn read(mut value: Value) -> Result<Self, Vec<FieldError>> {
         let one = |pointer: &str, detail: String| Err(vec![FieldError::new(pointer, detail)]);
         let Some(fields) = value.as_object_mut() else {
@@ -240,17 +239,17 @@ impl JobRequest {
 }
 
 impl JobSpec {
-    /// For people.
+    /// The display name.
     pub fn name(&self) -> &str {
         self.inner().name()
     }
 
-    /// The job runs others and waits for them; no worker claims it.
+    /// Whether the job runs other jobs and waits for them. No worker claims such a job.
     pub fn coordinates(&self) -> bool {
         !self.inner().plan().is_empty()
     }
 
-    /// The training that this job is; `None` for the other kinds.
+    /// The training that this job is, or `None` for other kinds.
     pub fn train(&self) -> Option<&TrainSpec> {
         self.inner().train()
     }
@@ -260,8 +259,8 @@ impl JobSpec {
         self.inner().plan()
     }
 
-    /// The jobs that are queued with this one. `None` where the spec was stored by version 1, which
-    /// kept the trainings in the children's rows alone.
+    /// The jobs that are queued with this one. `None` if the spec was stored by version 1, which kept the trainings
+    /// only in the children's rows.
     pub fn children(&self) -> Option<Vec<NewChildJob>> {
         let child = |(slot, candidate): (u32, &Candidate)| {
             let train = candidate.train.clone()?;
@@ -270,7 +269,7 @@ impl JobSpec {
         (0..).zip(self.plan()).map(child).collect()
     }
 
-    /// What a job that runs others does next.
+    /// Computes the next step of a job that runs others.
     pub(crate) fn next(&self, composite: &CompositeJob, transition: &mut Transition) {
         self.inner().next(composite, transition);
     }

@@ -1,8 +1,7 @@
-//! The form in which specs are kept: JSON with a version.
+//! The stored form of specs: versioned JSON.
 //!
-//! A field that this program does not know is left out in reading, for a newer program may have
-//! added it without a new version. A change that an older program must not pass over raises
-//! [`VERSION`].
+//! Reading ignores unknown fields, because a newer program may have added them without changing the version. A change
+//! that an older program cannot ignore increments [`VERSION`].
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +12,7 @@ use super::{JobKind, JobSpec, v1};
 use crate::reader;
 use crate::spec_error::SpecError;
 
-/// Of what this program writes, and the newest it reads. Rows without a version are of version 1.
+/// The version that this program writes, and the newest that it reads. Rows without a version have version 1.
 pub const VERSION: u64 = 2;
 
 #[derive(Serialize)]
@@ -26,13 +25,13 @@ struct Stored<'s> {
 }
 
 impl JobSpec {
-    /// As it is stored.
+    /// Returns the stored form.
     pub fn write(&self) -> Result<String, SpecError> {
         let stored = Stored { version: VERSION, spec: self, plan: self.plan() };
         serde_json::to_string(&stored).map_err(|error| SpecError::Damaged(error.to_string()))
     }
 
-    /// Reads what [`Self::write`] wrote, and what version 1 did.
+    /// Reads what [`Self::write`] or version 1 wrote.
     pub fn read(text: &str) -> Result<Self, SpecError> {
         let mut value: Value = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
         let fields = value.as_object_mut().ok_or_else(|| damaged("expected an object"))?;
@@ -42,7 +41,7 @@ impl JobSpec {
                 let unknown = || damaged(format!("`{kind}` is not a kind of job that this program knows"));
                 JobKind::of(&kind).ok_or_else(unknown)?
             }
-            // Before there were other kinds, none was written.
+            // The first version wrote no kind: trainings were the only one.
             None if version == 1 => JobKind::Train,
             _ => return Err(damaged("`kind` is not a text")),
         };

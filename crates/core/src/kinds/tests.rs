@@ -26,7 +26,7 @@ fn dataset() -> Dataset {
     }
 }
 
-/// As every caller resolves a request.
+/// Resolves a request in the way that every caller does.
 fn resolve(request: Value) -> Result<JobSpec, Vec<FieldError>> {
     let checked = JobRequest::read(request)?.check()?;
     checked.resolve(&Found { dataset: &dataset(), model: None })
@@ -65,7 +65,7 @@ fn every_kind_is_written_and_read_back() {
 }
 
 #[test]
-fn a_job_that_runs_others_is_expanded_once_into_its_spec() {
+fn a_composite_spec_contains_its_trainings() {
     for (request, names, children) in composites()
         .into_iter()
         .zip([["a", "a", "b"], ["trial 0", "trial 1", "trial 2"], ["fold 0", "fold 1", "fold 2"]])
@@ -93,7 +93,7 @@ fn a_job_that_runs_others_is_expanded_once_into_its_spec() {
 }
 
 #[test]
-fn what_is_the_servers_cannot_be_sent() {
+fn read_only_fields_are_rejected_in_requests() {
     let [compare, search, backtest] = composites();
     for (request, field) in
         [(compare, "plan"), (search.clone(), "trials"), (search, "rungs"), (backtest, "ends"), (train(), "version")]
@@ -120,7 +120,7 @@ fn a_request_is_read_by_its_kind() {
 }
 
 #[test]
-fn what_a_job_shows_can_be_sent_again() {
+fn the_order_of_a_job_is_a_valid_request() {
     let [compare, _, _] = composites();
     for request in [train(), compare] {
         let spec = resolve(request).unwrap();
@@ -129,7 +129,7 @@ fn what_a_job_shows_can_be_sent_again() {
 }
 
 #[test]
-fn unknown_fields_of_a_stored_spec_are_left_out_wherever_they_are() {
+fn unknown_fields_of_a_stored_spec_are_ignored_at_any_depth() {
     let stored: Value = serde_json::from_str(&resolve(train()).unwrap().write().unwrap()).unwrap();
     let expected = JobSpec::read(&stored.to_string());
     assert!(expected.is_ok());
@@ -148,14 +148,14 @@ fn unknown_fields_of_a_stored_spec_are_left_out_wherever_they_are() {
         object.insert("added".to_owned(), json!({"later": [1]}));
         assert_eq!(JobSpec::read(&value.to_string()), expected, "{at}");
     }
-    // A known field elsewhere has the same name: it must stay.
+    // A known field elsewhere has the same name, and is kept.
     let mut value = stored;
     value["data"]["split"]["to"] = json!(1);
     assert_eq!(JobSpec::read(&value.to_string()), expected);
 }
 
 #[test]
-fn a_newer_version_and_damage_are_told_apart() {
+fn newer_and_damaged_specs_have_different_errors() {
     let mut stored: Value = serde_json::from_str(&resolve(train()).unwrap().write().unwrap()).unwrap();
     let mut newer = stored.clone();
     newer["version"] = json!(3);
@@ -178,7 +178,7 @@ fn a_newer_version_and_damage_are_told_apart() {
 fn specs_of_version_1_are_read_with_the_names_of_their_trainings() {
     let read = |value: Value| JobSpec::read(&value.to_string()).unwrap();
     let whole = json!({"name": "one", "dataset": DATASET, "data": {"targets": ["rail"], "context": 8, "horizon": 2, "season": 7}});
-    // The first rows had no kind, and left the loss open.
+    // The first rows had no kind and no loss.
     let train = read(whole.clone());
     assert_eq!(train.train().unwrap().training.loss.name(), "mse");
     let compare = read(json!({"kind": "compare", "name": "c", "base": {"dataset": DATASET}, "cells": ["gru", "lstm"],

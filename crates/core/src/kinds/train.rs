@@ -1,4 +1,4 @@
-//! One network, trained from fresh weights.
+//! Training one network from newly initialised weights.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,11 +8,11 @@ use crate::ids::DatasetId;
 use crate::order::{DataRequest, DataSpec, ModelSpec, TrainingRequest, TrainingSpec};
 use crate::resolve::{self, FieldError, fields};
 
-/// Train one network on one dataset. Every field but `dataset` has a default that works.
+/// Train one network on one dataset. Only `dataset` is required.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainRequest {
-    /// For people; the server makes one from the model and the dataset where it is left out.
+    /// Display name. Default: made from the model and the dataset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 200, format = "name", pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
@@ -25,9 +25,9 @@ pub struct TrainRequest {
     pub training: TrainingRequest,
 }
 
-/// A training with every value settled.
+/// A training with every value resolved.
 ///
-/// Its JSON is that of a request that leaves nothing open, so it can be sent again as it is.
+/// Its JSON is that of a request with every field present, so it can be sent again unchanged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "TrainRequest")]
 pub struct TrainSpec {
@@ -38,7 +38,7 @@ pub struct TrainSpec {
     pub training: TrainingSpec,
 }
 
-/// Reads a stored spec. The first versions kept some values open that have one default.
+/// Reads a stored spec. The first versions omitted some values that have a fixed default.
 impl TryFrom<TrainRequest> for TrainSpec {
     type Error = String;
 
@@ -67,7 +67,7 @@ impl From<TrainSpec> for TrainRequest {
 }
 
 impl TrainSpec {
-    /// What is out of its range, field by field: of a spec that came from outside.
+    /// Checks the ranges of all fields, for a spec from an untrusted source.
     pub fn check_fields(&self) -> Vec<FieldError> {
         fields::check(TrainRequest::from(self.clone())).err().unwrap_or_default()
     }

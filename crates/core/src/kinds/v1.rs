@@ -1,7 +1,7 @@
-//! Specs as they were stored before they had a version: the request with what the server had filled in.
+//! Specs as stored before they had a version: the request, with the fields that the server filled in.
 //!
-//! Their JSON is that of version 2 but for the plan. The trainings of a job that runs others were
-//! kept in its children's rows alone, so the plan read from version 1 has their names and no more.
+//! Their JSON is that of version 2 except for the plan. Version 1 kept the trainings of a job that runs others only
+//! in its children's rows, so a plan read from version 1 contains only their names.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use super::stored::tolerant;
 use super::{CompareRequest, JobKind};
 use crate::spec_error::SpecError;
 
-/// The plan of a job, as far as version 1 tells it.
+/// The plan of a job, as far as version 1 stored it.
 pub(super) fn plan(kind: JobKind, fields: &Value) -> Result<Vec<Candidate>, SpecError> {
     match kind {
         JobKind::Train | JobKind::Finetune => Ok(Vec::new()),
@@ -25,7 +25,7 @@ pub(super) fn plan(kind: JobKind, fields: &Value) -> Result<Vec<Candidate>, Spec
     }
 }
 
-/// The lists that have an item for each training.
+/// The fields with one item per training.
 #[derive(Deserialize)]
 struct Counted {
     #[serde(default)]

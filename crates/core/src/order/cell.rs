@@ -1,9 +1,9 @@
-//! The recurrent cells, and the facts that set one apart from another.
+//! The recurrent cells and their properties.
 //!
-//! [`Cell::spec`] is the one place that answers which variables a cell has, what they are called,
-//! how they begin and which options apply. Everything else asks it instead of matching on the cell:
-//! validation, parameter layout, initialisation, bundles and memory estimates. Only the equations are
-//! elsewhere, once an engine. `docs/howto/cell.md` says how to add a cell.
+//! [`Cell::spec`] is the only place that defines which variables a cell has, their names, their initialisation and
+//! which options apply. Validation, parameter layout, initialisation, bundles and memory estimates all read it
+//! instead of matching on the cell. Only the equations are elsewhere, once per engine. `docs/howto/cell.md` describes
+//! how to add a cell.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,37 +15,37 @@ pub enum Cell {
     SimpleRnn,
     Lstm,
     Gru,
-    /// Feng et al. 2024: its gates read the input alone.
+    /// Feng et al. 2024: its gates read only the input.
     MinGru,
 }
 
-/// What is particular to a cell.
+/// The properties of a cell.
 #[derive(Debug)]
 pub struct CellSpec {
-    /// In orders, answers and names of jobs.
+    /// The name in requests, responses and job names.
     pub name: &'static str,
-    /// The blocks of `units` rows in its kernels and biases, in order (PyTorch's, where it has the
+    /// The blocks of `units` rows in its kernels and biases, in order (the order of PyTorch, if PyTorch has the
     /// cell).
     pub gates: &'static [&'static str],
-    /// Whether its gates read the state, through a recurrent kernel `[gates × units, units]`.
-    /// Without one, `recurrent_dropout` and `recurrent_initializer` have no meaning.
+    /// Whether its gates read the state, through a recurrent kernel `[gates × units, units]`. If not,
+    /// `recurrent_dropout` and `recurrent_initializer` do not apply.
     pub recurrent_kernel: bool,
-    /// Whether the recurrent product has a bias of its own, so that the bias is
-    /// `[2, gates × units]`: the input's, then the recurrent one.
+    /// Whether the recurrent product has a separate bias, so that the bias is `[2, gates × units]`: the input bias,
+    /// then the recurrent bias.
     pub recurrent_bias: bool,
-    /// Whether it carries a cell state c beside the state h.
+    /// Whether it has a cell state c in addition to the state h.
     pub cell_state: bool,
-    /// The gate whose bias begins at 1 (`unit_forget_bias`).
+    /// The gate whose bias is initialised to 1 (`unit_forget_bias`).
     pub forget_gate: Option<usize>,
-    /// Whether the order may choose the activation of its state.
+    /// Whether the activation of its state is configurable.
     pub activation: bool,
-    /// Numbers a unit keeps of each step in training, for the estimate of memory.
+    /// The numbers per unit and step that training keeps, for the memory estimate.
     pub numbers_kept: u64,
-    /// The layer norms that `layer_norm` gives it, in the order of their variables.
+    /// The layer norms that `layer_norm` adds, in the order of their variables.
     pub layer_norms: &'static [LayerNorm],
 }
 
-/// One layer norm of a cell: its variables are `<name>.gain` and, for some, `<name>.offset`.
+/// One layer norm of a cell. Its variables are `<name>.gain` and, for some, `<name>.offset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerNorm {
     pub name: &'static str,
@@ -55,8 +55,8 @@ pub struct LayerNorm {
 /// What a layer norm normalises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormOver {
-    /// A product, before the biases are added, which serve as its offset: a gain
-    /// `[gates × units]`. The engines say which gates are normalised together.
+    /// A product, before the biases are added. The biases serve as its offset, so it has only a gain
+    /// `[gates × units]`. The engines define which gates are normalised together.
     Product,
     /// The pre-activation or the cell state: gain and offset `[units]`.
     State,
@@ -119,7 +119,7 @@ const MIN_GRU: CellSpec = CellSpec {
 };
 
 impl Cell {
-    /// Every cell, for whatever must hold for each of them.
+    /// Every cell.
     pub const ALL: [Self; 4] = [Self::SimpleRnn, Self::Lstm, Self::Gru, Self::MinGru];
 
     pub const fn spec(self) -> &'static CellSpec {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn facts_of_a_cell_agree_with_each_other() {
+    fn cell_specs_are_consistent() {
         for cell in Cell::ALL {
             let spec = cell.spec();
             assert!(spec.forget_gate.is_none_or(|gate| gate < spec.gates.len()), "{cell:?}");

@@ -1,4 +1,4 @@
-//! What to learn from: columns, windows, parts, scaling.
+//! The data part of a training: columns, windows, split and scaling.
 
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
@@ -10,43 +10,43 @@ use super::string_or_struct::{Forms, Number, deserialize_forms};
 use super::values::{Differencing, Missing, Recency, Resample, Transform, TransformForm};
 use crate::schema::number_schema;
 
-/// Which columns and windows to learn from.
+/// Which columns and windows to train on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataRequest {
-    /// The columns to forecast. Left out: the only number column of the dataset.
+    /// The columns to forecast. Default: the only numeric column of the dataset.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 64)]
     pub targets: Vec<String>,
     pub covariates: Covariates,
-    /// Parts of the calendar to read besides: names, or objects that say in what form.
+    /// Calendar features to use as inputs: names, or objects that also set the encoding.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 32)]
     pub calendar: Vec<Calendar>,
-    /// Points back from the coming one at which the network reads the targets besides: `[24, 168]`
-    /// are the same hour a day and a week before.
+    /// Lags of the targets to use as inputs, in points before the point to forecast. For hourly data, `[24, 168]` are
+    /// the same hour of the previous day and of the previous week.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 64, minimum = 2, maximum = 100000)]
     pub lags: Vec<usize>,
-    /// Coming points whose future covariates each step reads. Left out: the horizon, fewer where
-    /// points × columns would pass 256.
+    /// The number of points ahead whose future covariates each step reads. Default: the horizon, or fewer if points ×
+    /// columns would exceed 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub future_window: Option<usize>,
-    /// Points the network reads. Left out: four seasons, at least 32, at most 336, less where the
+    /// The number of points that the network reads. Default: four seasons, at least 32, at most 336, fewer if the
     /// series are short.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100000)]
     pub context: Option<usize>,
-    /// Points it forecasts. Left out: one season, at least 2, at most 48.
+    /// The number of points to forecast. Default: one season, at least 2, at most 48.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub horizon: Option<usize>,
-    /// Points from one training window's start to the next.
+    /// The number of points from the start of one training window to the start of the next.
     #[schema(minimum = 1, maximum = 100000)]
     pub stride: usize,
-    /// Points to a season, for MASE and the seasonal naive baseline. Left out: the usual one of
-    /// the dataset's frequency, else 1.
+    /// The seasonal period in points, for MASE and the seasonal naive baseline. Default: the usual one for the
+    /// dataset's frequency, or 1 if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100000)]
     pub season: Option<usize>,
@@ -55,17 +55,17 @@ pub struct DataRequest {
     #[schema(value_type = ScalingForm)]
     pub scaling: Scaling,
     pub missing: Missing,
-    /// Changes the targets' values before they are differenced and scaled. Left out: `none`.
+    /// Transforms the targets before differencing and scaling. Default: `none`.
     #[serde(skip_serializing_if = "Transform::is_none")]
     #[schema(value_type = TransformForm)]
     pub transform: Transform,
-    /// Learns differences of the targets. Left out: their values.
+    /// Trains on differences of the targets. If omitted, trains on their values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub differencing: Option<Differencing>,
-    /// Brings the points to an even step. Left out: they must stand on one.
+    /// Resamples the points to a regular step. If omitted, they must already have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resample: Option<Resample>,
-    /// Lets later windows count for more. Left out: all count alike.
+    /// Gives later windows a larger weight. Default: all windows have the same weight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recency: Option<Recency>,
 }
@@ -93,14 +93,15 @@ impl Default for DataRequest {
     }
 }
 
-/// Which windows are learnt from, and which judge.
+/// Which windows are used for training, for validation and for the test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Split {
-    /// Within every series, by time. A window belongs to the part that holds the targets of its
-    /// last step; its context may reach back into the part before.
+    /// Splits every series by time. A window belongs to the part that contains the targets of its last step. Its
+    /// context may extend into the previous part.
     Time {
-        /// Left out: what lies before validation and test. A share: so many points right before them.
+        /// Default: everything before validation and test. A fraction: that share of the points, right before
+        /// validation and test.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         training: Option<Part>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,7 +109,7 @@ pub enum Split {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         test: Option<Part>,
     },
-    /// Whole series: shares of all series, drawn without replacement by `seed`.
+    /// Splits by whole series. The fractions are of the number of series, drawn without replacement using `seed`.
     Series {
         #[serde(default)]
         #[schema(minimum = 0.0, maximum = 0.95)]
@@ -116,8 +117,8 @@ pub enum Split {
         #[serde(default)]
         #[schema(minimum = 0.0, maximum = 0.95)]
         test: f64,
-        /// Apart from the training's seed, so that trainings that differ in theirs are judged on
-        /// the same windows.
+        /// Independent of the training's seed, so that trainings with different seeds are evaluated on the same
+        /// windows.
         #[serde(default)]
         #[schema(maximum = 18446744073709551615u64)]
         seed: u64,
@@ -134,10 +135,10 @@ impl Default for Split {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Part {
-    /// A share of each series' points, from 0 up to 0.95; validation and test stand at the end.
+    /// A fraction of each series' points, from 0 to 0.95. Validation and test are at the end.
     #[schema(value_type = Share)]
     Fraction(f64),
-    /// Times or dates, both ends included; a date alone means its whole day (UTC).
+    /// A range of times or dates, both ends included. A date means its whole day (UTC).
     Range(TimeRange),
 }
 
@@ -162,11 +163,11 @@ impl Forms<'_> for Part {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeRange {
-    /// Left out: from the series' first point.
+    /// Default: the series' first point.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time_bound::from")]
     #[schema(value_type = Option<String>, format = "date-or-time", example = "2019-01-01")]
     pub from: Option<jiff::Timestamp>,
-    /// Left out: to the series' last point.
+    /// Default: the series' last point.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time_bound::to")]
     #[schema(value_type = Option<String>, format = "date-or-time", example = "2019-05-31")]
     pub to: Option<jiff::Timestamp>,

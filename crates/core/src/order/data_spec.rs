@@ -1,4 +1,4 @@
-//! What to learn from, with every value settled.
+//! The data part of a training spec, with every value resolved.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use super::inputs::{Calendar, Covariates};
 use super::scaling::{Scaling, ScalingForm};
 use super::values::{Differencing, Missing, Recency, Resample, Transform, TransformForm};
 
-/// Which columns and windows to learn from. [`DataRequest`] says what each field means.
+/// Which columns and windows to train on. The fields are documented at [`DataRequest`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "DataRequest")]
 pub struct DataSpec {
@@ -19,7 +19,7 @@ pub struct DataSpec {
     pub calendar: Vec<Calendar>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lags: Vec<usize>,
-    /// 0 where there are no future covariates.
+    /// 0 if there are no future covariates.
     #[serde(skip_serializing_if = "is_zero")]
     pub future_window: usize,
     pub context: usize,
@@ -47,7 +47,7 @@ fn is_zero(points: &usize) -> bool {
 }
 
 impl DataSpec {
-    /// One target, windows of these sizes, and the defaults.
+    /// One target, a context and a horizon of these sizes, and defaults for the rest.
     pub fn of(target: &str, context: usize, horizon: usize) -> Self {
         let DataRequest { covariates, calendar, lags, stride, split, scaling, missing, transform, .. } =
             DataRequest::default();
@@ -72,7 +72,7 @@ impl DataSpec {
     }
 }
 
-/// Reads what was stored: a request with nothing left open.
+/// Converts a stored request with no omitted fields.
 impl TryFrom<DataRequest> for DataSpec {
     type Error = String;
 

@@ -1,4 +1,4 @@
-//! What the network says of each point it forecasts.
+//! The network's output per forecast point: a number, quantiles or a distribution.
 
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
@@ -8,15 +8,15 @@ use super::loss::Loss;
 use super::string_or_struct::{self, Forms, tagged};
 use crate::quantile_level::DISTRIBUTION_LEVELS;
 
-/// The head: one number a point, several quantiles of it, or a distribution.
+/// The head: one number, several quantiles or a distribution per point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Head {
     /// One number.
     Point {},
-    /// One number a level, by the pinball loss.
+    /// One number per level, trained with the pinball loss.
     Quantile {
-        /// Ascending, between 0 and 1. An interval of 80 % is between the levels 0.1 and 0.9.
+        /// Ascending, between 0 and 1. The 80 % interval is between the levels 0.1 and 0.9.
         #[serde(default = "levels")]
         #[schema(min_items = 1, max_items = 32, minimum = 0.001, maximum = 0.999)]
         #[schema(extensions(("x-hint" = json!("a quantile level is a share of the values from 0 to 1, such as 0.9"))))]
@@ -30,7 +30,7 @@ pub enum Head {
     NegativeBinomial {},
 }
 
-/// The two ways to write a head, as the OpenAPI document shows them.
+/// The two ways to write a head, for the OpenAPI document.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
@@ -61,7 +61,7 @@ impl Default for Head {
 }
 
 impl Head {
-    /// Numbers the network gives for each point.
+    /// The number of network outputs per point.
     pub fn width(&self) -> usize {
         match self {
             Self::Point {} => 1,
@@ -71,7 +71,7 @@ impl Head {
         }
     }
 
-    /// What it learns by where the order says nothing.
+    /// The default loss.
     pub fn default_loss(&self) -> Loss {
         match self {
             Self::Point {} => Loss::Mse,
@@ -80,8 +80,8 @@ impl Head {
         }
     }
 
-    /// The levels of the quantiles by which its forecasts are evaluated, ascending: its own, or
-    /// [`DISTRIBUTION_LEVELS`] of a distribution. None for one number a point.
+    /// The levels of the quantiles by which its forecasts are evaluated, ascending: the head's own levels, or
+    /// [`DISTRIBUTION_LEVELS`] for a distribution. Empty for a point head.
     pub fn evaluated_levels(&self) -> &[f64] {
         match self {
             Self::Point {} => &[],
@@ -90,7 +90,7 @@ impl Head {
         }
     }
 
-    /// Whether it says how sure it is.
+    /// Whether its forecasts have quantiles.
     pub fn is_probabilistic(&self) -> bool {
         *self != Self::Point {}
     }
@@ -105,9 +105,9 @@ impl Head {
         }
     }
 
-    /// Why it cannot learn by a loss.
+    /// Returns why the head cannot be trained with a loss.
     pub fn refuses(&self, loss: Loss) -> Option<String> {
-        // No arm of `_` gives `None`: a loss that is added must be allowed by name.
+        // No `_` arm returns `None`: each new loss must be allowed explicitly.
         match (self, loss) {
             (Self::Point {}, Loss::Mse | Loss::Mae | Loss::Huber { .. } | Loss::Smape | Loss::Mase)
             | (Self::Quantile { .. }, Loss::Quantile)
@@ -126,7 +126,7 @@ impl Head {
     }
 }
 
-/// Reads a word (`"normal"`) or an object.
+/// Reads a string (`"normal"`) or an object.
 pub(super) fn read<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Head, D::Error> {
     struct AnyForm(Head);
 
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_is_a_word_or_an_object() {
+    fn a_head_is_a_string_or_an_object() {
         assert_eq!(model(json!("student_t")).unwrap().head, Head::StudentT {});
         assert_eq!(model(json!({"type": "normal"})).unwrap().head, Head::Normal {});
         let quantile = model(json!({"type": "quantile", "levels": [0.25, 0.75]})).unwrap();
@@ -170,14 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn a_point_head_leaves_no_trace_in_an_order() {
+    fn a_point_head_is_not_serialised() {
         let model: ModelSpec = serde_json::from_value(json!({})).unwrap();
         assert_eq!(model.head, Head::Point {});
         assert!(serde_json::to_value(&model).unwrap().get("head").is_none());
     }
 
     #[test]
-    fn what_is_no_head_is_named() {
+    fn invalid_heads_are_rejected_with_a_reason() {
         assert!(model(json!("poisson")).unwrap_err().contains("unknown variant `poisson`"));
         assert!(model(json!({"type": "normal", "levels": [0.5]})).unwrap_err().contains("unknown field `levels`"));
         for levels in [json!([]), json!([0.0]), json!([1.0])] {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn each_head_takes_its_own_losses() {
+    fn each_head_accepts_only_its_losses() {
         let point = [Loss::Mse, Loss::Mae, Loss::Huber { delta: 1.0 }, Loss::Smape, Loss::Mase];
         assert!(point.iter().all(|&loss| Head::Point {}.refuses(loss).is_none()));
         assert!(Head::Point {}.refuses(Loss::Nll).is_some());

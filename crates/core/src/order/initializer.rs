@@ -1,4 +1,4 @@
-//! How weights begin, by Keras's names.
+//! Weight initialisers, with Keras's names.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,14 +8,14 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::string_or_struct::{Forms, deserialize_forms, tagged};
 
-/// The largest number that an initialiser takes.
+/// The maximum of an initialiser's parameters.
 const MOST: f64 = 1e6;
 
-/// What the first weights of a variable are drawn from; `docs/models.md` has the equations.
+/// The distribution that a variable's initial weights are drawn from. `docs/models.md` has the equations.
 ///
-/// On the wire a name alone (`"he_normal"`) stands for its usual numbers, and an object sets them
-/// (`{"type": "random_normal", "stddev": 0.01}`). Names without numbers are empty objects, not unit
-/// variants: those would take any field unseen.
+/// In JSON, a name alone (`"he_normal"`) uses the default parameters, and an object sets them
+/// (`{"type": "random_normal", "stddev": 0.01}`). Initialisers without parameters are empty struct variants, not unit
+/// variants, which would silently accept any field.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Initializer {
@@ -37,7 +37,7 @@ pub enum Initializer {
         #[serde(default = "twentieth")]
         maxval: f64,
     },
-    /// A normal distribution without what lies beyond two of its deviations.
+    /// A normal distribution, truncated at two standard deviations.
     TruncatedNormal {
         #[serde(default)]
         mean: f64,
@@ -90,7 +90,7 @@ impl Initializer {
         "identity",
     ];
 
-    /// The numbers that an initialiser takes, each with its least value.
+    /// The parameters that an initialiser has, each with its minimum.
     fn numbers(name: &str) -> &'static [(&'static str, f64)] {
         match name {
             "constant" => &[("value", -MOST)],
@@ -132,12 +132,12 @@ impl Serialize for Initializer {
 
 deserialize_forms!(Initializer);
 
-/// An initializer in its object form.
+/// An initialiser in its object form.
 pub(super) struct InitializerObject(Initializer);
 
 impl<'de> Deserialize<'de> for InitializerObject {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // Not the trait's function: the one that is derived for the object form.
+        // Calls the derived inherent function for the object form, not the trait's function.
         Initializer::deserialize(from).map(Self)
     }
 }
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stands_for_its_usual_numbers() {
+    fn an_initializer_name_uses_default_parameters() {
         for name in Initializer::NAMES {
             let read: Initializer = serde_json::from_value(json!(name)).unwrap();
             assert_eq!(read.name(), name);
@@ -198,14 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_ones_own_are_kept() {
+    fn explicit_initializer_parameters_are_kept() {
         let written = json!({"type": "random_uniform", "minval": -0.1, "maxval": 0.05});
         let read: Initializer = serde_json::from_value(written.clone()).unwrap();
         assert_eq!(serde_json::to_value(read).unwrap(), written);
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn invalid_initializers_are_rejected_with_a_reason() {
         for (written, reason) in [
             (json!("glorot"), "unknown variant `glorot`"),
             (json!({"type": "he_normal", "stddev": 1}), "unknown field `stddev`"),

@@ -1,4 +1,4 @@
-//! What a network reads beside the values it forecasts: covariates and the calendar.
+//! The inputs other than the targets: covariates and the calendar.
 
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
@@ -6,24 +6,24 @@ use utoipa::ToSchema;
 
 use super::string_or_struct::{Forms, deserialize_forms, named};
 
-/// Columns the network reads beside its targets, each numbers or categories. A category is
+/// Columns that the network reads in addition to its targets. Each is numeric or categorical; categories are
 /// embedded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Covariates {
-    /// Known up to the moment of the forecast.
+    /// Columns known only up to the forecast origin.
     #[schema(max_items = 256)]
     pub past: Vec<String>,
-    /// Known ahead: holidays, prices, a weather forecast. At each step the network reads the
-    /// values of the next `future_window` points.
+    /// Columns known in advance: holidays, prices, a weather forecast. At each step, the network reads the values of
+    /// the next `future_window` points.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 256)]
     pub future: Vec<String>,
-    /// One value a series: a region, a size. The network reads it at every step.
+    /// Columns with one value per series: a region, a size. The network reads it at every step.
     #[serde(rename = "static", skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 256)]
     pub fixed: Vec<String>,
-    /// Whether the series itself is a category to read: an embedding for each series trained on.
+    /// Whether the series key is an input, with an embedding for each series trained on.
     #[serde(skip_serializing_if = "is_false")]
     pub series: bool,
 }
@@ -32,11 +32,11 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// A part of the calendar, known ahead: of the time of the coming point, in UTC.
+/// A calendar feature of the point to forecast, from its time in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Calendar {
-    /// As sine and cosine, so that the end of a turn is near its beginning.
+    /// Encoded as sine and cosine, so that the end of a cycle is close to its start.
     Cycle(CalendarFeature),
     As(CalendarAs),
 }
@@ -52,9 +52,9 @@ pub struct CalendarAs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CalendarForm {
-    /// Two numbers, the sine and cosine of its turn; `is_weekend` is one, 0 or 1.
+    /// The sine and cosine of the position in the cycle. `is_weekend` is a single number, 0 or 1.
     SineCosine,
-    /// Embedded, a row each value.
+    /// An embedding with a row per value.
     Category,
 }
 
@@ -63,15 +63,15 @@ pub enum CalendarForm {
 pub enum CalendarFeature {
     MinuteOfHour,
     HourOfDay,
-    /// From Monday.
+    /// Monday is the first day.
     DayOfWeek,
     DayOfMonth,
     DayOfYear,
-    /// ISO 8601.
+    /// The ISO 8601 week.
     WeekOfYear,
     Month,
     Quarter,
-    /// 1 on Saturday and Sunday, else 0.
+    /// 1 on Saturday and Sunday, otherwise 0.
     IsWeekend,
 }
 
@@ -107,7 +107,7 @@ impl Forms<'_> for Calendar {
 }
 
 impl CalendarFeature {
-    /// As orders write it.
+    /// The name in requests.
     pub fn name(self) -> &'static str {
         match self {
             Self::MinuteOfHour => "minute_of_hour",
@@ -122,7 +122,7 @@ impl CalendarFeature {
         }
     }
 
-    /// How many values it takes, counted from 0: one turn.
+    /// The number of values, counted from 0: one cycle.
     pub fn count(self) -> usize {
         match self {
             Self::MinuteOfHour => 60,

@@ -1,4 +1,4 @@
-//! One recurrent layer with everything settled: what engines are built for.
+//! A recurrent layer with every value resolved: the input for building an engine.
 
 use super::cell::{Cell, LayerNorm};
 use super::initializer::Initializer;
@@ -9,32 +9,32 @@ use super::model::Activation;
 pub struct Layer {
     pub cell: Cell,
     pub layer_norm: bool,
-    /// Of one direction.
+    /// The number of units per direction.
     pub units: usize,
-    /// Of the state, where the cell lets the order choose it; else unused.
+    /// The activation of the state. Unused if it is not configurable for the cell.
     pub activation: Activation,
-    /// The share of what it reads that is dropped in training, afresh at each step.
+    /// The fraction of the layer's inputs that training drops, redrawn at each step.
     pub dropout: f32,
-    /// The share of the state that its recurrent products do not see in training, the same for
-    /// all steps. 0 for a cell without recurrent products.
+    /// The fraction of the state that training hides from the recurrent products, the same mask for all steps. 0 for
+    /// a cell without recurrent products.
     pub recurrent_dropout: f32,
-    /// A second half of as many units reads from the end; a step's outputs are the first half's,
-    /// then the second's.
+    /// Adds a backward direction of the same number of units. A step's outputs are those of the forward direction,
+    /// then those of the backward direction.
     pub bidirectional: bool,
-    /// What it reads is added to what it gives; both are as wide.
+    /// Adds the layer's inputs to its outputs; both have the same width.
     pub residual: bool,
-    /// How many steps back the state is read; at least 1.
+    /// The number of steps between a state and the one it is computed from; at least 1.
     pub dilation: usize,
     pub first: FirstWeights,
 }
 
-/// How a layer's variables begin.
+/// The initialisation of a layer's variables.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FirstWeights {
     pub kernel: Initializer,
     pub recurrent: Initializer,
     pub bias: Initializer,
-    /// The bias of the cell's forget gate, if it has one, begins at 1 whatever `bias` says.
+    /// Initialises the bias of the cell's forget gate, if there is one, to 1 regardless of `bias`.
     pub unit_forget_bias: bool,
 }
 
@@ -50,7 +50,7 @@ impl Default for FirstWeights {
 }
 
 impl Layer {
-    /// A plain one.
+    /// A layer without any options.
     pub fn new(cell: Cell, layer_norm: bool, units: usize) -> Self {
         Self {
             cell,
@@ -66,22 +66,22 @@ impl Layer {
         }
     }
 
-    /// The number of gates: blocks of `units` rows in the kernels.
+    /// The number of gates: the blocks of `units` rows in the kernels.
     pub fn gates(&self) -> usize {
         self.cell.spec().gates.len()
     }
 
-    /// Its layer norms, in the order of their variables; none without `layer_norm`.
+    /// The layer norms, in the order of their variables. Empty without `layer_norm`.
     pub fn layer_norms(&self) -> &'static [LayerNorm] {
         if self.layer_norm { self.cell.spec().layer_norms } else { &[] }
     }
 
-    /// 2 where it reads both ways.
+    /// 2 if the layer is bidirectional, otherwise 1.
     pub fn directions(&self) -> usize {
         1 + usize::from(self.bidirectional)
     }
 
-    /// Numbers it gives at each step.
+    /// The number of outputs per step.
     pub fn outputs(&self) -> usize {
         self.directions() * self.units
     }

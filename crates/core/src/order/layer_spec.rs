@@ -1,5 +1,4 @@
-//! One recurrent layer as an order asks for it: its units, or an object that differs from the
-//! model's settings.
+//! A recurrent layer in a request: its units, or an object with settings that override the model's.
 
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,7 @@ use crate::schema::number_schema;
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum LayerSpec {
-    /// Its units; all else as the model has it.
+    /// The number of units. All other settings are the model's.
     #[schema(value_type = Units)]
     Units(usize),
     Settings(Box<LayerSettings>),
@@ -23,7 +22,7 @@ pub enum LayerSpec {
 
 number_schema!(Units, Integer, 1, 8192, "Units of a layer.");
 
-/// A layer with settings of its own; what is left out is as the model has it.
+/// A layer with its own settings. Omitted fields use the model's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerSettings {
@@ -66,7 +65,7 @@ impl LayerSpec {
         }
     }
 
-    /// What it has of its own.
+    /// The layer's own settings, if any.
     pub fn settings(&self) -> Option<&LayerSettings> {
         match self {
             Self::Units(_) => None,
@@ -93,7 +92,7 @@ impl Forms<'_> for LayerSpec {
 
     fn of_number<E: Error>(number: Number) -> Result<Self, E> {
         match number {
-            // What does not fit is too large for any rule, too.
+            // A number that does not fit in `usize` exceeds every limit, as `usize::MAX` does.
             Number::Unsigned(units) => Ok(Self::Units(usize::try_from(units).unwrap_or(usize::MAX))),
             Number::Signed(_) => Err(E::invalid_value(number.unexpected(), &Self::EXPECTED)),
             Number::Float(_) => Err(E::invalid_type(number.unexpected(), &Self::EXPECTED)),

@@ -1,4 +1,4 @@
-//! What training minimises.
+//! The training loss.
 
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::string_or_struct::{Forms, deserialize_forms, tagged};
 
-/// The loss, a mean over known points. Written as a word (`mae`) or as an object
-/// (`{"type": "huber", "delta": 2}`), and written back in the shortest form.
+/// The loss, a mean over known points. Written as a string (`mae`) or as an object (`{"type": "huber", "delta": 2}`),
+/// and written back in the shortest form.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(into = "LossForm")]
 pub enum Loss {
@@ -15,15 +15,15 @@ pub enum Loss {
     Mse,
     /// Mean absolute error.
     Mae,
-    /// Squared up to `delta` in the network's scale, absolute beyond.
+    /// Quadratic up to `delta` in the network's scale, linear beyond.
     Huber { delta: f64 },
     /// Symmetric mean absolute percentage error, in the data's units.
     Smape,
-    /// Mean absolute error over the seasonal naive one of the series, in the data's units.
+    /// Mean absolute error divided by the series' seasonal naive error, in the data's units.
     Mase,
     /// The pinball loss of a quantile head.
     Quantile,
-    /// The negative log-likelihood of a distribution.
+    /// The negative log-likelihood of a distribution head.
     Nll,
 }
 
@@ -78,7 +78,7 @@ pub(super) enum LossObject {
     Nll {},
 }
 
-/// As in Keras and PyTorch.
+/// The default of Keras and PyTorch.
 fn delta() -> f64 {
     1.0
 }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_loss_is_named() {
+    fn invalid_losses_are_rejected_with_a_reason() {
         let refused = |value: Value| serde_json::from_value::<Loss>(value).unwrap_err().to_string();
         assert!(refused(json!("msse")).contains("unknown variant `msse`"));
         assert!(refused(json!({"type": "mse", "delta": 1})).contains("unknown field `delta`"));

@@ -1,15 +1,15 @@
-//! Partial orders, merged over whole ones.
+//! Merges partial requests over whole ones.
 
 use serde_json::{Map, Value};
 
-/// Fields that say of which kind an object is; its other fields belong to that kind.
+/// Fields that state an object's variant. Its other fields are specific to that variant.
 const KINDS: [&str; 2] = ["type", "by"];
 
-/// Merges `change` into `base` as RFC 7396 does: objects field by field, `null` takes a field
-/// away, all else replaces what stood there.
+/// Merges `change` into `base` according to RFC 7396: objects are merged field by field, `null` removes a field, and
+/// any other value replaces the previous one.
 ///
-/// One rule goes beyond it: an object whose `type` (or `by`, of a split) the change sets to another
-/// value is replaced as a whole, for an Adam's `beta_1` is no field of SGD's.
+/// There is one additional rule: an object whose `type` (or `by`, for a split) changes to another value is replaced
+/// as a whole, because Adam's `beta_1`, for example, is not a field of SGD.
 pub fn merge(base: &mut Value, change: &Value) {
     let Value::Object(change) = change else {
         base.clone_from(change);
@@ -32,8 +32,8 @@ fn is_of_another_kind(base: &Value, change: &Map<String, Value>) -> bool {
     KINDS.iter().any(|&kind| change.get(kind).is_some_and(|named| base.get(kind).is_some_and(|was| was != named)))
 }
 
-/// Puts `value` at a JSON pointer (RFC 6901), making the objects on the way; within a list, only
-/// places that are there. `false` where the way leads through something else.
+/// Sets the value at a JSON pointer (RFC 6901) and creates missing objects on the path. In a list, only existing
+/// indices are allowed. Returns `false` if the path passes through any other value.
 pub fn put(into: &mut Value, pointer: &str, value: Value) -> bool {
     let Some(path) = pointer.strip_prefix('/') else { return false };
     let mut place = into;
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_change_is_merged_as_the_rfc_says() {
-        // The examples of RFC 7396, appendix A, that concern objects.
+        // The examples with objects in RFC 7396, appendix A.
         for (base, change, merged) in [
             (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
             (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),

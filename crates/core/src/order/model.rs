@@ -1,4 +1,4 @@
-//! What learns: the network.
+//! The network.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,53 +8,53 @@ use super::head::{self, Head, HeadForm};
 use super::initializer::Initializer;
 use super::layer_spec::LayerSpec;
 
-/// The network. What holds for its layers holds for each that says nothing else.
+/// The network. Its layer settings apply to every layer that does not override them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSpec {
     pub cell: Cell,
     pub layer_norm: bool,
-    /// Each recurrent layer, first to last: its units, or an object with settings of its own.
+    /// The recurrent layers, first to last: each is a number of units, or an object with its own settings.
     #[schema(min_items = 1, max_items = 32)]
     pub layers: Vec<LayerSpec>,
     pub output: Output,
-    /// Of the simple RNN's state. Left out: tanh.
+    /// The activation of the simple RNN's state. Default: tanh.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
-    /// The share of what a layer reads that is dropped in training, afresh at each step.
+    /// The fraction of a layer's inputs that training drops, redrawn at each step.
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(minimum = 0.0, maximum = 0.99)]
     pub dropout: f64,
-    /// The share of the state that a layer's recurrent products do not see in training, the same
-    /// for all steps of a window.
+    /// The fraction of the state that training hides from a layer's recurrent products, with the same mask for all
+    /// steps of a window.
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(minimum = 0.0, maximum = 0.99)]
     pub recurrent_dropout: f64,
-    /// Half of each layer reads from the end; each half has the layer's units. Only with `output`
-    /// `last_step`.
+    /// Adds a backward direction to each layer, with the same number of units. Requires `output` `last_step`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bidirectional: bool,
-    /// Adds what a layer reads to what it gives, for each layer as wide as the one below it.
+    /// Adds each layer's inputs to its outputs, if it is as wide as the layer below it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub residual: bool,
-    /// How many steps back each layer reads its state, one number a layer, such as 1, 2, 4. Left
-    /// out: 1 for all.
+    /// For each layer, the number of steps between a state and the one it is computed from, such as 1, 2, 4. Default:
+    /// 1 for all layers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 32, minimum = 1, maximum = 100000)]
     pub dilations: Vec<usize>,
-    /// Left out: `glorot_uniform`.
+    /// Default: `glorot_uniform`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel_initializer: Option<Initializer>,
-    /// Left out: `orthogonal`.
+    /// Default: `orthogonal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurrent_initializer: Option<Initializer>,
-    /// Left out: `zeros`.
+    /// Default: `zeros`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bias_initializer: Option<Initializer>,
-    /// Whether the LSTM's forget gate begins at 1, whatever the bias does. Left out: it does.
+    /// Whether the bias of the LSTM's forget gate is initialised to 1, regardless of `bias_initializer`. Default:
+    /// true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit_forget_bias: Option<bool>,
-    /// Written as an object or, without options, as a word.
+    /// An object or, without options, a string.
     #[serde(deserialize_with = "head::read", skip_serializing_if = "is_point")]
     #[schema(value_type = HeadForm)]
     pub head: Head,
@@ -90,7 +90,7 @@ fn is_zero(rate: &f64) -> bool {
     *rate == 0.0
 }
 
-/// What a simple RNN's pre-activation becomes its state by.
+/// The activation function of a simple RNN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -104,12 +104,12 @@ pub enum Activation {
     Linear,
 }
 
-/// Where the network forecasts, and so where the loss is taken.
+/// At which steps the network forecasts, and so at which steps the loss is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Output {
-    /// At every step of the context, the next `horizon` values (sequence to sequence).
+    /// At every step of the context, it forecasts the next `horizon` values (sequence to sequence).
     EveryStep,
-    /// After the last step alone.
+    /// Only at the last step.
     LastStep,
 }

@@ -1,14 +1,14 @@
-//! What turns a gradient into a step.
+//! The optimisers.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::rate::Rate;
 
-/// As in Keras, its defaults included.
+/// The optimiser, with Keras's definitions and defaults.
 ///
-/// `weight_decay` is decoupled (Loshchilov and Hutter 2019): before each step every weight, biases
-/// and gains too, shrinks by `learning_rate × weight_decay` of itself, whatever the gradient says.
+/// `weight_decay` is decoupled (Loshchilov and Hutter 2019): before each step, every weight, including biases and
+/// gains, is reduced by `learning_rate × weight_decay` of itself, independently of the gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Optimizer {
@@ -63,7 +63,7 @@ pub enum Optimizer {
         #[schema(minimum = 0.0, maximum = 1.0)]
         weight_decay: f64,
     },
-    /// Hinton 2012: the gradient over the root of its running mean square.
+    /// Hinton 2012: the gradient divided by the square root of its running mean square.
     Rmsprop {
         #[serde(default = "adam_rate")]
         learning_rate: Rate,
@@ -96,7 +96,7 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
-    /// Adam at a rate, all else as by default.
+    /// Adam with a learning rate and defaults for the rest.
     pub fn adam(learning_rate: f64) -> Self {
         let learning_rate = Rate::Fixed(learning_rate);
         Self::Adam { learning_rate, beta_1: beta_1(), beta_2: beta_2(), epsilon: epsilon(), weight_decay: 0.0 }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_as_in_keras_and_orders_of_before_keep_their_bytes() {
+    fn defaults_match_keras_and_old_specs_keep_their_bytes() {
         assert_eq!(read(r#"{"type": "adam"}"#).unwrap(), Optimizer::default());
         let written = serde_json::to_string(&Optimizer::default()).unwrap();
         assert_eq!(written, r#"{"type":"adam","learning_rate":0.001,"beta_1":0.9,"beta_2":0.999,"epsilon":1e-7}"#);

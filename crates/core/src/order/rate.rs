@@ -1,4 +1,4 @@
-//! A learning rate: a number, or the word that has one looked for.
+//! The learning rate: a number, or `find` to search for one.
 
 use std::borrow::Cow;
 
@@ -10,19 +10,19 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::string_or_struct::{Forms, Number, deserialize_forms};
 
-/// What stands for a rate that is to be found.
+/// The string for a rate that is to be found.
 const FIND: &str = "find";
 
-/// How far a step goes.
+/// The learning rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
     Fixed(f64),
-    /// Found by a range test before the first epoch.
+    /// Determined by a range test before the first epoch.
     Find,
 }
 
 impl Rate {
-    /// The number, unless it is to be found.
+    /// The rate, unless it is [`Rate::Find`].
     pub fn fixed(self) -> Option<f64> {
         match self {
             Self::Fixed(rate) => Some(rate),
@@ -82,7 +82,7 @@ mod tests {
     use crate::resolve::fields;
 
     #[test]
-    fn a_rate_is_a_number_or_the_word_and_is_written_as_it_was_read() {
+    fn a_rate_is_a_number_or_find_and_round_trips() {
         for (text, rate) in [("0.001", Rate::Fixed(0.001)), ("1", Rate::Fixed(1.0)), ("\"find\"", Rate::Find)] {
             assert_eq!(serde_json::from_str::<Rate>(text).unwrap(), rate);
         }

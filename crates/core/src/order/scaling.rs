@@ -1,4 +1,4 @@
-//! How numbers are brought to the network's scale.
+//! How numbers are scaled for the network.
 
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
@@ -6,50 +6,49 @@ use utoipa::ToSchema;
 
 use super::string_or_struct::{Forms, deserialize_forms, named};
 
-/// How numbers are brought to the network's scale. Fitted on the training part alone and kept in
-/// the model.
+/// How numbers are scaled for the network. The scaling is fitted on the training part alone and stored in the model.
 ///
-/// Written as a word (`standard`, `robust`, `standard_global`, …) or as an object
-/// (`{"type": "robust", "per": "window"}`); it is written back in the shortest form, so that an
-/// order's bytes do not depend on how it was put.
+/// Written as a string (`standard`, `robust`, `standard_global`, …) or as an object
+/// (`{"type": "robust", "per": "window"}`), and written back in the shortest form, so that equal requests are stored
+/// as equal bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(into = "ScalingForm")]
 pub struct Scaling {
     pub kind: ScalingKind,
-    /// `series` where nothing is scaled.
+    /// `series` if nothing is scaled.
     pub per: ScalingScope,
 }
 
-/// By what: scaled = (value − term) / factor.
+/// The statistics used: scaled = (value − offset) / factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScalingKind {
-    /// As they are.
+    /// No scaling.
     None,
-    /// Less the mean, over the standard deviation.
+    /// Subtract the mean, divide by the standard deviation.
     #[default]
     Standard,
-    /// Less the mean alone: beside `transform: log` this divides by the geometric mean.
+    /// Subtract the mean. With `transform: log`, this divides by the geometric mean.
     Center,
-    /// From 0 for the least to 1 for the largest.
+    /// Map the minimum to 0 and the maximum to 1.
     Minmax,
-    /// Less the median, over the distance between the quartiles.
+    /// Subtract the median, divide by the interquartile range.
     Robust,
-    /// Over the mean absolute value.
+    /// Divide by the mean absolute value.
     Mean,
 }
 
-/// Over which points.
+/// The points that the scaling is fitted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScalingScope {
-    /// Each series by its own training points. A series too short for a training window, or new at
-    /// forecast time, is scaled by its context.
+    /// Each series by its own training points. A series that is too short for a training window, or not known from
+    /// training, is scaled by its context.
     #[default]
     Series,
-    /// All series alike, by the training points of all.
+    /// All series together, by the training points of all.
     Global,
-    /// Each window by its own context, so that a series never seen is read as any other.
+    /// Each window by its own context, so that known and new series are treated the same.
     Window,
 }
 
@@ -61,7 +60,7 @@ pub(super) enum ScalingForm {
     Object(ScalingObject),
 }
 
-/// Each per series, but for `standard_global`.
+/// Each is per series, except for `standard_global`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ScalingWord {
@@ -95,7 +94,7 @@ impl Scaling {
         }
     }
 
-    /// Whether the fitted numbers have a row a series.
+    /// Whether the fitted scaling has a row per series.
     pub fn has_rows(self) -> bool {
         self.kind != ScalingKind::None && self.per == ScalingScope::Series
     }
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_scaling_is_refused_by_name() {
+    fn invalid_scalings_are_rejected_with_a_reason() {
         let refused = |value: Value| serde_json::from_value::<Scaling>(value).unwrap_err().to_string();
         assert!(refused(json!("stadnard")).contains("unknown variant `stadnard`"));
         assert!(refused(json!({"type": "standard", "for": "window"})).contains("unknown field `for`"));

@@ -1,14 +1,14 @@
-//! How the learning rate changes as the training goes on.
+//! Learning rate schedules.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// From the optimiser's `learning_rate` η on. The length of a training, for the shapes that need
-/// it, is `epochs`, or `max_steps` where that is less.
+/// How the learning rate changes from the optimiser's `learning_rate` η. Schedules that depend on the length of the
+/// training use `epochs`, or `max_steps` if that is less.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Schedule {
-    /// η throughout.
+    /// η, constant.
     Constant {},
     /// η · factor^⌊epochs done / every⌋ (PyTorch's `StepLR`).
     Step {
@@ -19,14 +19,14 @@ pub enum Schedule {
         #[schema(minimum = 1e-9, maximum = 1.0)]
         factor: f64,
     },
-    /// η · factor^(epochs done), falling a little at every step of an epoch.
+    /// η · factor^(epochs done), decreasing a little at every step of an epoch.
     Exponential {
         #[serde(default = "exponential_factor")]
         #[schema(minimum = 1e-9, maximum = 1.0)]
         factor: f64,
     },
-    /// Loshchilov and Hutter 2017, without restarts: a straight line from 0 to η, then half a cosine
-    /// down to `alpha · η`.
+    /// Loshchilov and Hutter 2017, without restarts: linear warm-up from 0 to η, then half a cosine down to
+    /// `alpha · η`.
     Cosine {
         #[serde(default)]
         #[schema(minimum = 0.0, maximum = 100_000.0)]
@@ -35,8 +35,8 @@ pub enum Schedule {
         #[schema(minimum = 0.0, maximum = 1.0)]
         alpha: f64,
     },
-    /// Smith and Topin 2018: from η / div_factor up to η over the first `pct_start` of all steps,
-    /// then down to η / (div_factor · final_div_factor), both by half a cosine.
+    /// Smith and Topin 2018: from η / div_factor up to η over the first `pct_start` of all steps, then down to η /
+    /// (div_factor · final_div_factor), each following half a cosine.
     OneCycle {
         #[serde(default = "pct_start")]
         #[schema(minimum = 0.0, maximum = 1.0)]
@@ -48,8 +48,8 @@ pub enum Schedule {
         #[schema(minimum = 1.0, maximum = 1e12)]
         final_div_factor: f64,
     },
-    /// Times `factor` whenever the validation loss (without one the training loss) has not fallen by
-    /// more than `min_delta` for `patience` epochs; for `cooldown` epochs after that none counts.
+    /// Multiplies the rate by `factor` when the validation loss (the training loss if there is none) has not
+    /// decreased by more than `min_delta` for `patience` epochs. The next `cooldown` epochs are not counted.
     ReduceOnPlateau {
         #[serde(default = "tenth")]
         #[schema(minimum = 1e-9, maximum = 0.999_999_9)]

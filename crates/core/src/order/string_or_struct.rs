@@ -1,8 +1,8 @@
-//! Options that can be written in several forms: a text, a number or an object. `"mse"` stands for
+//! Options that can be written in several forms: a string, a number or an object. `"mse"` is short for
 //! `{"type": "mse"}`.
 //!
-//! One visitor serves all of them. serde's derived readers of untagged enums would only say that no
-//! variant fits, where this one names the mistake within.
+//! One visitor serves all of them. serde's derived readers of untagged enums only report that no variant matches;
+//! this one reports the error within the matching form.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,11 +11,11 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, StrDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Unexpected, Visitor};
 
-/// A type with several forms. A form that it does not have is refused with what is expected.
+/// A type with several forms. For any other form, the error states what is expected.
 pub(super) trait Forms<'de>: Sized {
-    /// What is expected, with an example.
+    /// What the type expects, with an example.
     const EXPECTED: &'static str;
-    /// What the object form is read as.
+    /// The type that the object form is read as.
     type Object: Deserialize<'de>;
 
     fn of_object<E: Error>(object: Self::Object) -> Result<Self, E>;
@@ -33,7 +33,7 @@ pub(super) trait Forms<'de>: Sized {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Number {
     Unsigned(u64),
-    /// Below zero.
+    /// A number below zero.
     Signed(i64),
     Float(f64),
 }
@@ -56,7 +56,7 @@ impl Number {
     }
 }
 
-/// Reads any of the forms of a type.
+/// Reads a type in any of its forms.
 pub(super) fn read<'de, T: Forms<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     struct FormsVisitor<T>(PhantomData<T>);
 
@@ -103,17 +103,17 @@ macro_rules! deserialize_forms {
 }
 pub(super) use deserialize_forms;
 
-/// Reads a text into an enum of names.
+/// Reads a string as an enum of names.
 pub(super) fn named<T: DeserializeOwned, E: Error>(text: &str) -> Result<T, E> {
     T::deserialize(StrDeserializer::<E>::new(text))
 }
 
-/// Reads a type that is tagged by `type` from its tag alone.
+/// Reads a type tagged by `type` from its tag alone.
 pub(super) fn tagged<T: DeserializeOwned, E: Error>(text: &str) -> Result<T, E> {
     T::deserialize(MapDeserializer::new(std::iter::once(("type", text))))
 }
 
-/// Reads an object alone. serde's tagged enums take a list as well, its first item for the tag.
+/// Reads only an object. serde's internally tagged enums also accept a list whose first item is the tag.
 pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     struct Object<T>(T);
 
@@ -129,7 +129,7 @@ pub(crate) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) ->
     read(from).map(|Object(object)| object)
 }
 
-/// An object, or nothing.
+/// Reads an object or null.
 pub(crate) fn optional_object<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,

@@ -1,4 +1,4 @@
-//! How it learns: epochs, loss, optimiser, device.
+//! The training part of a request: epochs, loss, optimiser, device.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,41 +8,41 @@ use super::optimizer::Optimizer;
 use super::schedule::Schedule;
 use crate::schema::{number_schema, text_schema};
 
-/// How the network learns.
+/// How to train the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingRequest {
-    /// Passes over the training windows.
-    // The store keeps a report of each: 100,000 are some 50 MB, and are deleted or resumed within seconds.
+    /// The number of passes over the training windows.
+    // The store keeps a report per epoch. 100,000 reports are about 50 MB, and are deleted or resumed within seconds.
     #[schema(minimum = 1, maximum = 100000)]
     pub epochs: u32,
     #[schema(minimum = 1, maximum = 65536)]
     pub batch_size: usize,
-    /// Left out: the head's own, `mse` for points.
+    /// Default: the head's default loss, which is `mse` for a point head.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<LossForm>)]
     pub loss: Option<Loss>,
     #[serde(deserialize_with = "crate::order::string_or_struct::object")]
     pub optimizer: Optimizer,
-    /// How the learning rate goes on from the optimiser's. Left out: it stays.
+    /// How the learning rate changes during training. Default: it is constant.
     #[serde(
         deserialize_with = "crate::order::string_or_struct::object",
         skip_serializing_if = "Schedule::is_constant"
     )]
     pub schedule: Schedule,
-    /// Left out: gradients are not clipped.
+    /// Default: gradients are not clipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<Clip>,
-    /// Left out: all epochs are run; the best epoch's weights are kept either way.
+    /// Default: all epochs are run. In either case, the weights of the best epoch are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
-    /// The most optimiser steps, in the middle of an epoch too. What has been learnt by then is
-    /// judged and kept as if the training had run to its end.
+    /// The maximum number of optimiser steps. Training may stop in the middle of an epoch; the result is then
+    /// evaluated and kept as if the training had ended normally.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 18446744073709551615u64)]
     pub max_steps: Option<u64>,
-    /// Seconds of epochs, validation included, after which the training ends in the same way; those
-    /// of earlier attempts count.
+    /// The maximum time in seconds for epochs, including validation and earlier attempts. Training then stops as with
+    /// `max_steps`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0.001, maximum = 1e9)]
     pub time_limit_seconds: Option<f64>,
@@ -71,30 +71,30 @@ impl Default for TrainingRequest {
     }
 }
 
-/// Bounds on the gradient before a step, by Keras's meanings.
+/// Gradient clipping, with Keras's definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Clip {
-    /// Each variable's gradient by its own norm (`clipnorm`).
+    /// Clips each variable's gradient by its norm (`clipnorm`).
     #[schema(value_type = ClipBound)]
     Norm(f64),
-    /// All gradients by their joint norm (`global_clipnorm`).
+    /// Clips all gradients by their joint norm (`global_clipnorm`).
     #[schema(value_type = ClipBound)]
     GlobalNorm(f64),
-    /// Each element (`clipvalue`).
+    /// Clips each element (`clipvalue`).
     #[schema(value_type = ClipBound)]
     Value(f64),
 }
 
 number_schema!(ClipBound, Number, 1e-12, 1e12, "A bound on a gradient.");
 
-/// Stop once the validation loss has not fallen for `patience` epochs.
+/// Stops when the validation loss has not decreased for `patience` epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
     #[schema(minimum = 1, maximum = 100000)]
     pub patience: u32,
-    /// A fall of less than this does not count.
+    /// A smaller decrease does not count.
     #[serde(default)]
     #[schema(minimum = 0.0, maximum = 1e12)]
     pub min_delta: f64,
@@ -104,7 +104,7 @@ pub struct EarlyStopping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Device {
-    /// The first card where there is one, else the processor.
+    /// The first GPU if there is one, otherwise the CPU.
     #[default]
     Auto,
     Cpu,
@@ -149,11 +149,11 @@ impl From<Device> for String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineChoice {
-    /// The fastest that can run the order.
+    /// The fastest engine that supports the request.
     #[default]
     Auto,
-    /// Gatecast's own kernels, on the processor.
+    /// Gatecast's own kernels, on the CPU.
     Fused,
-    /// LibTorch, on the processor or a card.
+    /// LibTorch, on the CPU or a GPU.
     Libtorch,
 }

@@ -1,4 +1,4 @@
-//! How a network learns, with every value settled.
+//! The training part of a spec, with every value resolved.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use super::optimizer::Optimizer;
 use super::schedule::Schedule;
 use super::training::{Clip, Device, EarlyStopping, EngineChoice, TrainingRequest};
 
-/// How the network learns. [`TrainingRequest`] says what each field means.
+/// How to train the network. The fields are documented at [`TrainingRequest`].
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct TrainingSpec {
     pub epochs: u32,
@@ -32,7 +32,7 @@ pub struct TrainingSpec {
     pub engine: EngineChoice,
 }
 
-/// That of a head of one number a point.
+/// The defaults for a point head.
 impl Default for TrainingSpec {
     fn default() -> Self {
         TrainingRequest::default().with_loss(&Head::default())
@@ -40,7 +40,7 @@ impl Default for TrainingSpec {
 }
 
 impl TrainingRequest {
-    /// With the head's own loss where the request gives none.
+    /// Fills in the head's default loss if the request has none.
     pub fn with_loss(self, head: &Head) -> TrainingSpec {
         TrainingSpec {
             epochs: self.epochs,

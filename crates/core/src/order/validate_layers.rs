@@ -1,4 +1,4 @@
-//! The layers that an order's model means, and what in it cannot be meant.
+//! Resolves the layers of a model, and checks them for contradictions.
 
 use super::cell::{Cell, CellSpec};
 use super::initializer::Initializer;
@@ -8,7 +8,7 @@ use super::model::{Activation, ModelSpec, Output};
 use crate::resolve::FieldError;
 
 impl ModelSpec {
-    /// Its recurrent layers, first to last.
+    /// Returns the recurrent layers, first to last.
     pub fn stack(&self) -> Vec<Layer> {
         let mut below = None;
         let layers = self.layers.iter().enumerate().map(|(place, spec)| {
@@ -20,7 +20,7 @@ impl ModelSpec {
         layers.collect()
     }
 
-    /// Without regard to the layer below.
+    /// Resolves one layer, without regard to the layer below.
     fn layer(&self, place: usize, spec: &LayerSpec) -> Layer {
         let own = spec.settings();
         let cell = own.and_then(|own| own.cell).unwrap_or(self.cell);
@@ -58,7 +58,7 @@ impl ModelSpec {
         }
     }
 
-    /// Settings that contradict each other, by pointer into the order.
+    /// Returns the settings that contradict each other, with pointers into the request.
     pub fn validate_layers(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
         let layers = self.stack();
@@ -148,7 +148,7 @@ fn reads_state(spec: &CellSpec) -> bool {
     spec.recurrent_kernel
 }
 
-/// Why a setting is refused: the cells that have what it is about.
+/// The error message for a setting: which cells it applies to.
 fn applies_to(has: fn(&CellSpec) -> bool) -> String {
     let cells = Cell::ALL.iter().filter(|cell| has(cell.spec()));
     let names: Vec<String> = cells.map(|cell| format!("`{}`", cell.name())).collect();
@@ -164,7 +164,7 @@ enum Variable {
     Bias,
 }
 
-/// Why an initialiser does not suit a variable of layers with these cells.
+/// Returns why an initialiser is unsuitable for a variable of layers with these cells.
 fn unfit(initializer: Initializer, of: Variable, cells: &[&CellSpec]) -> Option<String> {
     let mut reading = cells.iter().filter(|cell| cell.recurrent_kernel).peekable();
     if of == Variable::Recurrent && reading.peek().is_none() {

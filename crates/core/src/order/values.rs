@@ -1,4 +1,4 @@
-//! What is done to values before a network learns from them, and undone in its forecasts.
+//! Changes to the values before training, which forecasts invert.
 
 use serde::de::Error;
 use serde::{Deserialize, Serialize};
@@ -7,24 +7,24 @@ use utoipa::ToSchema;
 use super::string_or_struct::{Forms, deserialize_forms, named};
 use crate::frequency::Frequency;
 
-/// A change of the targets' values before all else, so that growth and spread even out.
+/// A transform of the targets, applied before everything else to stabilise growth and variance.
 ///
-/// Written as a word (`log`) or as an object (`{"type": "box_cox", "lambda": 0.3}`); it is written
-/// back in the shortest form.
+/// Written as a string (`log`) or as an object (`{"type": "box_cox", "lambda": 0.3}`), and written back in the
+/// shortest form.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[serde(into = "TransformForm")]
 pub struct Transform {
     pub kind: TransformKind,
-    /// Of Box and Cox alone. Left out: estimated on the training part.
+    /// Only for `box_cox`. Default: estimated on the training part.
     pub lambda: Option<f64>,
-    /// Whether the past covariates that are numbers are changed as well.
+    /// Whether the numeric past covariates are transformed as well.
     pub covariates: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TransformKind {
-    /// As they are.
+    /// No transform.
     #[default]
     None,
     /// ln x, for values above 0.
@@ -54,20 +54,20 @@ enum TransformSchema {
         covariates: bool,
     },
     Log {
-        /// Change the past covariates that are numbers as well.
+        /// Transform the numeric past covariates as well.
         #[serde(default)]
         covariates: bool,
     },
     Log1p {
-        /// Change the past covariates that are numbers as well.
+        /// Transform the numeric past covariates as well.
         #[serde(default)]
         covariates: bool,
     },
     BoxCox {
-        /// Left out: estimated on the training part.
+        /// Default: estimated on the training part.
         #[schema(minimum = -2.0, maximum = 2.0)]
         lambda: Option<f64>,
-        /// Change the past covariates that are numbers as well.
+        /// Transform the numeric past covariates as well.
         #[serde(default)]
         covariates: bool,
     },
@@ -78,10 +78,10 @@ enum TransformSchema {
 pub(super) struct TransformObject {
     #[serde(rename = "type")]
     pub kind: TransformKind,
-    /// From −2 to 2, of `box_cox`. Left out: estimated on the training part.
+    /// From −2 to 2. Only for `box_cox`. Default: estimated on the training part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lambda: Option<f64>,
-    /// Change the past covariates that are numbers as well.
+    /// Transform the numeric past covariates as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub covariates: bool,
 }
@@ -125,19 +125,18 @@ impl Forms<'_> for Transform {
     }
 }
 
-/// The network learns how the targets change, and a forecast adds the changes to the last known
-/// values.
+/// Trains on differences of the targets. Forecasts add the predicted differences to the last known values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Differencing {
-    /// Differences from one point to the next: 1 takes a trend's level away, 2 its slope too.
+    /// The order of the differences from one point to the next: 1 removes a trend's level, 2 also its slope.
     #[schema(maximum = 2)]
     pub order: usize,
-    /// Points to a season: differences from one season to the next, taken before those of `order`.
+    /// The seasonal period in points: seasonal differences, taken before those of `order`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 2, maximum = 100000)]
     pub seasonal: Option<usize>,
-    /// What the network reads of a target.
+    /// In which form the network reads the targets.
     pub inputs: DifferencedInputs,
 }
 
@@ -147,29 +146,29 @@ pub enum DifferencedInputs {
     /// Its differences.
     #[default]
     Differences,
-    /// Its values; what it forecasts is a difference all the same.
+    /// The targets' values. The forecasts are differences nevertheless.
     Values,
 }
 
 impl Differencing {
-    /// Points before a point that its difference reads.
+    /// The number of points before a point that its difference reads.
     pub fn lookback(&self) -> usize {
         self.order + self.seasonal.unwrap_or(0)
     }
 }
 
-/// Points brought to an even step, whatever the data's own.
+/// Resampling to a regular step, whatever the data's own step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resample {
-    /// The step: each point stands for what lies from its time up to the next. Steps begin where
-    /// the calendar's do (UTC; weeks on Monday).
+    /// The step. Each point represents the time from its own up to the next. Steps are aligned to the calendar (UTC;
+    /// weeks start on Monday).
     pub every: Frequency,
     #[serde(default)]
     pub aggregation: Aggregation,
 }
 
-/// Of the known values of a step; a step without any has no value.
+/// How the known values of a step are combined. A step without known values has no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregation {
@@ -183,28 +182,29 @@ pub enum Aggregation {
     Median,
 }
 
-/// Later windows count for more in training.
+/// A larger weight for later windows in training.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recency {
-    /// Points: a window that ends so many before the end of its series' training part counts half.
+    /// In points: a window that ends this many points before the end of its series' training part has half the
+    /// weight.
     #[schema(minimum = 1e-3, maximum = 1e12)]
     pub half_life: f64,
 }
 
-/// What to do with points that have no value, or no row on the series' grid.
+/// How to treat points without a value, or without a row on the series' grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
-    /// Refuse the order.
+    /// Reject the request.
     Refuse,
-    /// A straight line between the neighbours; the nearest value at the ends.
+    /// Linear interpolation between the neighbours; the nearest known value at the ends.
     #[default]
     Interpolate,
-    /// The last known value; the first known one at the start.
+    /// The last known value; at the start, the first known one.
     ForwardFill,
-    /// No loss where a target is unknown; the network reads the last known value of its context and
-    /// an input besides that says so.
+    /// No loss for unknown target values. The network reads the last known value of its context, and an additional
+    /// input that marks unknown values.
     Mask,
 }
 
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_transform_is_refused_by_name() {
+    fn invalid_transforms_are_rejected_with_a_reason() {
         let refused = |value: Value| serde_json::from_value::<Transform>(value).unwrap_err().to_string();
         assert!(refused(json!("ln")).contains("unknown variant `ln`"));
         assert!(refused(json!({"type": "log", "lambda": 1})).contains("belongs to `box_cox`"));

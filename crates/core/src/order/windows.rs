@@ -1,10 +1,10 @@
-//! What an order says of its windows: their length, and which parts of the split are asked for.
+//! The windows of a request or spec: their length, and which holdout parts are requested.
 
 use std::fmt;
 
 use super::{DataSpec, Differencing, Part, Split};
 
-/// A part that is held back from training.
+/// A part of the data that is held out from training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HoldoutPart {
     Validation,
@@ -21,7 +21,7 @@ impl fmt::Display for HoldoutPart {
 }
 
 impl Split {
-    /// Whether the order asks for a part: a share above 0, or a range of times.
+    /// Whether the split includes a part: a fraction above 0, or a range of times.
     pub fn has(&self, part: HoldoutPart) -> bool {
         let is_asked = |part: &Option<Part>| part.is_some_and(|part| part != Part::Fraction(0.0));
         match (self, part) {
@@ -34,24 +34,24 @@ impl Split {
 }
 
 impl DataSpec {
-    /// The number of points before a window's first one that its lags and differences read.
+    /// The number of points before a window's first one that its lags and differences need.
     pub fn lookback(&self) -> usize {
         lookback(&self.lags, self.differencing)
     }
 }
 
-/// The number of points before a window's first one that lags and differences read.
+/// The number of points before a window's first one that lags and differences need.
 pub(crate) fn lookback(lags: &[usize], differencing: Option<Differencing>) -> usize {
     let differences = differencing.map_or(0, |differencing| differencing.lookback());
     lags.iter().max().map_or(0, |lag| lag.saturating_sub(1)).saturating_add(differences)
 }
 
-/// The points of one window.
+/// The number of points in one window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowLength {
     pub context: usize,
     pub horizon: usize,
-    /// [`DataSpec::lookback`].
+    /// See [`DataSpec::lookback`].
     pub lookback: usize,
 }
 
@@ -60,7 +60,7 @@ impl WindowLength {
         self.context.saturating_add(self.horizon).saturating_add(self.lookback)
     }
 
-    /// Why a series of `longest` points, the longest there is, holds no window; `None` where it holds one.
+    /// Returns why a longest series of `longest` points contains no window, or `None` if it contains one.
     pub fn refuses(&self, longest: u64) -> Option<String> {
         let needed = self.points();
         (needed as u64 > longest).then(|| format!("{self} need series of {needed} points; the longest has {longest}"))
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_of_nothing_is_no_part() {
+    fn a_fraction_of_zero_is_no_part() {
         let has = |split: serde_json::Value| {
             let split: Split = serde_json::from_value(split).unwrap();
             [HoldoutPart::Validation, HoldoutPart::Test].map(|part| split.has(part))

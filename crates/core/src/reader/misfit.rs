@@ -7,15 +7,15 @@ use serde::de::{self, Expected, Unexpected};
 use crate::json_pointer;
 use crate::resolve::nearest;
 
-/// A value that does not fit: the place, as far as it is known, and what is wrong there.
+/// An error in a value: the place, as far as it is known, and what is wrong there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Misfit {
-    /// Innermost first, as they are learnt.
+    /// Innermost first, in the order in which they become known.
     place: Vec<Segment>,
     pub kind: MisfitKind,
 }
 
-/// A step on the way to a place in a document.
+/// A segment of a path into a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
     Field(String),
@@ -34,12 +34,12 @@ pub enum MisfitKind {
         known: &'static [&'static str],
     },
     MissingField(&'static str),
-    /// Another type, or a value outside the type's range.
+    /// A value of another type, or outside the type's range.
     Unexpected {
         found: String,
         expected: String,
     },
-    /// A rule of the type's own, in its words.
+    /// An error of the type's own validation, in its words.
     Other(String),
 }
 
@@ -57,12 +57,12 @@ impl Misfit {
         matches!(self.kind, MisfitKind::UnknownField { .. })
     }
 
-    /// Outermost first.
+    /// The path, outermost first.
     pub fn path(&self) -> Vec<Segment> {
         self.place.iter().rev().cloned().collect()
     }
 
-    /// A JSON pointer (RFC 6901) to the place, down to the field in question.
+    /// A JSON pointer (RFC 6901) to the place, including the field in question.
     pub fn pointer(&self) -> String {
         let place = pointer(&self.path());
         match &self.kind {
@@ -72,7 +72,7 @@ impl Misfit {
         }
     }
 
-    /// What is wrong, for people.
+    /// The error message.
     pub fn detail(&self) -> String {
         match &self.kind {
             MisfitKind::UnknownField { name, known } => match nearest(name, known.iter().copied()) {
@@ -136,7 +136,7 @@ impl de::Error for Misfit {
     }
 }
 
-/// As a JSON pointer.
+/// The path as a JSON pointer.
 fn pointer(path: &[Segment]) -> String {
     let mut pointer = String::new();
     for segment in path {
@@ -152,7 +152,7 @@ fn list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// What serde calls a type, in words for people.
+/// The user-facing name for serde's name of a type.
 fn wanted(expected: &str) -> String {
     let plain = match expected {
         "u8" => "a whole number from 0 to 255",
@@ -184,7 +184,7 @@ fn describe(found: Unexpected<'_>) -> String {
     }
 }
 
-/// At most 80 characters of a text that a caller sent.
+/// Shortens a caller's text to at most 80 characters.
 fn short(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

@@ -12,7 +12,7 @@ fn fault(change: &Value) -> String {
 }
 
 #[test]
-fn a_misfit_says_where_and_what_was_expected() {
+fn a_misfit_reports_its_place_and_what_was_expected() {
     assert_eq!(fault(&json!({"dataset": null})), "/dataset: the field is missing");
     assert_eq!(
         fault(&json!({"data": {"context": "ten"}})),
@@ -40,7 +40,7 @@ fn a_list_of_a_fixed_length_is_read_whole() {
 }
 
 #[test]
-fn an_unknown_field_inside_an_enum_is_left_out_and_its_namesake_is_not() {
+fn an_unknown_field_inside_an_enum_is_ignored_but_not_its_namesake() {
     let split = json!({"by": "time", "from": 1, "training": {"from": "2024-01-01"}});
     let mut stored = json!({"dataset": DATASET, "data": {"split": split}});
     let read: TrainRequest = read_stored(&stored).unwrap();

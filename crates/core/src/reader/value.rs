@@ -1,4 +1,4 @@
-//! A JSON value as a source for serde.
+//! A serde deserializer over a JSON value.
 
 use serde::Deserializer;
 use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, StrDeserializer};

@@ -1,4 +1,4 @@
-//! The fields of a request, each checked by itself against its schema.
+//! Checks each field of a request against the schema.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,12 +8,12 @@ use utoipa::ToSchema;
 use super::FieldError;
 use crate::validate::{self, Validator};
 
-/// Checks a request, or a part of one, and reads it.
+/// Checks and reads a request or a part of one.
 pub(crate) fn read<T: ToSchema + DeserializeOwned + 'static>(value: &Value) -> Result<T, Vec<FieldError>> {
     validate::read_value(value.clone())
 }
 
-/// The value, if each of its fields keeps its bounds.
+/// Returns the value if each of its fields is within its bounds.
 pub fn check<T: ToSchema + Serialize + 'static>(value: T) -> Result<T, Vec<FieldError>> {
     let written = serde_json::to_value(&value).map_err(|error| vec![FieldError::new("", error.to_string())])?;
     Validator::of::<T>().check_value(&written)?;

@@ -1,12 +1,12 @@
-//! The columns an order reads, held against the dataset.
+//! Checks the columns of a request against the dataset.
 
 use super::{FieldError, list, nearest, number_columns};
 use crate::dataset::{ColumnKind, Profile};
 use crate::order::{Calendar, CalendarForm, DataRequest};
 
-/// Coming points × columns of future covariates read at a step, where the order leaves it open.
+/// The default limit of future covariate values per step: points ahead × columns.
 const OPEN_FUTURE: usize = 256;
-/// Where it does not.
+/// The limit if the request sets `future_window`.
 const MOST_FUTURE: usize = 4_096;
 
 pub(super) fn resolve_columns(data: &mut DataRequest, profile: &Profile, errors: &mut Vec<FieldError>) {
@@ -89,7 +89,7 @@ fn check_lags(lags: &[usize], errors: &mut Vec<FieldError>) {
     }
 }
 
-/// The coming points that each step reads the future covariates of; 0 where there are none.
+/// The number of points ahead whose future covariates each step reads. 0 if there are none.
 pub(super) fn future_window(data: &DataRequest, horizon: usize, errors: &mut Vec<FieldError>) -> usize {
     let columns = data.covariates.future.len();
     let mut refuse = |detail: String| errors.push(FieldError::new("/data/future_window", detail));

@@ -49,7 +49,7 @@ fn order(fields: Value) -> TrainRequest {
     serde_json::from_value(order).unwrap()
 }
 
-/// Of a request that leaves out only what does not change the network.
+/// Resolves a request that omits only fields that do not affect the network.
 fn spec(order: TrainRequest) -> TrainSpec {
     train(order, "cta", &profile(2000)).unwrap()
 }
@@ -84,7 +84,7 @@ fn short_series_still_get_windows_that_fit() {
 }
 
 #[test]
-fn columns_are_held_against_the_dataset() {
+fn columns_are_checked_against_the_dataset() {
     assert_eq!(pointers(json!({})), ["/data/targets"], "two number columns: which one?");
     assert_eq!(pointers(json!({"data": {"targets": ["rial"]}})), ["/data/targets/0"]);
     assert_eq!(pointers(json!({"data": {"targets": ["day_type"]}})), ["/data/targets/0"]);
@@ -98,7 +98,7 @@ fn columns_are_held_against_the_dataset() {
 }
 
 #[test]
-fn covariates_and_the_calendar_are_held_against_the_dataset() {
+fn covariates_and_the_calendar_are_checked_against_the_dataset() {
     let rail = |mut data: Value| {
         data["targets"] = json!(["rail"]);
         pointers(json!({ "data": data }))
@@ -140,7 +140,7 @@ fn a_calendar_is_a_name_or_an_object() {
 }
 
 #[test]
-fn windows_and_splits_are_held_against_the_dataset() {
+fn windows_and_splits_are_checked_against_the_dataset() {
     let rail = |data: Value| {
         let mut data = data;
         data["targets"] = json!(["rail"]);
@@ -163,7 +163,7 @@ fn windows_and_splits_are_held_against_the_dataset() {
 }
 
 #[test]
-fn early_stopping_needs_something_to_watch() {
+fn early_stopping_needs_a_validation_part() {
     let fields = json!({
         "data": {"targets": ["rail"], "split": {"by": "time"}},
         "training": {"early_stopping": {"patience": 5}},
@@ -172,7 +172,7 @@ fn early_stopping_needs_something_to_watch() {
 }
 
 #[test]
-fn a_training_is_longer_than_its_warming_up() {
+fn warm_up_must_be_shorter_than_the_training() {
     let fields = |warmup: f64| {
         let schedule = json!({"type": "cosine", "warmup_epochs": warmup});
         json!({"data": {"targets": ["rail"]}, "training": {"epochs": 3, "schedule": schedule}})
@@ -182,7 +182,7 @@ fn a_training_is_longer_than_its_warming_up() {
 }
 
 #[test]
-fn the_fused_engine_takes_no_card() {
+fn the_fused_engine_rejects_gpus() {
     let fields = json!({"data": {"targets": ["rail"]}, "training": {"engine": "fused", "device": "cuda"}});
     assert_eq!(pointers(fields), ["/training/engine"]);
 }
@@ -254,7 +254,7 @@ fn values_that_contradict_each_other_are_refused_by_field() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_with_a_reason() {
+fn unreadable_requests_are_rejected_with_a_reason() {
     let cases = [
         (json!({"training": {"seed": -1}}), "invalid value: integer `-1`, expected u64"),
         (json!({"training": {"epochs": 9_223_372_036_854_775_808_u64}}), "expected u32"),
@@ -304,7 +304,7 @@ fn cells_count_their_own_gates() {
 }
 
 #[test]
-fn layers_take_settings_of_their_own_and_the_models_else() {
+fn layer_settings_override_those_of_the_model() {
     let model = json!({"cell": "simple_rnn", "activation": "relu", "dropout": 0.1, "residual": true,
         "dilations": [1, 2, 4],
         "layers": [32, {"units": 32, "dropout": 0.3, "layer_norm": true}, {"units": 16, "cell": "gru", "dilation": 8}]});
@@ -327,7 +327,7 @@ fn model_layers(order: &TrainRequest) -> Value {
 }
 
 #[test]
-fn an_order_of_before_is_stored_as_it_was() {
+fn old_requests_keep_their_stored_form() {
     let model = json!({"cell": "lstm", "layer_norm": true, "layers": [8, 4], "output": "last_step"});
     let order = order(json!({"model": model}));
     assert_eq!(serde_json::to_value(&order.model).unwrap(), model);
@@ -370,7 +370,7 @@ fn models_that_contradict_themselves_are_refused_by_field() {
 }
 
 #[test]
-fn what_is_done_to_values_is_held_against_the_dataset() {
+fn value_changes_are_checked_against_the_dataset() {
     let data = |fields: Value| {
         let mut data = json!({"targets": ["rail"]});
         fields.as_object().unwrap().iter().for_each(|(key, value)| data[key] = value.clone());

@@ -1,4 +1,4 @@
-//! What an order does to values, held against the dataset.
+//! Checks transforms, differencing and resampling against the dataset.
 
 use super::FieldError;
 use crate::dataset::Profile;
@@ -14,7 +14,7 @@ pub(super) fn check(order: &TrainSpec, profile: &Profile, errors: &mut Vec<Field
     if data.resample.is_some() && profile.start.is_none() {
         errors.push(FieldError::new("/data/resample", "needs times, and the dataset has none"));
     }
-    // Sums may leave the columns' own range.
+    // Sums may be outside the column's range.
     let least = match data.transform.kind {
         TransformKind::Log | TransformKind::BoxCox if data.resample.is_none() => 0.0,
         TransformKind::Log1p if data.resample.is_none() => -1.0,
@@ -33,7 +33,7 @@ pub(super) fn check(order: &TrainSpec, profile: &Profile, errors: &mut Vec<Field
     }
 }
 
-/// Losses that are taken in the data's units know of a factor and a term alone.
+/// Losses in the data's units can undo only a factor and an offset.
 fn check_units(order: &TrainSpec, errors: &mut Vec<FieldError>) {
     let (transformed, differenced) = (!order.data.transform.is_none(), order.data.differencing.is_some());
     if !transformed && !differenced {
@@ -59,7 +59,7 @@ fn check_units(order: &TrainSpec, errors: &mut Vec<FieldError>) {
     }
 }
 
-/// Points of the longest series; at most so many, where the order resamples it.
+/// The number of points of the longest series. If the request resamples, this is an upper bound.
 pub(super) fn longest(resample: Option<Resample>, profile: &Profile) -> usize {
     let points = usize::try_from(profile.longest).unwrap_or(usize::MAX);
     let Some((resample, (start, end))) = resample.zip(profile.start.zip(profile.end)) else { return points };

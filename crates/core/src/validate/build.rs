@@ -1,4 +1,4 @@
-//! Builds a value, holding it to the rules that hold whatever the schema says.
+//! Builds a value while checking the rules that apply under any schema.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,10 +6,10 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// No body of the API is nested deeper than ten.
+/// No request body of the API is nested deeper than 10 levels.
 const MAX_DEPTH: usize = 32;
 
-/// The depth one level down.
+/// Returns the depth one level down.
 pub(super) fn deeper<E: Error>(depth: usize) -> Result<usize, E> {
     if depth < MAX_DEPTH {
         Ok(depth + 1)
@@ -18,7 +18,7 @@ pub(super) fn deeper<E: Error>(depth: usize) -> Result<usize, E> {
     }
 }
 
-/// The keys of one object.
+/// The keys of an object, to detect duplicates.
 #[derive(Default)]
 pub(super) struct Keys(HashSet<String>);
 
@@ -39,7 +39,7 @@ fn duplicate<E: Error>(key: &str) -> E {
     E::custom(format_args!("duplicate key `{key}` in one object"))
 }
 
-/// A value `depth` levels down.
+/// Builds a value at nesting level `depth`.
 pub(super) struct Build {
     depth: usize,
 }

@@ -1,4 +1,4 @@
-//! From the JSON of a schema to a [`Node`].
+//! Compiles the JSON of a schema to a [`Node`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::node::{ANYTHING, Bound, Field, List, Node, Number, Object, Others, Text};
 
-/// The schema `name`, whose `$ref`s lead to `components`.
+/// Compiles the schema `name`, whose `$ref`s refer to `components`.
 pub(super) fn compile(name: &str, components: &Map<String, Value>) -> Arc<Node> {
     Compiler { components, compiled: HashMap::new() }.named(name)
 }
@@ -22,7 +22,7 @@ impl Compiler<'_> {
         if let Some(node) = self.compiled.get(name) {
             return node.clone();
         }
-        // Stands in for a schema that refers to itself, which none does.
+        // A placeholder for a schema that refers to itself. There is none at present.
         self.compiled.insert(name.to_owned(), Arc::new(ANYTHING.clone()));
         let node = Arc::new(self.components.get(name).map_or_else(|| ANYTHING.clone(), |schema| self.node(schema)));
         self.compiled.insert(name.to_owned(), node.clone());

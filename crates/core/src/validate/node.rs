@@ -1,9 +1,9 @@
-//! A schema in a form that is quick to check against: what a place may hold, by JSON type.
+//! The compiled form of a schema: the rules for a place, by JSON type.
 
 use std::sync::Arc;
 
-/// What one place may hold. Alternatives (`oneOf`) are merged, so a value's JSON type alone leads to
-/// the rules for it; only objects may still have several variants.
+/// The rules for one place. Alternatives (`oneOf`) are merged, so a value's JSON type alone selects the rules for it.
+/// Only objects may still have several variants.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
     pub anything: bool,
@@ -13,7 +13,7 @@ pub(super) struct Node {
     pub text: Option<Text>,
     pub list: Option<List>,
     pub objects: Vec<Arc<Object>>,
-    /// Said beside a bound that a value breaks: what the number means.
+    /// The meaning of the number, appended to the message about a violated bound.
     pub hint: Option<String>,
 }
 
@@ -41,17 +41,17 @@ pub(super) struct Number {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bound {
     pub value: serde_json::Number,
-    /// The bound itself is not allowed.
+    /// Whether the bound itself is excluded.
     pub exclusive: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Text {
-    /// The only texts allowed; empty if any text is.
+    /// The only strings allowed. Empty if any string is.
     pub words: Vec<String>,
-    /// A name of [`super::text`].
+    /// A format checked by [`super::text`].
     pub format: Option<String>,
-    /// Characters.
+    /// In characters.
     pub min: usize,
     pub max: Option<usize>,
 }
@@ -69,7 +69,7 @@ pub(super) struct Object {
     pub others: Others,
 }
 
-/// Fields that an object does not name.
+/// The rule for fields that are not in `fields`.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Others {
     #[default]
@@ -86,7 +86,7 @@ pub(super) struct Field {
 }
 
 impl List {
-    /// Which bound a length breaks.
+    /// Describes the bound that a length violates.
     pub(super) fn fault(&self, length: usize) -> Option<String> {
         let items = |count: usize| if count == 1 { "item" } else { "items" };
         if length < self.min {
@@ -99,7 +99,7 @@ impl List {
 }
 
 impl Object {
-    /// What fields that it does not name may hold; `None` if there must not be any.
+    /// The rules for fields that are not in `fields`, or `None` if such fields are forbidden.
     pub(super) fn others(&self) -> Option<&Node> {
         match &self.others {
             Others::Forbidden => None,
@@ -118,7 +118,7 @@ impl Object {
 }
 
 impl Node {
-    /// Also allows what `other` allows.
+    /// Extends the rules to also allow what `other` allows.
     pub(super) fn merge(&mut self, other: Self) {
         self.anything |= other.anything;
         self.null |= other.null;
@@ -143,7 +143,7 @@ impl Node {
         };
     }
 
-    /// The field that tells the variants apart by its value (`type`, `kind`, `by`), if there is one.
+    /// The field whose value selects the variant (`type`, `kind`, `by`), if there is one.
     pub(super) fn tag(&self) -> Option<&str> {
         let (first, rest) = self.objects.split_first()?;
         let tags = |object: &Object, name: &str| {
@@ -154,7 +154,7 @@ impl Node {
         first.names().find(|name| tags(first, name) && rest.iter().all(|object| tags(object, name)))
     }
 
-    /// What the place may hold, as a noun phrase.
+    /// A noun phrase for the values that the place accepts.
     pub(super) fn expected(&self) -> String {
         let mut parts = Vec::new();
         if let Some(number) = &self.number {
@@ -189,7 +189,7 @@ impl Text {
     }
 }
 
-/// Names in backticks, with commas.
+/// A comma-separated list of names in backticks.
 pub(super) fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut list = String::new();
     for name in names {

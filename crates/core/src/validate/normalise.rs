@@ -1,13 +1,13 @@
-//! Schemas as utoipa derives them, brought to the form in which they state what serde accepts.
+//! Rewrites the schemas that utoipa derives so that they state what serde accepts.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Replaces every `allOf` of objects by the one object it stands for.
+/// Replaces every `allOf` of objects by the one object that it is equivalent to.
 ///
-/// utoipa derives `allOf: [X, {kind}]` for a variant that wraps a struct, and `allOf` for flattened
-/// fields. If X allows no other fields, no object satisfies both: `kind` is foreign to X.
+/// utoipa derives `allOf: [X, {kind}]` for a variant that wraps a struct, and `allOf` for flattened fields. If X
+/// forbids additional fields, no object satisfies both, because X does not have `kind`.
 pub fn flatten(components: &mut Map<String, Value>) {
     let originals = components.clone();
     components.values_mut().for_each(|schema| flatten_within(schema, &originals));
@@ -28,8 +28,8 @@ fn flatten_within(schema: &mut Value, components: &Map<String, Value>) {
     }
 }
 
-/// One object with the properties of all parts, or one for each variant if a part has several; `None`
-/// if a part is no object.
+/// Returns one object with the properties of all parts, or one per variant if a part has several. `None` if a part is
+/// not an object.
 fn merge(parts: &[Value], components: &Map<String, Value>) -> Option<Value> {
     let merged = merged(parts, components)?;
     match merged.as_slice() {
@@ -47,7 +47,7 @@ fn merged(parts: &[Value], components: &Map<String, Value>) -> Option<Vec<Map<St
     Some(merged)
 }
 
-/// The objects that a schema allows.
+/// Returns the object variants that a schema allows.
 fn variants(schema: &Value, components: &Map<String, Value>) -> Option<Vec<Map<String, Value>>> {
     let schema = target(schema).map_or(Some(schema), |name| components.get(name))?.as_object()?;
     let list = |name: &str| schema.get(name).and_then(Value::as_array);
@@ -61,7 +61,7 @@ fn variants(schema: &Value, components: &Map<String, Value>) -> Option<Vec<Map<S
     (schema.get("type")? == "object").then(|| vec![schema.clone()])
 }
 
-/// An object with the properties of both.
+/// Returns an object with the properties of both.
 fn union(mut one: Map<String, Value>, other: &Map<String, Value>) -> Map<String, Value> {
     for (name, rule) in other {
         match (one.get_mut(name), rule) {
@@ -73,8 +73,8 @@ fn union(mut one: Map<String, Value>, other: &Map<String, Value>) -> Map<String,
     one
 }
 
-/// Forbids fields that the objects within a schema do not name, as the types of requests do
-/// (`deny_unknown_fields`). utoipa says so for structs alone, not for the variants of an enum.
+/// Forbids additional fields in the objects within a schema, as the request types do (`deny_unknown_fields`). utoipa
+/// does this for structs, but not for the variants of an enum.
 pub fn close(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -82,7 +82,7 @@ pub fn close(schema: &mut Value) {
             if is_object && !fields.contains_key("additionalProperties") {
                 fields.insert("additionalProperties".to_owned(), Value::Bool(false));
             }
-            // Not into examples and defaults, which are data.
+            // Examples and defaults are data, not schemas.
             for (_, inner) in
                 fields.iter_mut().filter(|(name, _)| !["example", "examples", "default"].contains(&name.as_str()))
             {
@@ -94,7 +94,7 @@ pub fn close(schema: &mut Value) {
     }
 }
 
-/// Names of the schemas that a schema refers to, directly or through others.
+/// Returns the names of the schemas that a schema refers to, directly or indirectly.
 pub fn referenced(schema: &Value, components: &Map<String, Value>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = vec![schema];
@@ -113,7 +113,7 @@ pub fn referenced(schema: &Value, components: &Map<String, Value>) -> BTreeSet<S
     found
 }
 
-/// The name of the schema that a `$ref` leads to.
+/// Returns the name of the schema that a `$ref` refers to.
 fn target(schema: &Value) -> Option<&str> {
     schema.get("$ref")?.as_str()?.strip_prefix("#/components/schemas/")
 }

@@ -17,7 +17,7 @@ impl Found {
         matches!(self, Self::Whole(_))
     }
 
-    /// Which bound of the rule it breaks. `hint` says what the number means.
+    /// Describes the bound that the number violates. `hint` is the meaning of the number.
     pub(super) fn fault(self, rule: &Number, hint: Option<&str>) -> Option<String> {
         let breaks = |bound: &&Bound, past: Ordering| {
             let order = self.compare(&bound.value);
@@ -33,7 +33,7 @@ impl Found {
         Some(format!("must be {words} {}, found {self}{hint}", bound.value))
     }
 
-    /// Integers are compared as such: an f64 cannot tell 2^64 from 2^64 - 1.
+    /// Compares integers exactly: as f64, 2^64 and 2^64 - 1 are equal.
     fn compare(self, bound: &serde_json::Number) -> Option<Ordering> {
         match (self, bound.as_i128()) {
             (Self::Whole(whole), Some(bound)) => Some(whole.cmp(&bound)),

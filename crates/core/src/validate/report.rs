@@ -1,4 +1,4 @@
-//! The errors a check has found, each with its place.
+//! Collects the errors of a check, each with its place.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use super::suggest;
 use crate::json_pointer;
 use crate::resolve::FieldError;
 
-/// Different errors that are kept. A body of a million wrong values does not get a million answers.
+/// The maximum number of distinct errors kept. It bounds the response to a body with a million wrong values.
 const MOST: usize = 100;
-/// Characters of a value that a message repeats.
+/// The maximum number of characters of a value that a message quotes.
 const SHOWN: usize = 60;
 
 /// Collects errors while a document is walked.
@@ -41,20 +41,20 @@ impl<'a> Report<'a> {
         self.path.pop();
     }
 
-    /// An error at the current place.
+    /// Adds an error at the current place.
     pub(super) fn add(&mut self, detail: impl Into<String>) {
         let pointer = self.pointer();
         self.errors.add(FieldError::new(pointer, detail));
     }
 
-    /// An error of the field `name` of the object at the current place.
+    /// Adds an error for the field `name` of the object at the current place.
     pub(super) fn add_field(&mut self, name: &str, detail: impl Into<String>) {
         self.enter(name);
         self.add(detail);
         self.leave();
     }
 
-    /// A value of a type that the place does not take.
+    /// Adds an error for a value of a type that the place does not accept.
     pub(super) fn mismatch(&mut self, node: &Node, found: &str) {
         self.add(format!("expected {}, found {found}", node.expected()));
     }
@@ -91,14 +91,14 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The start of a text, for a message.
+/// Shortens a text for a message.
 pub(super) fn shown(text: &str) -> String {
     let short: String = text.chars().take(SHOWN).collect();
     let cut = if short.len() < text.len() { "…" } else { "" };
     format!("`{short}{cut}`")
 }
 
-/// Errors, those that are equal but for a place in a list counted as one.
+/// Groups errors that differ only in list indices.
 #[derive(Default)]
 struct Folded {
     errors: Vec<Error>,
@@ -107,7 +107,7 @@ struct Folded {
 
 struct Error {
     first: FieldError,
-    /// The pointer of the last equal error, and the number of equal ones after the first.
+    /// The pointer of the last error in the group, and the number of errors after the first.
     last: String,
     more: usize,
 }
@@ -137,14 +137,14 @@ impl Folded {
     }
 }
 
-/// A pointer with the places in lists left open.
+/// The pointer with list indices replaced by a placeholder.
 fn pattern(pointer: &str) -> String {
     let open = |step: &str| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
     let steps: Vec<&str> = pointer.split('/').map(|step| if open(step) { "*" } else { step }).collect();
     steps.join("/")
 }
 
-/// Counts errors as one that differ in their places in a list alone, and keeps the first hundred.
+/// Merges errors that differ only in list indices, and keeps the first hundred.
 pub fn fold(errors: Vec<FieldError>) -> Vec<FieldError> {
     let mut folded = Folded::default();
     errors.into_iter().for_each(|error| folded.add(error));

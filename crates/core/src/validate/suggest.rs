@@ -1,8 +1,8 @@
-//! "Did you mean": the nearest known name, in nested blocks too.
+//! "Did you mean" suggestions: the closest known name, including names in nested blocks.
 
 use super::node::{Node, Object};
 
-/// What people call things that have another name here.
+/// Common alternative names for fields and values.
 const SYNONYMS: [(&str, &str); 22] = [
     ("lr", "learning_rate"),
     ("batch", "batch_size"),
@@ -27,15 +27,15 @@ const SYNONYMS: [(&str, &str); 22] = [
     ("weekend", "is_weekend"),
     ("gaussian", "normal"),
 ];
-/// Blocks within blocks that are searched.
+/// The maximum nesting depth of the search.
 const DEEPEST: usize = 3;
 
-/// `; did you mean `x`?`, if some known name is close.
+/// Returns `; did you mean `x`?` if a known name is close, otherwise an empty string.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     closest(name, known).map(|(_, other)| format!("; did you mean `{other}`?")).unwrap_or_default()
 }
 
-/// The closest of the known names, and how many edits away it is.
+/// Returns the closest known name and its edit distance.
 fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<(usize, &'a str)> {
     let name = name.to_lowercase();
     let synonym = SYNONYMS.iter().find(|(theirs, _)| *theirs == name).map(|(_, ours)| *ours);
@@ -48,7 +48,7 @@ fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<(usiz
         .min()
 }
 
-/// The path, from `object` or from the root, of the field that `name` was probably meant to be.
+/// Returns the path, from `object` or from the root, of the field that `name` probably refers to.
 pub(super) fn field(name: &str, object: &Object, root: &Node) -> Option<String> {
     let below = |object: &Object| {
         let mut found = Vec::new();
@@ -58,7 +58,7 @@ pub(super) fn field(name: &str, object: &Object, root: &Node) -> Option<String> 
     below(object).or_else(|| root.objects.iter().find_map(|root| below(root)))
 }
 
-/// Adds, for `object` and each block within it, the closest field as (edits, depth, path).
+/// Adds the closest field of `object` and of each block within it, as (edits, depth, path).
 fn search(name: &str, object: &Object, prefix: &str, depth: usize, found: &mut Vec<(usize, usize, String)>) {
     if let Some((edits, close)) = closest(name, object.names()) {
         found.push((edits, depth, format!("{prefix}{close}")));

@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-/// A body as requests have them: nested blocks, variants, lists, bounds.
+/// A body like those of requests: nested blocks, variants, lists, bounds.
 #[derive(Debug, PartialEq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Body {
@@ -138,13 +138,13 @@ fn equal_mistakes_in_a_list_are_folded() {
 }
 
 #[test]
-fn a_body_of_many_mistakes_gets_a_hundred_answers() {
+fn at_most_a_hundred_mistakes_are_reported() {
     let fields: Vec<String> = (0..5000).map(|at| format!(r#""zebra {at}": 1"#)).collect();
     assert_eq!(errors(&format!("{{{}}}", fields.join(", "))).len(), 100);
 }
 
 #[test]
-fn text_that_is_not_sound_json_is_refused_with_its_line() {
+fn invalid_json_is_rejected_with_its_line() {
     let deep = format!("{}{}", "[".repeat(250_000), "]".repeat(250_000));
     for (body, detail) in [
         ("", "empty"),

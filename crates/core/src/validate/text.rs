@@ -1,4 +1,4 @@
-//! Rules for strings, and the formats that schemas name.
+//! Rules for strings, and the formats that schemas refer to.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -12,7 +12,7 @@ use crate::ids::DatasetId;
 use crate::metric_name::MetricName;
 use crate::order::Device;
 
-/// Which rule a string breaks.
+/// Describes the rule that a string violates.
 pub(super) fn fault(rule: &Text, found: &str) -> Option<String> {
     if !rule.words.is_empty() {
         let known = rule.words.iter().any(|word| word == found);
@@ -33,7 +33,7 @@ pub(super) fn fault(rule: &Text, found: &str) -> Option<String> {
     misfit(format, found).map(|fault| format!("{} {fault}", shown(found)))
 }
 
-/// Why a string is not of a format. Formats that are not listed are not checked.
+/// Returns why a string does not have a format. Unknown formats are not checked.
 fn misfit(format: &str, text: &str) -> Option<String> {
     match format {
         "uuid" => error(text.parse::<DatasetId>()),

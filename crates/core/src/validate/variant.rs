@@ -1,4 +1,4 @@
-//! Which of several variants an object is meant to be.
+//! Selects the variant that an object belongs to.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use super::node::{Node, Object, quoted};
 use super::report::{Report, shown};
 use super::suggest;
 
-/// The variant that `object` is checked against; `None` if there is none, which is reported.
+/// Returns the variant to check `object` against. If there is none, an error is reported and `None` returned.
 ///
-/// Variants are told apart by the value of a field that all of them have (`type`, `kind`, `by`), else
-/// by a field that one of them alone requires.
+/// Variants are distinguished by the value of a field that all of them have (`type`, `kind`, `by`), otherwise by a
+/// field that only one of them requires.
 pub(super) fn choose<'n>(node: &'n Node, object: &Value, report: &mut Report<'n>) -> Option<&'n Object> {
     match node.tag() {
         Some(tag) => by_tag(node, tag, object, report),
@@ -56,7 +56,7 @@ fn by_field<'n>(node: &'n Node, object: &Value, report: &mut Report<'n>) -> Opti
     None
 }
 
-/// The field that this variant requires and the others do not have.
+/// The field that this variant requires and no other variant has.
 fn distinct<'n>(variant: &'n Object, node: &Node) -> Option<&'n str> {
     let elsewhere = |name: &str| node.objects.iter().filter(|other| other.field(name).is_some()).count() > 1;
     variant.fields.iter().find(|field| field.required && !elsewhere(&field.name)).map(|field| field.name.as_str())

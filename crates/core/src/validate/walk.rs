@@ -1,8 +1,7 @@
-//! Walks a JSON document beside its schema, without building it.
+//! Walks a JSON document alongside its schema, without building values.
 //!
-//! Two rules hold whatever the schema says: a depth limit, and no key twice in one object (serde
-//! would keep the last value). Breaking one of them ends the walk. All else is reported, and the
-//! walk goes on.
+//! Two rules apply under any schema: a depth limit, and no duplicate keys in an object (serde would keep the last
+//! value). A violation of these ends the walk. Any other error is reported, and the walk continues.
 
 use std::fmt;
 
@@ -13,7 +12,7 @@ use super::variant::choose;
 use super::{number, text};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// One value, to be checked against `node`.
+/// The walk of one value, to be checked against `node`.
 pub(super) struct Walk<'w, 'n> {
     node: &'n Node,
     report: &'w mut Report<'n>,
@@ -25,7 +24,7 @@ impl<'w, 'n> Walk<'w, 'n> {
         Self { node, report, depth: 0 }
     }
 
-    /// The walk of a value one level down.
+    /// Creates the walk of a value one level down.
     fn within<E: Error>(&mut self, node: &'n Node) -> Result<Walk<'_, 'n>, E> {
         let depth = deeper(self.depth)?;
         Ok(Walk { node, report: self.report, depth })
@@ -68,7 +67,7 @@ impl<'w, 'n> Walk<'w, 'n> {
         Ok(())
     }
 
-    /// Reads an object whole to find out which of several variants it is, and checks it against that.
+    /// Reads a whole object, selects its variant, and checks the object against that.
     fn variant<'de, A: MapAccess<'de>>(self, fields: A) -> Result<(), A::Error> {
         let whole = Build::new(self.depth).visit_map(fields)?;
         match choose(self.node, &whole, self.report) {
@@ -166,7 +165,7 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
     }
 }
 
-/// Visits the fields of an object whose variant is known.
+/// Visits the fields of an object whose variant has been selected.
 struct Chosen<'w, 'n> {
     walk: Walk<'w, 'n>,
     object: &'n Object,

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use super::super::input_spec::CodeColumn;
 use super::*;
 
-/// Reads the last three points of the targets and of the covariates, daily.
+/// The manifest of a model that reads the last three points of daily targets and covariates.
 fn manifest(targets: &[&str], past: &[&str]) -> Manifest {
     let inputs: Vec<&str> = targets.iter().chain(past).copied().collect();
     with(json!({"targets": targets, "covariates": {"past": past}, "horizon": 2}), &inputs, json!({}))
 }
 
-/// The same with other data: what its order says of it, its numbers, its encodings.
+/// The same, with other `data`, inputs and encodings.
 fn with(mut data: Value, inputs: &[&str], encodings: Value) -> Manifest {
     (data["context"], data["season"]) = (json!(3), json!(7));
     let id = "01920000-0000-7000-8000-000000000000";
@@ -50,7 +50,7 @@ fn the_last_context_points_are_kept_with_the_time_of_the_last() {
 }
 
 #[test]
-fn a_frequency_of_the_callers_goes_before_the_models() {
+fn a_frequency_in_the_request_overrides_the_models() {
     let read = inputs(
         &manifest(&["rail"], &[]),
         json!([{"start": "2024-01-31T00:00:00Z", "frequency": "P1M", "values": [1, 2, 3]}]),
@@ -67,8 +67,8 @@ fn columns_come_in_the_models_order() {
     assert_eq!(inputs(&both, series).unwrap()[0].columns, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]);
 }
 
-/// Reads `rail`, lags of four points, the day's type and the temperature ahead, and the line's
-/// size and colour.
+/// The manifest of a model that reads `rail`, lags of four points, the type of the day and the temperature as future
+/// covariates, and the line's size and colour.
 fn line() -> Manifest {
     let data = json!({"targets": ["rail"], "horizon": 2, "lags": [4], "calendar": ["day_of_week"],
         "covariates": {"future": ["day", "warmth"], "static": ["colour", "size"]}});
@@ -77,7 +77,7 @@ fn line() -> Manifest {
     with(data, &["rail", "warmth"], encodings)
 }
 
-/// `rail` gives seven points from Monday, 1 January 2024.
+/// A series with seven points of `rail`, from Monday, 1 January 2024.
 fn line_series() -> Value {
     json!({"start": "2024-01-01", "values": [1, 2, 3, 4, 5, 6, 7],
         "future": {"day": ["W", "W", "W", "W", "A", "W", "A", null, "never seen"],
@@ -86,7 +86,7 @@ fn line_series() -> Value {
 }
 
 #[test]
-fn what_is_known_ahead_reaches_past_the_values() {
+fn future_covariates_extend_beyond_the_values() {
     let line = line();
     let [history] = <[SeriesInput; 1]>::try_from(inputs(&line, json!([line_series()])).unwrap()).unwrap();
     assert_eq!(history.columns[0], [2.0, 3.0, 4.0, 5.0, 6.0, 7.0], "three points, and three before for the lag");
@@ -131,7 +131,7 @@ fn covariates_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn what_does_not_fit_the_model_is_named() {
+fn faults_against_the_model_are_named() {
     let rail = manifest(&["rail"], &[]);
     let covariate = manifest(&["rail"], &["bus"]);
     let both = manifest(&["rail", "bus"], &[]);
@@ -172,7 +172,7 @@ fn what_does_not_fit_the_model_is_named() {
 }
 
 #[test]
-fn a_covariate_missing_in_many_series_is_told_once() {
+fn a_covariate_missing_in_many_series_is_listed_once() {
     let covariate = manifest(&["rail"], &["bus"]);
     let series: Vec<Value> = (0..20).map(|_| json!({"values": [1, 2, 3]})).collect();
     let errors = inputs(&covariate, json!(series)).unwrap_err();

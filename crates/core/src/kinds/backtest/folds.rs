@@ -1,5 +1,5 @@
-//! Folds that each train a model on what lies before their origin. They are cut by time, so that no
-//! model sees points that another fold evaluates.
+//! Folds that each train a model on the points before their origin. They are cut by time, so that no model is trained
+//! on points that another fold evaluates.
 
 use jiff::Timestamp;
 
@@ -21,7 +21,7 @@ pub(super) fn resolve(
     let (profile, split_asked) = (&dataset.profile, train.data.split.clone());
     let whole = resolve::train(train, &dataset.name, profile).map_err(|errors| within("/order", errors))?;
     let last = last_target(&whole, profile);
-    // After it there is nothing to evaluate, whatever was asked for.
+    // There is nothing to evaluate after the last target, even if `until` is later.
     let end = request.until.map_or(last, |until| last.map(|last| last.min(until)));
     let (Some(start), Some(end), Some(frequency)) = (profile.start, end, profile.frequency) else {
         let detail = "has no times on one even grid: folds that train are cut by time";
@@ -66,14 +66,14 @@ pub(super) fn resolve(
     Ok(RefitBacktest { name, order, dataset, folds, step, gap, horizon, until, ends, plan })
 }
 
-/// The time of the last point with a target: rows after it hold what is known ahead. The data's end where
-/// its profile does not keep that.
+/// The time of the last point with a target. Rows after it contain only future covariates. Falls back to the end of
+/// the data if the profile does not record the columns' last times.
 fn last_target(train: &TrainSpec, profile: &Profile) -> Option<Timestamp> {
     let last = |name: &String| profile.column(name).and_then(|column| column.last);
     train.data.targets.iter().filter_map(last).max().or(profile.end)
 }
 
-/// Training up to the origin; the latest share of that validates.
+/// Splits the time up to the origin: the latest `share` of it is the validation part, the rest the training part.
 fn split(start: Timestamp, origin: Timestamp, share: f64) -> Split {
     let range = |from, to| Some(Part::Range(TimeRange { from, to }));
     if share <= 0.0 {

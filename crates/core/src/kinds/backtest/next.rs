@@ -1,7 +1,7 @@
-//! What a backtest with refits does next.
+//! The next step of a backtest with refits.
 //!
-//! Fold `f` has two children: the training, slot `f`, and, once that has left a model, the model's
-//! backtest on the one fold, slot `folds + f`.
+//! Fold `f` has two children: the training in slot `f` and, once the training has produced a model, that model's
+//! single-fold backtest in slot `folds + f`.
 
 use std::collections::BTreeMap;
 

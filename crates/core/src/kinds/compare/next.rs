@@ -1,4 +1,4 @@
-//! What a comparison does next: it waits for all its trainings and ranks them.
+//! The next step of a comparison: wait for all trainings, then rank them.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) fn next(spec: &CompareSpec, composite: &CompositeJob, transition: &mu
         }
     }
     let mut board = Leaderboard::new(spec.metric, variants, baselines(&children));
-    // The naive forecast's errors, in the data's units, tell windows apart and nothing else.
+    // The naive forecast's errors are in the data's units and depend on the evaluated windows alone.
     let naive = |child: &ChildJob| {
         let naive = &child.job.metrics.as_ref()?.baselines.naive;
         Some([&naive.validation, &naive.test].map(|part| part.as_ref().map(|part| part.mae)))
@@ -58,8 +58,7 @@ fn board_child(candidate: &Candidate, child: &ChildJob, spec: &CompareSpec) -> B
     }
 }
 
-/// A child that failed is shown with its error; only where none is left to rank has the parent
-/// failed too.
+/// A failed child is shown with its error. The parent fails only if no child is left to rank.
 fn conclude(board: Leaderboard, alias: Option<AliasName>, children: &BTreeMap<u32, &ChildJob>) -> Outcome {
     if board.winner.is_some() {
         let model = board.model;

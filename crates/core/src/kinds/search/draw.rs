@@ -1,4 +1,4 @@
-//! The values of trials, drawn when a search is ordered: they are part of its spec from then on.
+//! Draws the values of trials when a search is created. They are part of its spec from then on.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -7,32 +7,32 @@ use utoipa::ToSchema;
 use crate::random::{Purpose, Random};
 use crate::resolve::FieldError;
 
-/// One value that is drawn: exactly one of the kinds is given.
+/// One value to draw. Exactly one of `uniform`, `log_uniform`, `integer` and `choice` is required.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Range {
-    /// Its place in the training request: a JSON pointer such as `/training/optimizer/learning_rate`.
+    /// The field of the training request to set: a JSON pointer such as `/training/optimizer/learning_rate`.
     #[schema(min_length = 2, max_length = 200)]
     pub path: String,
-    /// Between two numbers, all equally likely.
+    /// A number between two bounds, uniformly distributed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2)]
     pub uniform: Option<[f64; 2]>,
-    /// Between two numbers above zero, each order of magnitude equally likely.
+    /// A number between two bounds above zero, with a uniformly distributed logarithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2)]
     pub log_uniform: Option<[f64; 2]>,
-    /// A whole number, both ends included.
+    /// A whole number, both bounds included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<i64>>, min_items = 2, max_items = 2, minimum = -9223372036854775808i64, maximum = 9223372036854775807i64)]
     pub integer: Option<[i64; 2]>,
-    /// One of these, of any type.
+    /// One of these values, of any type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Value>>, min_items = 1, max_items = 1000)]
     pub choice: Option<Vec<Value>>,
 }
 
-/// What a range draws from, once it is known to be sound.
+/// The distribution of a valid range.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Draw<'r> {
     Uniform(f64, f64),
@@ -42,7 +42,7 @@ pub enum Draw<'r> {
 }
 
 impl Range {
-    /// What it draws from, or what is wrong with it.
+    /// Returns the distribution, or what is wrong with the range.
     pub fn draw(&self) -> Result<Draw<'_>, &'static str> {
         match (self.uniform, self.log_uniform, self.integer, self.choice.as_deref()) {
             (Some([from, to]), None, None, None) => {
@@ -67,7 +67,7 @@ impl Range {
     }
 }
 
-/// What each range draws from.
+/// Returns the distribution of each range.
 pub(super) fn all(ranges: &[Range]) -> Result<Vec<Draw<'_>>, Vec<FieldError>> {
     let (mut draws, mut errors) = (Vec::new(), Vec::new());
     for (at, range) in ranges.iter().enumerate() {
@@ -79,8 +79,8 @@ pub(super) fn all(ranges: &[Range]) -> Result<Vec<Draw<'_>>, Vec<FieldError>> {
     if errors.is_empty() { Ok(draws) } else { Err(errors) }
 }
 
-/// The values of one trial, each from a stream of its own: a range added behind the others changes
-/// none of theirs.
+/// Draws the values of one trial, each from its own random stream: appending a range does not change the values of
+/// the others.
 pub(super) fn trial(draws: &[Draw<'_>], seed: u64, trial: u32) -> Vec<Value> {
     let one = |(at, draw): (usize, &Draw<'_>)| {
         value(*draw, &mut Random::at(seed, Purpose::Search, u64::from(trial), at as u64))
@@ -92,7 +92,7 @@ fn value(draw: Draw<'_>, random: &mut Random) -> Value {
     match draw {
         Draw::Uniform(from, to) => json!(from + (to - from) * random.uniform()),
         Draw::LogUniform(from, to) => {
-            // Rounding of the exponential may step over an end.
+            // Rounding of the exponential may exceed a bound.
             let drawn = (from.ln() + (to.ln() - from.ln()) * random.uniform()).exp();
             json!(drawn.clamp(from, to))
         }
@@ -136,12 +136,12 @@ mod tests {
             assert!((5.0..6.0).contains(&trial[3].as_f64().unwrap()));
         }
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), [-2, -1, 0, 1, 2]);
-        // Half of 200 draws lie below the middle decade, within four deviations.
+        // Half of 200 draws are below the geometric centre, within four standard deviations.
         assert!((72..=128).contains(&low), "{low}");
     }
 
     #[test]
-    fn a_range_is_of_one_sound_kind() {
+    fn a_range_needs_exactly_one_valid_kind() {
         let range = |rest: Value| -> Range {
             let mut range = json!({"path": "/x"});
             crate::order::merge_patch::merge(&mut range, &rest);

@@ -1,8 +1,8 @@
-//! What a search does next.
+//! The next step of a search.
 //!
-//! A trial's training in rung `r` has the slot `r × trials + trial`. A rung begins when the one
-//! before it is over; its trials train anew with more epochs, and so do not depend on where
-//! a checkpoint of the rung before happens to lie.
+//! A trial's training in rung `r` has the slot `r × trials + trial`. A rung starts when the previous one has ended.
+//! Its trials are trained from scratch with more epochs, so they do not depend on where a checkpoint of the previous
+//! rung is stored.
 
 use std::collections::BTreeMap;
 
@@ -39,25 +39,25 @@ fn trials(spec: &SearchSpec) -> usize {
     spec.trials.len().max(1)
 }
 
-/// When the time is over; `None` before the first trial begins, and where there is no limit.
+/// When the time budget ends. `None` before the first trial starts, and if there is no limit.
 fn deadline(spec: &SearchSpec, composite: &CompositeJob) -> Option<jiff::Timestamp> {
     let seconds = jiff::SignedDuration::try_from_secs_f64(spec.budget.seconds?).ok()?;
     composite.parent.started_at?.checked_add(seconds).ok()
 }
 
-/// The time is over.
+/// Whether the time budget is spent.
 fn is_spent(spec: &SearchSpec, composite: &CompositeJob) -> bool {
     let since = composite.parent.started_at.map(|started| composite.now.duration_since(started).as_secs_f64());
     since.zip(spec.budget.seconds).is_some_and(|(since, most)| since >= most)
 }
 
-/// The trainings of a rung: the best of the rung before it.
+/// The trainings of a rung: the best of the previous rung, with more epochs.
 fn rung(spec: &SearchSpec, children: &BTreeMap<u32, &ChildJob>, rung: usize) -> Vec<NewChildJob> {
     let before = rung - 1;
     let mut ranked: Vec<(f64, usize)> = (0..trials(spec))
         .filter_map(|trial| Some((value(spec, children.get(&slot(spec, before, trial))?)?, trial)))
         .collect();
-    // By trial where the values are equal.
+    // Ties are broken by trial number.
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let ran = (0..trials(spec)).filter(|&trial| children.contains_key(&slot(spec, before, trial))).count();
     ranked.truncate(spec.method.survivors(ran));
@@ -74,7 +74,7 @@ fn rung(spec: &SearchSpec, children: &BTreeMap<u32, &ChildJob>, rung: usize) -> 
     ranked.into_iter().filter_map(again).collect()
 }
 
-/// Without the epochs that a later rung has put behind it.
+/// The trial's name, cut so that the epochs of a later rung can be appended.
 fn first_name(name: &str) -> String {
     name.chars().take(180).collect()
 }
@@ -87,7 +87,7 @@ fn value(spec: &SearchSpec, child: &ChildJob) -> Option<f64> {
     spec.metric.of(&child.job.metrics.as_ref()?.model)
 }
 
-/// By epochs: those that are done over those that all rungs will take.
+/// The fraction of the epochs of all rungs that is done.
 fn progress(spec: &SearchSpec, composite: &CompositeJob) -> f64 {
     let epochs = |rung: usize| f64::from(spec.rungs.get(rung).copied().unwrap_or_default());
     let (mut all, mut left) = (0.0, trials(spec));
@@ -111,7 +111,7 @@ fn conclude(spec: &SearchSpec, composite: &CompositeJob, children: &BTreeMap<u32
     for trial in 0..trials(spec) {
         let ran: Vec<(usize, &&ChildJob)> =
             (0..spec.rungs.len()).filter_map(|rung| Some((rung, children.get(&slot(spec, rung, trial))?))).collect();
-        // What the trial last said: of a rung that was cut off, that is the rung before.
+        // The trial's latest metric. If its last rung was cut off, that is the one of the rung before.
         let best = ran.iter().rev().find(|(_, child)| value(spec, child).is_some());
         let Some(&(rung, child)) = best.or(ran.last()) else { continue };
         let drawn = spec.ranges.iter().zip(spec.trials.get(trial).into_iter().flatten());
