@@ -35,8 +35,9 @@ test: libtorch ## every test, also on PostgreSQL if it is installed or GATECAST_
 
 lint: format clippy doc machete deny ## formatting, clippy, documentation and dependencies
 
-format: ## checks the formatting (`cargo fmt` fixes it)
+format: ## check formatting (`cargo fmt` fixes it) and wording
 	cargo fmt --all --check
+	@scripts/prose
 
 clippy: libtorch ## clippy on everything, LibTorch's crate included
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings

@@ -69,17 +69,17 @@ pub(super) async fn put(
 #[utoipa::path(get, path = "/v1/aliases/{name}", tag = "models", params(("name" = AliasName, Path)),
     responses((status = 200, description = "The alias", body = Alias)))]
 pub(super) async fn show(State(app): State<AppState>, AliasPath(name): AliasPath) -> Result<Json<Alias>, Problem> {
-    app.store.alias(&name).await?.map(Json).ok_or_else(|| nobody(&name))
+    app.store.alias(&name).await?.map(Json).ok_or_else(|| missing(&name))
 }
 
 /// Delete an alias. The model is kept.
 #[utoipa::path(delete, path = "/v1/aliases/{name}", tag = "models", params(("name" = AliasName, Path)),
     responses((status = 204, description = "Taken away")))]
 pub(super) async fn delete(State(app): State<AppState>, AliasPath(name): AliasPath) -> Result<StatusCode, Problem> {
-    if app.store.delete_alias(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(nobody(&name)) }
+    if app.store.delete_alias(&name).await? { Ok(StatusCode::NO_CONTENT) } else { Err(missing(&name)) }
 }
 
-fn nobody(name: &AliasName) -> Problem {
+fn missing(name: &AliasName) -> Problem {
     Problem::not_found(format!("no model has the alias {name}"))
 }
 

@@ -36,7 +36,7 @@ impl fmt::Display for Outcome {
             Self::Finished { .. } | Self::Backtested(_) => f.write_str("finished"),
             Self::Failed(error) => write!(f, "failed ({}: {})", error.code, error.detail),
             Self::Fault(error) => write!(f, "fault of the machine ({}: {})", error.code, error.detail),
-            Self::DiskFull => f.write_str("waits for room on the disk"),
+            Self::DiskFull => f.write_str("waits for disk space"),
             Self::Cancelled => f.write_str("cancelled"),
             Self::Lost => f.write_str("lease lost"),
             Self::Shutdown => f.write_str("released"),
@@ -82,7 +82,7 @@ impl Outcome {
 pub(super) fn disk_full() -> JobError {
     JobError {
         code: "disk_full".to_owned(),
-        detail: "the server's disk is full: the job waits, and goes on from its last checkpoint once there is room"
+        detail: "the server's disk is full: the job waits, and continues from its last checkpoint once there is space"
             .to_owned(),
     }
 }

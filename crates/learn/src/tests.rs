@@ -183,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_learnt_of_the_data_ignores_the_parts_that_judge(
+    fn scales_and_encodings_depend_on_training_points_only(
         lengths in prop::collection::vec(12..30_usize, 1..4), split in splits(),
         unknown in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
         missing in prop::sample::select(vec![Missing::Interpolate, Missing::ForwardFill]),

@@ -210,7 +210,7 @@ codes! {
     UNPROCESSABLE_ENTITY DigestMismatch "digest_mismatch";
     /// As many uploads are running as the server allows. Try again after `Retry-After` seconds.
     TOO_MANY_REQUESTS TooManyUploads "too_many_uploads";
-    /// A fault of the server's. Its log has the cause under the request's id.
+    /// An internal error. The server's log has the cause under the request's id.
     INTERNAL_SERVER_ERROR Internal "internal";
     /// The stored file of the dataset is damaged. The log says where.
     INTERNAL_SERVER_ERROR DatasetCorrupt "dataset_corrupt";

@@ -68,7 +68,7 @@ async fn a_claimed_job_is_not_claimed_by_another_worker(bed: Bed) {
     assert_eq!((claim.job.id, claim.lease.attempt, claim.job.attempt), (job.id, 1, 1));
     let shown = bed.store.job(job.id).await.unwrap().unwrap();
     assert!(shown.status == JobStatus::Running && shown.started_at.is_some() && shown.version > job.version);
-    assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "nobody else's");
+    assert_eq!(bed.store.claim(owner(), &terms()).await.unwrap(), None, "another owner cannot claim it");
 
     // A write is repeated, as after a lost response.
     for _ in 0..2 {

@@ -36,7 +36,7 @@ fn max_steps_limits_the_number_of_steps() {
     assert_eq!((epochs(&few).len(), stopped_by(&order)), (2, Some(StoppedBy::MaxSteps)));
     assert_eq!(infos(&few), ["max_steps_reached"]);
     assert_eq!(epochs(&few)[0], epochs(&all)[0]);
-    assert!(epochs(&few)[1].validation.is_some(), "what was learnt of the epoch is judged");
+    assert!(epochs(&few)[1].validation.is_some(), "the part of the epoch that was trained is evaluated");
     killed_anywhere(|task| task.order.training.max_steps = Some(8), 2);
 }
 

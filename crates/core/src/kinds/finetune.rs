@@ -101,7 +101,7 @@ impl Checked for CheckedFinetune {
             merge_patch::merge(&mut training, change);
         }
         let training: TrainingRequest = fields::read(&training).map_err(|errors| within("/training", errors))?;
-        let name = request.name.unwrap_or_else(|| short(format!("{}, learnt on", model.name)));
+        let name = request.name.unwrap_or_else(|| short(format!("{}, fine-tuned", model.name)));
         let mut data = DataRequest::from(own.data);
         if let Some(split) = &request.split {
             data.split = split.clone();

@@ -19,7 +19,7 @@ struct Cursor {
 }
 
 impl Cursor {
-    /// Goes on to the next block once this one is used up; whether there is another row.
+    /// Advances to the next block once this one is used up. Returns whether there is another row.
     fn refill(&mut self, kept: &[usize]) -> Result<bool, IngestError> {
         while self.at >= self.block.len() {
             match self.source.next_block()? {

@@ -9,7 +9,7 @@ use super::times::civil;
 use gatecast_core::frequency::Frequency;
 
 const DAY: i64 = 86_400_000_000;
-/// Different steps told apart. A series with more has no even step.
+/// The number of different steps that are counted. A series with more has no regular step.
 const MOST_STEPS: usize = 1_024;
 /// Occurrences of each step of which the place is kept, and gaps named of a series.
 const FIRST: usize = 3;

@@ -14,7 +14,7 @@ use gatecast_nn::engine::{Batch, DropoutKey, Inputs};
 use gatecast_nn::random::{Purpose, Random};
 
 /// The result of an epoch's training steps.
-struct Learnt {
+struct Learned {
     /// The mean over the windows.
     loss: f64,
     /// The learning rate of the last step.
@@ -30,19 +30,19 @@ impl Trainer<'_> {
     ) -> Result<EpochReport, Interrupted> {
         let began = Instant::now();
         let epoch = state.epochs() + 1;
-        let learnt = self.learn(state, epoch, began, sink)?;
+        let learned = self.learn(state, epoch, began, sink)?;
         let validation = self.evaluate(&state.parameters, PartName::Validation, sink)?;
         let all_finite = |metrics: &Metrics| metrics.loss.unwrap_or_default().is_finite() && metrics.rmse.is_finite();
         if !validation.as_ref().is_none_or(all_finite) {
-            return Err(diverged("the validation loss", epoch, learnt.learning_rate).into());
+            return Err(diverged("the validation loss", epoch, learned.learning_rate).into());
         }
         Ok(EpochReport {
             epoch,
             seconds: began.elapsed().as_secs_f64(),
-            training: TrainingMetrics { loss: learnt.loss },
+            training: TrainingMetrics { loss: learned.loss },
             validation,
             best: false,
-            learning_rate: Some(learnt.learning_rate),
+            learning_rate: Some(learned.learning_rate),
             gradient_norm: self.norms.means(),
         })
     }
@@ -54,7 +54,7 @@ impl Trainer<'_> {
         epoch: u32,
         began: Instant,
         sink: &mut EventSink<'_>,
-    ) -> Result<Learnt, Interrupted> {
+    ) -> Result<Learned, Interrupted> {
         let training = &self.task.order.training;
         let order_rate = state
             .learning_rate(training)
@@ -90,7 +90,7 @@ impl Trainer<'_> {
         if !norm(&state.parameters).is_finite() {
             return Err(diverged("a weight", epoch, learning_rate).into());
         }
-        Ok(Learnt { loss: total / f64::from(u32::try_from(seen).unwrap_or(u32::MAX)), learning_rate })
+        Ok(Learned { loss: total / f64::from(u32::try_from(seen).unwrap_or(u32::MAX)), learning_rate })
     }
 
     /// Computes the loss of the training windows with these indices, and leaves its gradient in `gradient`,

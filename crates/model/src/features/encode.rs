@@ -53,16 +53,16 @@ impl Features {
             encodings.categories.insert(column.name.clone(), texts.into_iter().cloned().collect());
         }
         if data.covariates.series && known.is_none() {
-            let learnt = frame.series.iter().zip(trained).filter(|(_, rows)| !rows.is_empty());
-            let keys: BTreeSet<&String> = learnt.map(|(series, _)| &series.key).collect();
+            let training = frame.series.iter().zip(trained).filter(|(_, rows)| !rows.is_empty());
+            let keys: BTreeSet<&String> = training.map(|(series, _)| &series.key).collect();
             encodings.categories.insert(SERIES.to_owned(), keys.into_iter().cloned().collect());
         }
         let mut columns = Vec::with_capacity(statics.len());
         for column in statics {
             let values = static_numbers(frame, column)?;
-            let learnt = values.iter().zip(trained).filter(|(_, rows)| !rows.is_empty());
-            let of_learnt = || static_scale(&learnt.map(|(value, _)| *value).collect::<Vec<f64>>());
-            let scale = *encodings.statics.entry(column.name.clone()).or_insert_with(of_learnt);
+            let training = values.iter().zip(trained).filter(|(_, rows)| !rows.is_empty());
+            let of_training = || static_scale(&training.map(|(value, _)| *value).collect::<Vec<f64>>());
+            let scale = *encodings.statics.entry(column.name.clone()).or_insert_with(of_training);
             columns.push(values.into_iter().map(|value| scale.apply(value) as f32).collect::<Vec<f32>>());
         }
         check_sizes(&encodings)?;

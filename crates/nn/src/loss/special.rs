@@ -21,8 +21,8 @@ pub(super) fn digamma(mut x: f64) -> f64 {
     x.ln() - 0.5 / x - series - below
 }
 
-/// Below this, softplus goes on as at it: it stays above 1e-22, and its slope with it, so that
-/// what a logarithm is taken of never reaches zero and always finds back.
+/// Softplus is constant below this argument. So it and its slope stay above 1e-22: the argument of a logarithm
+/// never reaches zero, and the gradient never vanishes.
 const LOWEST: f64 = -50.0;
 
 /// ln(1 + eˣ) > 0, and its slope.
