@@ -1,5 +1,6 @@
 //! A job's work folder: one checkpoint and one model file per attempt.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,9 @@ use super::bundle;
 use gatecast_blobs::folder::job_folder;
 use gatecast_core::ids::JobId;
 use gatecast_store::queue::Lease;
+
+/// The stem of the files of a second training on all data, which every attempt continues.
+const REFIT: &str = "refit";
 
 /// The free disk space that an attempt needs at least, in bytes.
 const LEAST_ROOM: u64 = 64 << 10;
@@ -49,7 +53,8 @@ fn remove_others(folder: &Path, resume: Option<&Path>) -> io::Result<()> {
     let kept = resume.and_then(Path::file_stem);
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.file_stem() == kept && kept.is_some() {
+        let stem = path.file_stem();
+        if kept.is_some() && (stem == kept || stem == Some(OsStr::new(REFIT))) {
             continue;
         }
         match fs::remove_file(&path) {

@@ -69,6 +69,7 @@ pub(crate) fn model(cell: Cell, layer_norm: bool, targets: &[&str], past: &[&str
         best_epoch: 17,
         stopped_by: None,
         found_rate: None,
+        refit: None,
         finetuned_from: None,
         metrics: FinalMetrics::default(),
     };

@@ -53,6 +53,10 @@ pub struct Manifest {
     /// The result of `learning_rate: "find"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found_rate: Option<FoundRate>,
+    /// The number of steps of the second training, on all data, whose weights the model has. `metrics`, `epochs` and
+    /// `best_epoch` are those of the first training, which had not seen the validation and test parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refit: Option<u64>,
     /// The model that was fine-tuned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finetuned_from: Option<FinetunedFrom>,

@@ -3,6 +3,7 @@
 //! A field that a caller may omit is an option in a request ([`DataRequest`], [`TrainingRequest`]) and a plain value
 //! in a spec ([`DataSpec`], [`TrainingSpec`]). [`crate::resolve`] turns a request into a spec.
 
+mod base;
 mod cell;
 mod data;
 mod data_spec;
@@ -25,6 +26,7 @@ mod validate_layers;
 mod values;
 mod windows;
 
+pub use base::Base;
 pub use cell::{Cell, CellSpec, LayerNorm, NormOver};
 pub use data::{DataRequest, Part, Split, TimeRange};
 pub use data_spec::DataSpec;
@@ -40,9 +42,8 @@ pub use rate::Rate;
 pub use scaling::{Scaling, ScalingKind, ScalingScope};
 pub use schedule::Schedule;
 pub use training::{Clip, Device, EarlyStopping, EngineChoice, TrainingRequest};
-pub use training_spec::TrainingSpec;
+pub use training_spec::{TrainingDefaults, TrainingSpec};
 pub use values::{Aggregation, DifferencedInputs, Differencing, Missing, Recency, Resample, Transform, TransformKind};
-pub(crate) use windows::lookback;
 pub use windows::{HoldoutPart, WindowLength};
 
 pub use crate::kinds::{JobSpec, ScalingChoice, TrainRequest, TrainSpec};

@@ -3,6 +3,7 @@
 //! A spec contains everything that training depends on. Defaults that are derived from the data (targets, context,
 //! horizon, season) are determined once, when the job is created, and shown to the caller in the job.
 
+mod automatic;
 pub mod fields;
 mod inputs;
 mod values;
@@ -13,8 +14,8 @@ use inputs::{future_window, resolve_columns};
 use super::dataset::{ColumnKind, Profile};
 use super::kinds::{TrainRequest, TrainSpec};
 use super::order::{
-    DataRequest, DataSpec, Device, EngineChoice, Head, HoldoutPart, LayerSpec, Part, Schedule, Split, WindowLength,
-    lookback,
+    DataRequest, DataSpec, Device, EngineChoice, Head, HoldoutPart, LayerSpec, Loss, ModelSpec, Part, Schedule, Split,
+    WindowLength,
 };
 
 /// The maximum number of trainable parameters of a network: 400 MB of weights, and the same again for the gradient
@@ -43,8 +44,11 @@ pub(crate) fn train(
 ) -> Result<TrainSpec, Vec<FieldError>> {
     let mut errors = Vec::new();
     let TrainRequest { name, dataset, data, model, training } = request;
-    let data = resolve_data(data, profile, &mut errors);
-    let training = training.with_loss(&model.head);
+    let asked = data.clone();
+    let data = resolve_data(data, &model, training.loss, profile, &mut errors);
+    let windows = automatic::windows(&asked, profile, data.horizon) / data.stride as u64;
+    let defaults = automatic::training(&training, &asked, &model.head, windows.max(1));
+    let training = training.with(defaults);
     let mut spec = TrainSpec { name: name.unwrap_or_default(), dataset, data, model, training };
     check_split(&spec.data.split, profile, &mut errors);
     check_model(&spec, &mut errors);
@@ -61,31 +65,35 @@ pub(crate) fn train(
     Ok(spec)
 }
 
-fn resolve_data(mut data: DataRequest, profile: &Profile, errors: &mut Vec<FieldError>) -> DataSpec {
+fn resolve_data(
+    mut data: DataRequest,
+    model: &ModelSpec,
+    loss: Option<Loss>,
+    profile: &Profile,
+    errors: &mut Vec<FieldError>,
+) -> DataSpec {
     resolve_columns(&mut data, profile, errors);
     let frequency = data.resample.map(|resample| resample.every).or(profile.frequency);
     let season = data.season.unwrap_or_else(|| frequency.map_or(1, |frequency| frequency.season()));
     let longest = values::longest(data.resample, profile);
     let horizon = data.horizon.unwrap_or_else(|| season.clamp(2, 48).min(longest / 8).max(1));
-    let lookback = lookback(&data.lags, data.differencing);
-    let context = data.context.unwrap_or_else(|| {
-        let four_seasons = season.saturating_mul(4).clamp(32, 336);
-        four_seasons.min((longest / 2).saturating_sub(horizon.saturating_add(lookback))).max(1)
-    });
+    let context = data.context.unwrap_or_else(|| automatic::context(horizon, season));
     let future_window = future_window(&data, horizon, errors);
+    let windows = automatic::windows(&data, profile, horizon);
     let spec = DataSpec {
+        future_window,
+        context,
+        horizon,
+        stride: automatic::stride(&data, windows),
+        season,
+        split: automatic::split(&data),
+        scaling: automatic::scaling(&data, model),
+        missing: automatic::missing(&data),
+        base: automatic::base(&data, model, loss),
         targets: data.targets,
         covariates: data.covariates,
         calendar: data.calendar,
         lags: data.lags,
-        future_window,
-        context,
-        horizon,
-        stride: data.stride,
-        season,
-        split: data.split,
-        scaling: data.scaling,
-        missing: data.missing,
         transform: data.transform,
         differencing: data.differencing,
         resample: data.resample,
@@ -97,9 +105,15 @@ fn resolve_data(mut data: DataRequest, profile: &Profile, errors: &mut Vec<Field
 
 fn check_windows(data: &DataSpec, longest: usize, errors: &mut Vec<FieldError>) {
     let lookback = data.lookback();
-    let window = WindowLength { context: data.context, horizon: data.horizon, lookback };
+    // Unknown points stand before the first one of a short series.
+    let is_padded = data.pads();
+    let window = match is_padded {
+        true => WindowLength { context: 1, horizon: data.horizon, lookback: 0 },
+        false => WindowLength { context: data.context, horizon: data.horizon, lookback },
+    };
     if let Some(detail) = window.refuses(longest as u64) {
         let pointer = match lookback {
+            _ if is_padded => "/data/horizon",
             0 => "/data/context",
             _ if data.lags.is_empty() => "/data/differencing",
             _ => "/data/lags",
@@ -167,6 +181,7 @@ fn check_split(split: &Split, profile: &Profile, errors: &mut Vec<FieldError>) {
                 }
             }
         }
+        Split::Horizons { .. } => {}
         Split::Time { training, validation, test } => {
             let parts = [("training", training), ("validation", validation), ("test", test)];
             let mut shares = 0.0;

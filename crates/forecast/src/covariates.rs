@@ -40,6 +40,23 @@ impl Values {
         Ok(())
     }
 
+    /// The values from `length` before `end` on. Unknown points stand before the first if there are fewer: NaN if the
+    /// column is masked, else the first value; for categories, the code of an unknown one.
+    pub(super) fn last(self, end: usize, length: usize, masked: bool) -> Self {
+        let Some(pad) = length.checked_sub(end) else { return self.from(end - length) };
+        match self {
+            Self::Numbers(mut values) => {
+                let filler = if masked { f64::NAN } else { values.first().copied().unwrap_or(f64::NAN) };
+                values.splice(..0, std::iter::repeat_n(filler, pad));
+                Self::Numbers(values)
+            }
+            Self::Codes(mut codes) => {
+                codes.splice(..0, std::iter::repeat_n(0, pad));
+                Self::Codes(codes)
+            }
+        }
+    }
+
     /// The values from `row` to the end.
     pub(super) fn from(self, row: usize) -> Self {
         match self {

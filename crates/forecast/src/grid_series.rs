@@ -121,7 +121,7 @@ impl GridSeries {
     ) -> Result<SeriesInput, InputError> {
         let (manifest, end) = (spec.manifest, self.end);
         let data = &manifest.order.data;
-        if end < spec.history {
+        if end < spec.least() {
             let detail = format!("has {end} points; the model reads the last {}", spec.history);
             return Err(fault("series_too_short", detail).into());
         }
@@ -152,7 +152,7 @@ impl GridSeries {
                 spec.prepare(&name, numbers)
                     .map_err(|wrong| fault(UNSUITABLE, format!("a value of `{name}` {}", wrong.detail)))?;
             }
-            let mut values = values.from(end - spec.history);
+            let mut values = values.last(end, spec.history, spec.masks(&name));
             if let Some(given) = given {
                 let field = field("future", &name);
                 let given = GivenCovariate { name: &name, field: &field, values: given, nullable: false };

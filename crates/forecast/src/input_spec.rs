@@ -99,6 +99,16 @@ impl<'m> InputSpec<'m> {
         }
     }
 
+    /// The fewest points of a history. A model that masks unknown values reads a shorter one after unknown points.
+    pub(super) fn least(&self) -> usize {
+        if self.manifest.order.data.pads() { 1 } else { self.history }
+    }
+
+    /// Whether a column is a numeric input whose unknown values are masked.
+    pub(super) fn masks(&self, name: &str) -> bool {
+        self.manifest.inputs.iter().position(|other| other == name).is_some_and(|column| self.is_masked(column))
+    }
+
     /// Whether unknown values of a numeric input are masked rather than filled.
     pub(super) fn is_masked(&self, column: usize) -> bool {
         column < self.transform.masked()

@@ -97,7 +97,11 @@ fn checked(spec: &InputSpec<'_>, mut history: History, faults: &mut Vec<SeriesFa
     if !faults.is_empty() {
         return None;
     }
-    let by_name = columns.into_iter().map(|column| (column.name, column.values.from(length - spec.history))).collect();
+    let values = |column: Column| {
+        let is_masked = spec.masks(&column.name);
+        (column.name, column.values.last(length, spec.history, is_masked))
+    };
+    let by_name = columns.into_iter().map(values).collect();
     Some(Columns { id: history.id, last, by_name, fixed })
 }
 
@@ -160,7 +164,7 @@ fn check(spec: &InputSpec<'_>, column: &mut Column, length: usize) -> Result<(),
             why_ahead(spec)
         )),
         false if found != length => Some(format!("has {found} values, but the first column has {length}")),
-        false if length < spec.history => {
+        false if length < spec.least() => {
             Some(format!("has {length} values; the model reads the last {}", spec.history))
         }
         _ => None,

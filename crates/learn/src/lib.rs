@@ -12,6 +12,7 @@ pub mod child;
 pub mod evaluate;
 pub mod history;
 pub mod memory;
+mod padding;
 pub mod prepare;
 pub mod progress;
 pub mod schedule;

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::padding;
 use super::split::{Parts, split};
 use gatecast_core::dataset::Warning;
 use gatecast_core::model::Encodings;
@@ -44,6 +45,15 @@ pub struct Prepared {
     pub warnings: Vec<Warning>,
 }
 
+/// Which points are trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Those of the split's training part.
+    Split,
+    /// Those of all its parts.
+    All,
+}
+
 /// The sizes of windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
@@ -75,11 +85,11 @@ impl Shape {
 impl Prepared {
     /// Prepares a frame that has the columns [`input_columns`](gatecast_model::features::input_columns) in that order.
     pub fn new(frame: Frame, data: &DataSpec) -> Result<Self, LearnError> {
-        Self::encoded(frame, data, None)
+        Self::encoded(frame, data, None, Use::Split)
     }
 
     /// Prepares a frame with the categories and static numbers encoded as in an existing model.
-    pub fn encoded(frame: Frame, data: &DataSpec, known: Option<&Encodings>) -> Result<Self, LearnError> {
+    pub fn encoded(frame: Frame, data: &DataSpec, known: Option<&Encodings>, usage: Use) -> Result<Self, LearnError> {
         let shape = Shape::of(data);
         let targets = data.targets.len();
         let frame = match data.resample {
@@ -93,7 +103,11 @@ impl Prepared {
         let times = frame.times.as_deref();
         let of_series =
             |series: &FrameSeries| (series.rows.len(), times.and_then(|times| times.get(series.rows.clone())));
-        let mut parts = split(&data.split, frame.series.iter().map(of_series))?;
+        let mut parts = split(&data.split, data.horizon, frame.series.iter().map(of_series))?;
+        if usage == Use::All {
+            parts.iter_mut().for_each(|parts| *parts = parts.merged());
+        }
+        let mut frame = padding::pad(frame, &mut parts, data);
         // The static numbers are the last columns and are not scaled as time series.
         let is_static = |column: &&FrameColumn| data.covariates.fixed.contains(&column.name);
         let statics = frame.columns.split_off(frame.columns.len() - frame.columns.iter().filter(is_static).count());

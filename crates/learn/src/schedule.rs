@@ -24,6 +24,10 @@ impl Rates {
         Self { schedule: training.schedule, steps_per_epoch, total }
     }
 
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.steps_per_epoch
+    }
+
     /// The number of steps of the whole training, unless it ends early.
     pub fn total(&self) -> u64 {
         self.total

@@ -25,14 +25,31 @@ pub struct Parts {
 /// The parts of every series, each given by its length and its times, if it has any.
 pub fn split<'t>(
     split: &Split,
+    horizon: usize,
     series: impl ExactSizeIterator<Item = (usize, Option<&'t [i64]>)>,
 ) -> Result<Vec<Parts>, LearnError> {
     match split {
         Split::Time { training, validation, test } => series
             .map(|(length, times)| by_time(*training, *validation, *test, length, times.unwrap_or_default()))
             .collect(),
+        Split::Horizons { validation, test } => {
+            Ok(series.map(|(length, _)| by_horizons(*validation, *test, horizon, length)).collect())
+        }
         Split::Series { validation, test, seed } => Ok(by_series(*validation, *test, *seed, series)),
     }
+}
+
+/// The last horizons of a series. A part is left out where it would leave no more than one horizon for training.
+fn by_horizons(validation: usize, test: usize, horizon: usize, length: usize) -> Parts {
+    let before = |end: usize, horizons: usize| {
+        let start = end.saturating_sub(horizons.saturating_mul(horizon));
+        if start > horizon { start } else { end }
+    };
+    // Room for both: else the test part goes first.
+    let both = (validation + test).saturating_mul(horizon);
+    let test = if validation > 0 && length.saturating_sub(both) <= horizon { length } else { before(length, test) };
+    let validation = before(test, validation);
+    Parts { training: 0..validation, validation: validation..test, test: test..length }
 }
 
 fn by_time(
@@ -110,6 +127,14 @@ impl Parts {
         Ok(())
     }
 
+    /// All parts together, to train on.
+    pub fn merged(&self) -> Self {
+        let ranges = || [&self.training, &self.validation, &self.test].into_iter().filter(|range| !range.is_empty());
+        let start = ranges().map(|range| range.start).min().unwrap_or(0);
+        let end = ranges().map(|range| range.end).max().unwrap_or(0);
+        Self { training: start..end, ..Self::default() }
+    }
+
     /// Whether training uses a point to fit the weights or to select the best epoch.
     pub fn uses(&self, point: usize) -> bool {
         self.training.contains(&point) || self.validation.contains(&point)
@@ -167,6 +192,18 @@ mod tests {
             0..0,
             "a series that starts after validation has no earlier points"
         );
+    }
+
+    #[test]
+    fn the_last_horizons_are_held_back_while_enough_is_left_to_train_on() {
+        let of = |length| by_horizons(1, 1, 6, length);
+        assert_eq!(of(40), parts(0..28, 28..34, 34..40));
+        assert_eq!(of(19), parts(0..7, 7..13, 13..19));
+        assert_eq!(of(18), parts(0..12, 12..18, 18..18), "no room for a test part");
+        assert_eq!(of(12), parts(0..12, 12..12, 12..12), "no room for either");
+        assert_eq!(by_horizons(2, 0, 3, 20), parts(0..14, 14..20, 20..20));
+        assert_eq!(by_horizons(0, 1, 3, 20), parts(0..17, 17..17, 17..20));
+        assert_eq!(of(40).merged(), parts(0..40, 0..0, 0..0));
     }
 
     #[test]

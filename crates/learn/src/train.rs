@@ -10,13 +10,14 @@ mod finalize;
 mod gradient_norms;
 mod lr_finder;
 mod monitor;
+mod refit;
 mod setup;
 mod warm_start;
 
 use super::evaluate::Evaluator;
 use super::history::HistoryFile;
 use super::memory::{Demand, Estimate, Machine, check_data};
-use super::prepare::{Prepared, Shape};
+use super::prepare::{Prepared, Shape, Use};
 use super::progress::{EventSink, Extent, Interrupted, Progress, emit, warn};
 use super::schedule::Rates;
 use super::training_state::TrainingState;
@@ -30,7 +31,7 @@ use gradient_norms::GradientNorms;
 use monitor::TrainingMonitor;
 use warm_start::PretrainedModel;
 
-use gatecast_core::model::Encodings;
+use gatecast_core::model::{Encodings, StoppedBy};
 use gatecast_core::order::{DataSpec, Device, Head, ScalingChoice, WindowLength};
 use gatecast_core::trainer::{BaseModel, TrainTask, TrainerEvent};
 use gatecast_data::Frame;
@@ -116,33 +117,57 @@ fn train_on(
     engine: &EngineMaker<'_>,
     sink: &mut EventSink<'_>,
 ) -> Result<TrainerEvent, Interrupted> {
-    let mut trainer = Trainer::new(frame, task, base, engine)?;
-    let Begun { mut state, mut history, mut monitor } = trainer.begin(sink)?;
-    trainer.find_rate(&mut state, &history, sink)?;
-    let stopped_by = loop {
-        if let Some(reason) = state.stopped_by(&task.order.training) {
-            break reason;
-        }
-        let report = trainer.epoch(&mut state, sink)?;
-        let report = state.end_epoch(report);
-        history.append(&report).map_err(|cause| LearnError::storage("writing the history", cause))?;
-        checkpoint::write(&task.checkpoint, &trainer.identity, &state, &history.mark())?;
-        trainer.progress.reach(report.epoch);
-        let warnings = monitor.see(&report);
-        emit(sink, TrainerEvent::Epoch { report })?;
-        for warning in warnings {
-            warn(&warning.code, warning.detail, sink)?;
-        }
+    let kept = task.order.training.refit.then(|| frame.clone());
+    let mut trainer = Trainer::new(frame, task, base, engine, Use::Split)?;
+    let (state, stopped_by) = match &kept {
+        Some(_) => trainer.run(&mut |event| sink(refit::first_half(event)))?,
+        None => trainer.run(sink)?,
     };
-    trainer.finish(&state, stopped_by, sink)
+    let metrics = trainer.final_metrics(&state, stopped_by, sink)?;
+    let Some(frame) = kept.filter(|_| refit::is_wanted(task, stopped_by)) else {
+        let manifest = trainer.manifest(&state, stopped_by, metrics);
+        return trainer.finish(manifest, state.best);
+    };
+    let again = refit::task(&trainer, &state);
+    let (second, last) = refit::refit(&trainer, &state, &again, (frame, base, engine), sink)?;
+    let mut manifest = trainer.manifest(&state, stopped_by, metrics);
+    manifest.encodings = second.prepared.features.encodings.clone();
+    manifest.series = second.prepared.scaler.keys().len() as u64;
+    manifest.parameters = second.network.parameter_count() as u64;
+    manifest.refit = Some(last.optimizer.steps());
+    second.finish(manifest, last.parameters)
 }
 
 impl<'t> Trainer<'t> {
+    /// Runs epochs until the training ends.
+    fn run(&mut self, sink: &mut EventSink<'_>) -> Result<(TrainingState, StoppedBy), Interrupted> {
+        let Begun { mut state, mut history, mut monitor } = self.begin(sink)?;
+        self.find_rate(&mut state, &history, sink)?;
+        let task = self.task;
+        let stopped_by = loop {
+            if let Some(reason) = state.stopped_by(&task.order.training) {
+                break reason;
+            }
+            let report = self.epoch(&mut state, sink)?;
+            let report = state.end_epoch(report);
+            history.append(&report).map_err(|cause| LearnError::storage("writing the history", cause))?;
+            checkpoint::write(&task.checkpoint, &self.identity, &state, &history.mark())?;
+            self.progress.reach(report.epoch);
+            let warnings = monitor.see(&report);
+            emit(sink, TrainerEvent::Epoch { report })?;
+            for warning in warnings {
+                warn(&warning.code, warning.detail, sink)?;
+            }
+        };
+        Ok((state, stopped_by))
+    }
+
     fn new(
         frame: Frame,
         task: &'t TrainTask,
         base: Option<&BaseModel>,
         engine: &EngineMaker<'_>,
+        usage: Use,
     ) -> Result<Self, LearnError> {
         let (data, model) = (&task.order.data, &task.order.model);
         if model.head == (Head::NegativeBinomial {}) {
@@ -151,7 +176,7 @@ impl<'t> Trainer<'t> {
         let base = base.map(|base| PretrainedModel::read(base, &task.order)).transpose()?;
         let known = base.as_ref().map(|base| &base.bundle.manifest.encodings);
         let machine = machine(task);
-        let mut prepared = prepare(frame, data, known, machine)?;
+        let mut prepared = prepare(frame, data, known, machine, usage)?;
         if let Some(base) = base.as_ref().filter(|base| base.from.scaling == ScalingChoice::Keep) {
             prepared.scaler = base.bundle.scaler.clone();
         }
@@ -218,11 +243,12 @@ fn prepare(
     data: &DataSpec,
     known: Option<&Encodings>,
     machine: Option<Machine>,
+    usage: Use,
 ) -> Result<Prepared, LearnError> {
     if let Some(machine) = machine {
         check_data(&frame, data, machine)?;
     }
-    Prepared::encoded(frame, data, known)
+    Prepared::encoded(frame, data, known, usage)
 }
 
 fn demand(task: &TrainTask, network: &Network, prepared: &Prepared, training_windows: u64) -> Estimate {
@@ -269,7 +295,7 @@ mod tests {
         };
         let data =
             DataSpec { targets: vec!["x".to_owned()], context: 1, horizon: 1, season: 1, ..DataSpec::of("x", 1, 1) };
-        let code = |machine| prepare(frame.clone(), &data, None, machine).unwrap_err().code();
+        let code = |machine| prepare(frame.clone(), &data, None, machine, Use::Split).unwrap_err().code();
         assert_eq!(code(None), "irregular_times");
         assert_eq!(code(Some(Machine { limit: 40, available: 40, own: 0 })), "too_large");
     }

@@ -287,7 +287,8 @@ impl DifferenceTargets {
             self.levels.extend_from_slice(&levels[first..view.window.start + shape.context]);
             prepared.values.fill(&mut self.levels);
             for (step, places) in steps.clone().zip(targets[begin..].chunks_exact_mut(of_step)) {
-                differences.bases(&self.levels[..shape.lookback + step + 1], shape.horizon, &mut self.bases);
+                let known = &self.levels[..shape.lookback + step + 1];
+                prepared.values.bases(differences, known, shape.horizon, &mut self.bases);
                 let origin = prepared.values.origin_of(target, &view.scale, &self.bases);
                 let ahead = &levels[view.window.start + step + 1..view.window.start + step + 1 + shape.horizon];
                 let places = places.iter_mut().skip(target).step_by(prepared.targets);

@@ -41,7 +41,7 @@ impl TargetTransform {
         });
         Self {
             transforms: transforms.collect(),
-            differences: data.differencing.map(Differences::new),
+            differences: data.differences().map(Differences::new),
             targets: data.targets.len(),
             masked: masked(data, columns),
         }
@@ -175,6 +175,16 @@ impl TargetTransform {
         }
     }
 
+    /// The bases of the points after `levels`, whose unknown values are filled. Where values are masked, a base that is
+    /// unknown because the series is shorter than a season is the last known value.
+    pub fn bases(&self, differences: &Differences, levels: &[f64], horizon: usize, bases: &mut Vec<f64>) {
+        differences.bases(levels, horizon, bases);
+        if self.masked > 0 && differences.reads_levels() {
+            let last = levels.last().copied().unwrap_or(f64::NAN);
+            bases.iter_mut().filter(|base| base.is_nan()).for_each(|base| *base = last);
+        }
+    }
+
     /// The origin for forecasts of a target after `levels`, the transformed values of the last points before them.
     pub fn origin<'r>(
         &self,
@@ -189,7 +199,7 @@ impl TargetTransform {
             scratch.levels.clear();
             scratch.levels.extend_from_slice(levels);
             self.fill(&mut scratch.levels);
-            differences.bases(&scratch.levels, horizon, &mut scratch.bases);
+            self.bases(differences, &scratch.levels, horizon, &mut scratch.bases);
         }
         self.origin_of(target, scale, &scratch.bases)
     }

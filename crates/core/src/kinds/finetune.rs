@@ -104,7 +104,7 @@ impl Checked for CheckedFinetune {
         let name = request.name.unwrap_or_else(|| short(format!("{}, fine-tuned", model.name)));
         let mut data = DataRequest::from(own.data);
         if let Some(split) = &request.split {
-            data.split = split.clone();
+            data.split = Some(split.clone());
         }
         let whole = TrainRequest { name: Some(name.clone()), dataset: dataset.id, data, model: own.model, training };
         let at = if request.dataset.is_some() { "/dataset" } else { "/model" };

@@ -159,6 +159,9 @@ pub struct CheckedSearch {
 /// All trials share one base, so an error that only some of them have is caused by a range.
 const RANGES: &str = "/ranges";
 
+/// The epochs of a trial's last rung if the base has no number of epochs.
+const EPOCHS: u32 = 20;
+
 impl JobRequestKind for SearchRequest {
     type Checked = CheckedSearch;
 
@@ -166,7 +169,7 @@ impl JobRequestKind for SearchRequest {
         let request = fields::check(self)?;
         let base = read_training(&request.base, "/base")?;
         let draws = draw::all(&request.ranges)?;
-        let rungs = request.method.rungs(base.training.epochs);
+        let rungs = request.method.rungs(base.training.epochs.unwrap_or(EPOCHS));
         let mut trials = Vec::new();
         for number in 0..request.budget.trials {
             let values = draw::trial(&draws, request.seed, number);
@@ -178,8 +181,9 @@ impl JobRequestKind for SearchRequest {
             }
             let read = fields::read(&whole).map_err(|errors| blame(&request.ranges, errors));
             let mut trial: TrainRequest = read?;
-            if let Some(&epochs) = rungs.first() {
-                trial.training.epochs = epochs;
+            let is_automatic = base.training.epochs.is_none() && request.method == Method::Random;
+            if let Some(&epochs) = rungs.first().filter(|_| !is_automatic) {
+                trial.training.epochs = Some(epochs);
             }
             trials.push((values, trial));
         }

@@ -43,7 +43,7 @@ impl TryFrom<TrainRequest> for TrainSpec {
     type Error = String;
 
     fn try_from(request: TrainRequest) -> Result<Self, String> {
-        let training = request.training.with_loss(&request.model.head);
+        let training = request.training.stored(&request.model.head);
         Ok(Self {
             name: request.name.unwrap_or_default(),
             dataset: request.dataset,

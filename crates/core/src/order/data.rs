@@ -4,6 +4,7 @@ use serde::de::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::base::Base;
 use super::inputs::{Calendar, Covariates};
 use super::scaling::{Scaling, ScalingForm};
 use super::string_or_struct::{Forms, Number, deserialize_forms};
@@ -33,8 +34,8 @@ pub struct DataRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub future_window: Option<usize>,
-    /// The number of points that the network reads. Default: four seasons, at least 32, at most 336, fewer if the
-    /// series are short.
+    /// The number of points that the network reads. Default: the horizon and a quarter of it, in whole seasons, at most
+    /// 512.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100000)]
     pub context: Option<usize>,
@@ -42,19 +43,34 @@ pub struct DataRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub horizon: Option<usize>,
-    /// The number of points from the start of one training window to the start of the next.
+    /// The number of points from the start of one training window to the start of the next. Default: 1, or more if an
+    /// epoch would have more than 20,000 windows.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100000)]
-    pub stride: usize,
+    pub stride: Option<usize>,
     /// The seasonal period in points, for MASE and the seasonal naive baseline. Default: the usual one for the
     /// dataset's frequency, or 1 if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100000)]
     pub season: Option<usize>,
-    #[serde(deserialize_with = "crate::order::string_or_struct::object")]
-    pub split: Split,
-    #[schema(value_type = ScalingForm)]
-    pub scaling: Scaling,
-    pub missing: Missing,
+    /// Default: `{"by": "horizons"}`: the last horizon of each series is the test part, and the horizon before it the
+    /// validation part.
+    #[serde(
+        deserialize_with = "crate::order::string_or_struct::optional_object",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub split: Option<Split>,
+    /// Default: `standard` per window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ScalingForm>)]
+    pub scaling: Option<Scaling>,
+    /// Default: `mask`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
+    /// A simple forecast that the network corrects. Default: `seasonal_naive` if there is a season, else `last_value`;
+    /// `none` with `differencing`, or with a head or loss that needs the data's own units.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
     /// Transforms the targets before differencing and scaling. Default: `none`.
     #[serde(skip_serializing_if = "Transform::is_none")]
     #[schema(value_type = TransformForm)]
@@ -80,11 +96,12 @@ impl Default for DataRequest {
             future_window: None,
             context: None,
             horizon: None,
-            stride: 1,
+            stride: None,
             season: None,
-            split: Split::default(),
-            scaling: Scaling::default(),
-            missing: Missing::default(),
+            split: None,
+            scaling: None,
+            missing: None,
+            base: None,
             transform: Transform::default(),
             differencing: None,
             resample: None,
@@ -109,6 +126,17 @@ pub enum Split {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         test: Option<Part>,
     },
+    /// Splits every series by time, at its end: the last `test` horizons are the test part, and the `validation`
+    /// horizons before them the validation part. A series that would keep less than one horizon for training gives up
+    /// its test part first, then its validation part.
+    Horizons {
+        #[serde(default = "one")]
+        #[schema(minimum = 0, maximum = 1000)]
+        validation: usize,
+        #[serde(default = "one")]
+        #[schema(minimum = 0, maximum = 1000)]
+        test: usize,
+    },
     /// Splits by whole series. The fractions are of the number of series, drawn without replacement using `seed`.
     Series {
         #[serde(default)]
@@ -129,6 +157,10 @@ impl Default for Split {
     fn default() -> Self {
         Self::Time { training: None, validation: Some(Part::Fraction(0.15)), test: Some(Part::Fraction(0.15)) }
     }
+}
+
+fn one() -> usize {
+    1
 }
 
 /// A part of the time axis.

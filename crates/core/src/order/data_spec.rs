@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::base::Base;
 use super::data::{DataRequest, Split};
 use super::inputs::{Calendar, Covariates};
 use super::scaling::{Scaling, ScalingForm};
@@ -30,6 +31,7 @@ pub struct DataSpec {
     #[schema(value_type = ScalingForm)]
     pub scaling: Scaling,
     pub missing: Missing,
+    pub base: Base,
     #[serde(skip_serializing_if = "Transform::is_none")]
     #[schema(value_type = TransformForm)]
     pub transform: Transform,
@@ -49,8 +51,7 @@ fn is_zero(points: &usize) -> bool {
 impl DataSpec {
     /// One target, a context and a horizon of these sizes, and defaults for the rest.
     pub fn of(target: &str, context: usize, horizon: usize) -> Self {
-        let DataRequest { covariates, calendar, lags, stride, split, scaling, missing, transform, .. } =
-            DataRequest::default();
+        let DataRequest { covariates, calendar, lags, transform, .. } = DataRequest::default();
         Self {
             targets: vec![target.to_owned()],
             covariates,
@@ -59,11 +60,12 @@ impl DataSpec {
             future_window: 0,
             context,
             horizon,
-            stride,
+            stride: 1,
             season: 1,
-            split,
-            scaling,
-            missing,
+            split: Split::default(),
+            scaling: Scaling::default(),
+            missing: Missing::default(),
+            base: Base::None,
             transform,
             differencing: None,
             resample: None,
@@ -89,11 +91,12 @@ impl TryFrom<DataRequest> for DataSpec {
             future_window,
             context: request.context.ok_or_else(|| open("context"))?,
             horizon,
-            stride: request.stride,
+            stride: request.stride.unwrap_or(1),
             season: request.season.ok_or_else(|| open("season"))?,
-            split: request.split,
-            scaling: request.scaling,
-            missing: request.missing,
+            split: request.split.unwrap_or_default(),
+            scaling: request.scaling.unwrap_or_default(),
+            missing: request.missing.unwrap_or_default(),
+            base: request.base.unwrap_or_default(),
             transform: request.transform,
             differencing: request.differencing,
             resample: request.resample,
@@ -112,11 +115,12 @@ impl From<DataSpec> for DataRequest {
             future_window: Some(spec.future_window).filter(|&window| window > 0),
             context: Some(spec.context),
             horizon: Some(spec.horizon),
-            stride: spec.stride,
+            stride: Some(spec.stride),
             season: Some(spec.season),
-            split: spec.split,
-            scaling: spec.scaling,
-            missing: spec.missing,
+            split: Some(spec.split),
+            scaling: Some(spec.scaling),
+            missing: Some(spec.missing),
+            base: Some(spec.base),
             transform: spec.transform,
             differencing: spec.differencing,
             resample: spec.resample,

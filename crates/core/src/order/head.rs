@@ -74,7 +74,7 @@ impl Head {
     /// The default loss.
     pub fn default_loss(&self) -> Loss {
         match self {
-            Self::Point {} => Loss::Mse,
+            Self::Point {} => Loss::Mae,
             Self::Quantile { .. } => Loss::Quantile,
             Self::Normal {} | Self::StudentT {} | Self::NegativeBinomial {} => Loss::Nll,
         }

@@ -68,9 +68,9 @@ impl Default for ModelSpec {
     fn default() -> Self {
         Self {
             cell: Cell::Lstm,
-            layer_norm: false,
-            layers: vec![LayerSpec::Units(32), LayerSpec::Units(32)],
-            output: Output::EveryStep,
+            layer_norm: true,
+            layers: vec![LayerSpec::Units(64)],
+            output: Output::LastStep,
             activation: None,
             dropout: 0.0,
             recurrent_dropout: 0.0,

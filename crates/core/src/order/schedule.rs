@@ -70,6 +70,11 @@ pub enum Schedule {
 }
 
 impl Schedule {
+    /// One cycle with its default shape.
+    pub fn one_cycle() -> Self {
+        Self::OneCycle { pct_start: pct_start(), div_factor: div_factor(), final_div_factor: final_div_factor() }
+    }
+
     pub fn is_constant(&self) -> bool {
         matches!(self, Self::Constant {})
     }

@@ -12,25 +12,33 @@ use crate::schema::{number_schema, text_schema};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingRequest {
-    /// The number of passes over the training windows.
+    /// The number of passes over the training windows. Default: enough for 600 to 3,000 steps, depending on the amount
+    /// of data. The batch size, optimiser, schedule and clipping then have the defaults that go with it.
     // The store keeps a report per epoch. 100,000 reports are about 50 MB, and are deleted or resumed within seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 100000)]
-    pub epochs: u32,
+    pub epochs: Option<u32>,
+    /// Default: 32. Without `epochs`: 8 to 64, depending on the amount of data.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 65536)]
-    pub batch_size: usize,
-    /// Default: the head's default loss, which is `mse` for a point head.
+    pub batch_size: Option<usize>,
+    /// Default: the head's default loss, which is `mae` for a point head.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<LossForm>)]
     pub loss: Option<Loss>,
-    #[serde(deserialize_with = "crate::order::string_or_struct::object")]
-    pub optimizer: Optimizer,
-    /// How the learning rate changes during training. Default: it is constant.
+    /// Default: Adam with a learning rate of 0.001, or 0.002 without `epochs`.
     #[serde(
-        deserialize_with = "crate::order::string_or_struct::object",
-        skip_serializing_if = "Schedule::is_constant"
+        deserialize_with = "crate::order::string_or_struct::optional_object",
+        skip_serializing_if = "Option::is_none"
     )]
-    pub schedule: Schedule,
-    /// Default: gradients are not clipped.
+    pub optimizer: Option<Optimizer>,
+    /// How the learning rate changes during training. Default: it is constant. Without `epochs`: `one_cycle`.
+    #[serde(
+        deserialize_with = "crate::order::string_or_struct::optional_object",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub schedule: Option<Schedule>,
+    /// Default: gradients are not clipped. Without `epochs`: a `global_norm` of 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<Clip>,
     /// Default: all epochs are run. In either case, the weights of the best epoch are kept.
@@ -46,6 +54,11 @@ pub struct TrainingRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0.001, maximum = 1e9)]
     pub time_limit_seconds: Option<f64>,
+    /// Train again on all data, from new weights and for as many steps as the best epoch took, and keep that model. Its
+    /// metrics are those of the first training, whose validation and test parts it has not seen. Default: true if
+    /// `data.split` is omitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refit: Option<bool>,
     #[schema(maximum = 18446744073709551615u64)]
     pub seed: u64,
     pub device: Device,
@@ -55,15 +68,16 @@ pub struct TrainingRequest {
 impl Default for TrainingRequest {
     fn default() -> Self {
         Self {
-            epochs: 20,
-            batch_size: 32,
+            epochs: None,
+            batch_size: None,
             loss: None,
-            optimizer: Optimizer::default(),
-            schedule: Schedule::default(),
+            optimizer: None,
+            schedule: None,
             clip: None,
             early_stopping: None,
             max_steps: None,
             time_limit_seconds: None,
+            refit: None,
             seed: 42,
             device: Device::Auto,
             engine: EngineChoice::Auto,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DataSpec, Differencing, Part, Split};
+use super::{DataSpec, Differencing, Missing, Part, Split};
 
 /// A part of the data that is held out from training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ impl Split {
         match (self, part) {
             (Self::Time { validation, .. }, HoldoutPart::Validation) => is_asked(validation),
             (Self::Time { test, .. }, HoldoutPart::Test) => is_asked(test),
+            (Self::Horizons { validation, .. }, HoldoutPart::Validation) => *validation > 0,
+            (Self::Horizons { test, .. }, HoldoutPart::Test) => *test > 0,
             (Self::Series { validation, .. }, HoldoutPart::Validation) => *validation > 0.0,
             (Self::Series { test, .. }, HoldoutPart::Test) => *test > 0.0,
         }
@@ -36,12 +38,22 @@ impl Split {
 impl DataSpec {
     /// The number of points before a window's first one that its lags and differences need.
     pub fn lookback(&self) -> usize {
-        lookback(&self.lags, self.differencing)
+        lookback(&self.lags, self.differences())
+    }
+
+    /// Whether short series are padded at the front with unknown points, which need a mask.
+    pub fn pads(&self) -> bool {
+        self.missing == Missing::Mask
+    }
+
+    /// The differencing whose bases the forecasts are distances from: the spec's own, or that of its base.
+    pub fn differences(&self) -> Option<Differencing> {
+        self.differencing.or_else(|| self.base.differencing(self.season))
     }
 }
 
 /// The number of points before a window's first one that lags and differences need.
-pub(crate) fn lookback(lags: &[usize], differencing: Option<Differencing>) -> usize {
+fn lookback(lags: &[usize], differencing: Option<Differencing>) -> usize {
     let differences = differencing.map_or(0, |differencing| differencing.lookback());
     lags.iter().max().map_or(0, |lag| lag.saturating_sub(1)).saturating_add(differences)
 }

@@ -3,11 +3,14 @@
 use super::FieldError;
 use crate::dataset::Profile;
 use crate::frequency::Frequency;
-use crate::order::{Head, Loss, Resample, TrainSpec, TransformKind};
+use crate::order::{Base, Head, Loss, Resample, TrainSpec, TransformKind};
 
 pub(super) fn check(order: &TrainSpec, profile: &Profile, errors: &mut Vec<FieldError>) {
     let data = &order.data;
     check_units(order, errors);
+    if data.differencing.is_some() && data.base != Base::None {
+        errors.push(FieldError::new("/data/base", "contradicts `differencing`, which has bases of its own: give one"));
+    }
     if data.differencing.is_some_and(|differencing| differencing.lookback() == 0) {
         errors.push(FieldError::new("/data/differencing", "asks for no difference: give `order` or `seasonal`"));
     }
@@ -35,11 +38,15 @@ pub(super) fn check(order: &TrainSpec, profile: &Profile, errors: &mut Vec<Field
 
 /// Losses in the data's units can undo only a factor and an offset.
 fn check_units(order: &TrainSpec, errors: &mut Vec<FieldError>) {
-    let (transformed, differenced) = (!order.data.transform.is_none(), order.data.differencing.is_some());
+    let (transformed, differenced) = (!order.data.transform.is_none(), order.data.differences().is_some());
     if !transformed && !differenced {
         return;
     }
-    let with = if transformed { "/data/transform" } else { "/data/differencing" };
+    let with = match (transformed, order.data.differencing) {
+        (true, _) => "/data/transform",
+        (false, Some(_)) => "/data/differencing",
+        (false, None) => "/data/base",
+    };
     if order.model.head == (Head::NegativeBinomial {}) {
         errors.push(FieldError::new(
             "/model/head",

@@ -70,7 +70,10 @@ impl BacktestData {
             None => frame,
         };
         let frame = missing::on_grid(frame)?;
-        let parts = parts(&frame, data, is_trained_on)?;
+        let mut parts = parts(&frame, data, is_trained_on)?;
+        if manifest.refit.is_some() {
+            parts.iter_mut().flatten().for_each(|parts| *parts = parts.merged());
+        }
         let ends = frame.series.iter().map(|series| end(&frame, series, data.targets.len(), until)).collect();
         Ok(Self { frame, ends, parts, finetuned: manifest.finetuned_from.is_some() })
     }
@@ -107,7 +110,7 @@ fn parts(frame: &Frame, data: &DataSpec, is_trained_on: bool) -> Result<Option<V
         let rows = series.rows.start..series.rows.start + length;
         (length, frame.times.as_deref().and_then(|times| times.get(rows)))
     };
-    split(&data.split, frame.series.iter().map(of_series)).map(Some)
+    split(&data.split, data.horizon, frame.series.iter().map(of_series)).map(Some)
 }
 
 /// Whether the borders of the parts depend on times alone, which makes them the same for any data.

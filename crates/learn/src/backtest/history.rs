@@ -39,9 +39,11 @@ pub(super) fn at_origin(
         return Err(LearnError::Broken(format!("series {series} does not exist")));
     };
     let reads = manifest.context + manifest.order.data.lookback();
-    let Some(at) = end.checked_sub(plan.back(fold)).filter(|at| *at >= reads.max(1)) else { return Ok(None) };
+    // A model that masks unknown values reads a shorter history, too.
+    let least = if manifest.order.data.pads() { 1 } else { reads.max(1) };
+    let Some(at) = end.checked_sub(plan.back(fold)).filter(|at| *at >= least) else { return Ok(None) };
     let columns = Columns { frame: &data.frame, series: of_series, manifest };
-    let Some(history) = columns.history(at - reads..at, plan)? else { return Ok(None) };
+    let Some(history) = columns.history(at.saturating_sub(reads)..at, plan)? else { return Ok(None) };
     let seasonal_errors = manifest.targets.iter().map(|name| {
         let values = columns.numbers(name).and_then(|values| values.get(..at));
         seasonal_error(values.unwrap_or_default(), manifest.season)

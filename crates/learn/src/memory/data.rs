@@ -34,7 +34,7 @@ fn needed(frame: &Frame, data: &DataSpec) -> u64 {
         _ if data.transform.covariates => data.targets.len() + data.covariates.past.len(),
         _ => data.targets.len(),
     };
-    let differenced = data.differencing.filter(|by| *by != Differencing::default()).map_or(0, |_| data.targets.len());
+    let differenced = data.differences().filter(|by| *by != Differencing::default()).map_or(0, |_| data.targets.len());
     let copies = (transformed + differenced) as u64;
     laid.saturating_add(on_grid.saturating_mul(DOUBLE * copies))
 }

@@ -13,13 +13,13 @@ use gatecast_model::bundle::Bundle;
 use gatecast_model::features::number_columns;
 
 impl Trainer<'_> {
-    /// Evaluates the best weights and writes the model.
-    pub(super) fn finish(
-        mut self,
+    /// The errors of the best weights and of the baselines.
+    pub(super) fn final_metrics(
+        &mut self,
         state: &TrainingState,
         stopped_by: StoppedBy,
         sink: &mut EventSink<'_>,
-    ) -> Result<TrainerEvent, Interrupted> {
+    ) -> Result<FinalMetrics, Interrupted> {
         if let Some((code, detail)) = early_end(stopped_by, state) {
             emit(sink, TrainerEvent::Info { code: code.to_owned(), detail })?;
         }
@@ -27,13 +27,15 @@ impl Trainer<'_> {
             validation: self.evaluate(&state.best, PartName::Validation, sink)?,
             test: self.evaluate(&state.best, PartName::Test, sink)?,
         };
-        let judged = EvaluatedWindows { training: &self.training, validation: &self.validation, test: &self.test };
-        let baselines = evaluate_all(&self.prepared, judged, self.task.all_baselines);
-        let metrics = FinalMetrics { model, baselines };
-        let manifest = self.manifest(state, stopped_by, metrics.clone());
-        let (epochs, best_epoch) = (state.epochs(), state.best_epoch());
-        let bundle =
-            Bundle { manifest, network: self.network, parameters: state.best.clone(), scaler: self.prepared.scaler };
+        let evaluated = EvaluatedWindows { training: &self.training, validation: &self.validation, test: &self.test };
+        let baselines = evaluate_all(&self.prepared, evaluated, self.task.all_baselines);
+        Ok(FinalMetrics { model, baselines })
+    }
+
+    /// Writes the model.
+    pub(super) fn finish(self, manifest: Manifest, parameters: Vec<f32>) -> Result<TrainerEvent, Interrupted> {
+        let (metrics, epochs, best_epoch) = (manifest.metrics.clone(), manifest.epochs, manifest.best_epoch);
+        let bundle = Bundle { manifest, network: self.network, parameters, scaler: self.prepared.scaler };
         let written = source::write_bundle(&self.task.model, &bundle)?;
         Ok(TrainerEvent::Finished {
             metrics: Box::new(metrics),
@@ -44,7 +46,7 @@ impl Trainer<'_> {
         })
     }
 
-    fn manifest(&self, state: &TrainingState, stopped_by: StoppedBy, metrics: FinalMetrics) -> Manifest {
+    pub(super) fn manifest(&self, state: &TrainingState, stopped_by: StoppedBy, metrics: FinalMetrics) -> Manifest {
         let (order, dataset) = (&self.task.order, &self.task.dataset);
         let mut frequencies = self.prepared.frame.series.iter().map(|series| series.frequency);
         let frequency = frequencies.next().flatten();
@@ -68,6 +70,7 @@ impl Trainer<'_> {
             best_epoch: state.best_epoch(),
             stopped_by: Some(stopped_by),
             found_rate: state.found,
+            refit: None,
             finetuned_from: self.base.as_ref().map(|base| base.from.clone()),
             metrics,
             trained_on: TrainedOn {

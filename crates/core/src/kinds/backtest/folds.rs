@@ -28,8 +28,9 @@ pub(super) fn resolve(
         return Err(error("/order/dataset", detail));
     };
     let validation = match split_asked {
-        Split::Time { validation: None, .. } => 0.0,
-        Split::Time { validation: Some(Part::Fraction(share)), .. } => share,
+        None => 0.15,
+        Some(Split::Time { validation: None, .. }) => 0.0,
+        Some(Split::Time { validation: Some(Part::Fraction(share)), .. }) => share,
         _ => {
             let detail = "the folds split the data: give a share of validation, or nothing";
             return Err(error("/order/data/split", detail));
