@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each crate, and the crates of this project that it may depend on.
 const CRATES: &[(&str, &[&str])] = &[
     ("core", &[]),
+    ("classical", &[]),
     ("files", &[]),
     ("blobs", &["core", "files"]),
     ("data", &["core", "files"]),

@@ -1,0 +1,61 @@
+use super::filter::{Filter, Slope};
+use super::form::{Form, Season, State};
+use super::layout::Layout;
+use super::start::{Start, best_of_grid};
+use crate::series::Series;
+
+fn series() -> Series {
+    let values = |at: usize| 10.0 + 0.1 * at as f64 + [2.0, -1.0, -3.0, 2.0][at % 4] + 0.3 * (at as f64 * 1.7).sin();
+    let mut history: Vec<f64> = (0..40).map(values).collect();
+    history[7] = f64::NAN;
+    history[22] = f64::NAN;
+    Series::latest(&history, 4).unwrap()
+}
+
+/// The pass back against central differences, for every form, away from the start.
+#[test]
+fn the_slope_of_the_likelihood_is_its_derivative() {
+    let series = series();
+    let filled = series.filled();
+    let mut filter = Filter::default();
+    for form in Form::ALL {
+        let layout = Layout { form, start: Start::new(&series, &filled, form.trend, form.season) };
+        let mut at = best_of_grid(&layout, &series.values, &mut filter).unwrap();
+        at.iter_mut().zip(1..).for_each(|(part, place)| *part += 0.05 * f64::from(place).sin());
+        let mut deviance = |at: &[f64]| {
+            let mut state = State::default();
+            let weights = layout.parameters(at, &mut state);
+            let fit = filter.forward(form, &series.values, &weights, &mut state).unwrap();
+            let (mut slope, mut by) = (Slope::default(), vec![0.0; at.len()]);
+            filter.backward(form, &weights, &fit, state.seasons.len(), &mut slope);
+            layout.chain(at, &weights, &slope, &mut by);
+            (fit.deviance, by)
+        };
+        let (_, slope) = deviance(&at);
+        assert_eq!(at.len() + 1, form.parameters(4), "{form}");
+        for place in 0..at.len() {
+            let mut moved = |by: f64| {
+                let mut moved = at.clone();
+                moved[place] += by;
+                deviance(&moved).0
+            };
+            let expected = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+            assert!((slope[place] - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{form}, coordinate {place}");
+        }
+    }
+}
+
+#[test]
+fn seasonal_states_stay_normalised_in_the_search() {
+    let series = series();
+    let filled = series.filled();
+    for form in Form::ALL.into_iter().filter(|form| form.season != Season::None) {
+        let layout = Layout { form, start: Start::new(&series, &filled, form.trend, form.season) };
+        let at = vec![0.3; form.parameters(4) - 1];
+        let mut state = State::default();
+        layout.parameters(&at, &mut state);
+        let mean = state.seasons.iter().sum::<f64>() / 4.0;
+        let expected = if form.season == Season::Additive { 0.0 } else { 1.0 };
+        assert!((mean - expected).abs() < 1e-9, "{form}: {mean}");
+    }
+}
