@@ -19,6 +19,8 @@
 //! - **It is deterministic**, and does no I/O.
 
 mod adjust;
+#[cfg(test)]
+mod air_passengers;
 mod ces;
 mod drift;
 mod ets;

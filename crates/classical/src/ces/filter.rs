@@ -52,6 +52,17 @@ pub(crate) struct Weights {
     pub(crate) beta: [f64; 2],
 }
 
+impl Weights {
+    /// By how much the level grows in a step without errors, in the long run: the size of the largest eigenvalue of
+    /// `[[1, α₁ − 1], [1, 1 − α₀]]`, less 1.
+    pub(crate) fn growth(&self) -> f64 {
+        let [real, imaginary] = self.alpha;
+        let (half_trace, determinant) = (1.0 - 0.5 * real, 2.0 - real - imaginary);
+        let square = half_trace * half_trace - determinant;
+        if square < 0.0 { determinant.sqrt() - 1.0 } else { half_trace.abs() + square.sqrt() - 1.0 }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct State {
     level: [f64; 2],

@@ -21,6 +21,11 @@ use crate::series::Series;
 const LOW: [f64; 4] = [0.01, 0.01, 0.01, 0.01];
 const HIGH: [f64; 4] = [1.8, 1.9, 1.5, 1.5];
 
+/// The most that a level may grow in a step (besides [`GROWTH_OF_SEASON`], shared out over the season's points). Without a bound, the
+/// forecasts of short series explode.
+const GROWTH: f64 = 0.1;
+const GROWTH_OF_SEASON: f64 = 0.2;
+
 /// Where the search starts: a level with some trend.
 const ALPHA: [f64; 2] = [1.3, 1.0];
 const BETA_OF_PARTIAL: f64 = 0.1;
@@ -55,7 +60,8 @@ impl Ces {
                 continue;
             }
             let start = start(form, &filled, series.season);
-            let (weights, deviance) = search(form, &series.values, &start, known);
+            let growth = GROWTH.min(GROWTH_OF_SEASON / series.season as f64);
+            let (weights, deviance) = search(form, series, &start, known, growth);
             let aicc = deviance + 2.0 * (parameters * known) as f64 / (known - parameters - 1) as f64;
             if best.as_ref().is_none_or(|(least, _)| aicc < *least) && aicc.is_finite() {
                 let (first, squares) = backcast(form, &weights, &series.values, &start);
@@ -112,10 +118,13 @@ fn start(form: Form, filled: &[f64], season: usize) -> State {
 }
 
 /// The weights with the smallest sum of squares, and −2 log-likelihood up to a constant.
-fn search(form: Form, values: &[f64], start: &State, known: usize) -> (Weights, f64) {
+fn search(form: Form, series: &Series, start: &State, known: usize, growth: f64) -> (Weights, f64) {
     let known = known as f64;
     let deviance = |weights: &Weights| {
-        let (_, squares) = backcast(form, weights, values, start);
+        if form != Form::Simple && weights.growth() > growth {
+            return f64::INFINITY;
+        }
+        let (_, squares) = backcast(form, weights, &series.values, start);
         known * (squares / known + FLOOR).ln()
     };
     fn within<const N: usize>() -> Bounds<N> {

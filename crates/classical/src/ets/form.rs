@@ -38,8 +38,6 @@ impl Form {
 
     /// The forms to choose from. Left out are multiplicative trends, which forecast badly, and multiplicative seasons with additive
     /// errors, which are numerically unstable (Hyndman et al. 2008; the forecast package for R leaves out the same).
-    ///
-    /// A form stands after those that are special cases of it, since their estimates are its starting points.
     pub(crate) const ALL: [Self; 15] = [
         Self::new(Error::Additive, Trend::None, Season::None),
         Self::new(Error::Additive, Trend::Additive, Season::None),

@@ -16,9 +16,9 @@ mod tests;
 
 use filter::{Filter, Slope};
 pub(crate) use form::Form;
-use form::{Error, Season, State, Weights};
+use form::{Season, State, Weights};
 use layout::Layout;
-use start::{Start, best_of_grid};
+use start::{Start, grid};
 
 use crate::fitted::Forecast;
 use crate::lbfgs::{Limits, minimise};
@@ -40,7 +40,7 @@ pub(crate) struct Ets {
     variance: f64,
 }
 
-/// A fitted form, while the best one is being looked for.
+/// A fitted form, while the best one is looked for.
 struct Candidate {
     layout: Layout,
     at: Vec<f64>,
@@ -58,7 +58,7 @@ impl Ets {
         let is_seasonal = series.season > 1 && series.len() >= 2 * series.season;
         let filled = series.filled();
         let mut filter = Filter::default();
-        let mut fitted: Vec<Candidate> = Vec::new();
+        let mut best: Option<Candidate> = None;
         for &form in forms {
             let parameters = form.parameters(series.season);
             if known <= parameters + 1
@@ -68,21 +68,13 @@ impl Ets {
                 continue;
             }
             let start = Start::new(series, &filled, form.trend, form.season);
-            let layout = Layout { form, start };
-            // The same form with additive errors has its optimum near.
-            let alike = |other: &&Candidate| {
-                other.layout.form == Form { error: Error::Additive, ..form } && form.error == Error::Multiplicative
-            };
-            let near = fitted.iter().find(alike).map(|other| other.at.clone());
-            let candidate = near.and_then(|at| Candidate::fit(layout.clone(), at, series, known, &mut filter));
-            let candidate = candidate.or_else(|| {
-                let at = best_of_grid(&layout, &series.values, &mut filter)?;
-                Candidate::fit(layout, at, series, known, &mut filter)
-            });
-            fitted.extend(candidate);
+            let layout = Layout { form, start, season: series.season };
+            for at in grid(&layout, &series.values, &mut filter) {
+                let candidate = Candidate::fit(&layout, at, series, known, &mut filter);
+                best = candidate.filter(|new| best.as_ref().is_none_or(|best| new.aicc < best.aicc)).or(best);
+            }
         }
-        let best = fitted.into_iter().min_by(|a, b| a.aicc.total_cmp(&b.aicc))?;
-        Self::new(&best, series)
+        Self::new(&best?, series)
     }
 
     fn new(best: &Candidate, series: &Series) -> Option<Self> {
@@ -117,7 +109,7 @@ impl Ets {
 }
 
 impl Candidate {
-    fn fit(layout: Layout, mut at: Vec<f64>, series: &Series, known: usize, filter: &mut Filter) -> Option<Self> {
+    fn fit(layout: &Layout, mut at: Vec<f64>, series: &Series, known: usize, filter: &mut Filter) -> Option<Self> {
         let (mut state, mut slope) = (State::default(), Slope::default());
         let mut squares = f64::NAN;
         let deviance = minimise(&mut at, LIMITS, |at, into| {
@@ -135,6 +127,6 @@ impl Candidate {
         }
         let parameters = layout.form.parameters(series.season) as f64;
         let aicc = deviance + 2.0 * parameters * known as f64 / (known as f64 - parameters - 1.0);
-        aicc.is_finite().then_some(Self { layout, at, squares, known, aicc })
+        aicc.is_finite().then(|| Self { layout: layout.clone(), at, squares, known, aicc })
     }
 }

@@ -62,22 +62,26 @@ fn line(values: impl Iterator<Item = f64> + Clone, sloped: bool) -> (f64, f64, f
     (level, slope, (squares / count).sqrt())
 }
 
-/// The weights of a small grid that fit best, in the search's coordinates.
-pub(crate) fn best_of_grid(layout: &Layout, values: &[f64], filter: &mut Filter) -> Option<Vec<f64>> {
+/// Where to start from, in the search's coordinates: the best weights of a small grid, once with a slow season and once with a
+/// fast one, since the likelihood often has an optimum of each kind.
+pub(crate) fn grid(layout: &Layout, values: &[f64], filter: &mut Filter) -> Vec<Vec<f64>> {
+    let gammas: &[f64] = if layout.form.season == Season::None { &[0.0] } else { &[0.05, 0.7] };
+    gammas.iter().filter_map(|&gamma| best_of_grid(layout, values, gamma, filter)).collect()
+}
+
+fn best_of_grid(layout: &Layout, values: &[f64], gamma: f64, filter: &mut Filter) -> Option<Vec<f64>> {
     let form = layout.form;
-    let betas: &[f64] = if form.trend == Trend::None { &[0.0] } else { &[0.02, 0.2] };
-    let gammas: &[f64] = if form.season == Season::None { &[0.0] } else { &[0.05, 0.4] };
+    let betas: &[f64] = if form.trend == Trend::None { &[0.0] } else { &[0.05, 0.5] };
+    let phi = if form.trend == Trend::Damped { 0.95 } else { 1.0 };
+    let mut state = State::default();
     let mut best = None;
     for alpha in [0.02, 0.1, 0.3, 0.6, 0.9] {
         for beta in betas {
-            for gamma in gammas {
-                let phi = if form.trend == Trend::Damped { 0.95 } else { 1.0 };
-                let weights = Weights { alpha, beta: alpha * beta, gamma: (1.0 - alpha) * gamma, phi };
-                let mut state = layout.start.state.clone();
-                let Some(fit) = filter.forward(form, values, &weights, &mut state) else { continue };
-                if best.is_none_or(|(deviance, _)| fit.deviance < deviance) {
-                    best = Some((fit.deviance, weights));
-                }
+            let weights = Weights { alpha, beta: beta * layout.steepest(alpha).0, gamma: gamma * (1.0 - alpha), phi };
+            state.clone_from(&layout.start.state);
+            let Some(fit) = filter.forward(form, values, &weights, &mut state) else { continue };
+            if best.is_none_or(|(deviance, _)| fit.deviance < deviance) {
+                best = Some((fit.deviance, weights));
             }
         }
     }
