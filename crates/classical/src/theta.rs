@@ -33,8 +33,8 @@ const NARROWINGS: usize = 14;
 const SKIPPED: usize = 3;
 
 /// The standard deviation around a half that the estimated weight is expected to have. With errors of variance σ², least squares
-/// has the term `σ² ((w − ½) / PRIOR)²`. Chosen on windows of public competition series: without it, monthly series of less
-/// than a hundred points lose 3 %.
+/// has the term `σ² ((w − ½) / PRIOR)²`. Chosen on five origins of public competition series: without it, the forecasts of monthly
+/// series of 30 to 130 points are 3 % worse.
 const PRIOR: f64 = 0.7;
 
 /// Makes the equations solvable where their columns are the same.

@@ -105,7 +105,7 @@ fn start(form: Form, filled: &[f64], season: usize) -> State {
         let first = filled.len().min(first);
         filled[..first].iter().sum::<f64>() / first as f64
     };
-    // The complex part is of the size of the real one where the series has no trend (Svetunkov et al. 2022).
+    // The ratio is that of the authors' package smooth.
     let pair = |real: f64| [real, real / 1.1];
     match form {
         Form::None => State::new(pair(mean(POINTS)), Vec::new()),

@@ -38,3 +38,22 @@ fn a_short_rise_does_not_explode() {
     // The level grows by a sixtieth a step at most (a fifth over the season).
     assert!(far < 3.0 * last, "{far} after {last}");
 }
+
+/// The variance of a linear model: the sum of the squared answers to a unit error, each the difference of two forecasts.
+#[test]
+fn the_deviation_follows_from_the_answers_to_an_error() {
+    let fitted = Ces::fit(&air_passengers::series()).unwrap();
+    let values = air_passengers::series().values;
+    let at_end = |last: f64| {
+        let mut longer = air_passengers::series();
+        longer.values = values.iter().copied().chain([last]).collect();
+        fitted.refilter(&longer).unwrap().forecast(6).mean
+    };
+    let answers: Vec<f64> = at_end(2.0).iter().zip(at_end(1.0)).map(|(with, without)| with - without).collect();
+    let sigma = fitted.forecast(7).sigma;
+    let mut total = 1.0;
+    for (answer, sigma_ahead) in answers.iter().zip(&sigma[1..]) {
+        total += answer * answer;
+        assert!((sigma_ahead / sigma[0] - f64::sqrt(total)).abs() < 1e-9, "{sigma:?}");
+    }
+}

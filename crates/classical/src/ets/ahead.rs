@@ -1,4 +1,6 @@
 //! Forecasts from a state, and their variance (Hyndman et al. 2008, chapter 6).
+//!
+//! The variances are exact but for multiplicative seasons more than one season ahead, where they are an approximation.
 
 use super::Ets;
 use super::form::{Error, Season};
@@ -18,15 +20,9 @@ pub(super) fn forecast(ets: &Ets, horizon: usize) -> Forecast {
     let variances: Vec<f64> = match (ets.form.error, ets.form.season) {
         (Error::Additive, _) => linear_variances(variance, responses.into_iter()).collect(),
         (Error::Multiplicative, Season::Multiplicative) => {
-            // The book's approximation (section 6.4): exact up to one season ahead.
-            let gamma = 1.0 + ets.weights.gamma * ets.weights.gamma * variance;
             let squares = second_moments(&trends, &responses, variance);
             (0..horizon)
-                .map(|ahead| {
-                    let seasons_ahead = (ahead / seasons.len()) as f64;
-                    let moment = squares[ahead] * (1.0 + variance) * gamma.powf(seasons_ahead);
-                    season(ahead).powi(2) * (moment - trends[ahead] * trends[ahead])
-                })
+                .map(|ahead| season(ahead).powi(2) * ((1.0 + variance) * squares[ahead] - trends[ahead].powi(2)))
                 .collect()
         }
         (Error::Multiplicative, _) => {
@@ -48,11 +44,13 @@ fn trends(ets: &Ets, horizon: usize) -> Vec<f64> {
     std::iter::repeat_with(next).take(horizon).collect()
 }
 
-/// How much a unit error moves the forecast 1, 2, … steps after it: `c(j) = α + β (φ + … + φ^j) + γ [j is a multiple of m]`. The
-/// seasonal part is left out for multiplicative seasons.
+/// How much a unit error moves the forecast 1, 2, … steps after it: `c(j) = α + β (φ + … + φ^j) + γ [j is a multiple of m]`.
+///
+/// For multiplicative seasons, the move is relative to the seasonal factor, and this is the first order of the errors. One error
+/// moves level and season together, so their answers are added before they are squared.
 fn responses(ets: &Ets, horizon: usize) -> Vec<f64> {
     let weights = &ets.weights;
-    let season = if ets.form.season == Season::Additive { ets.last.seasons.len() } else { 0 };
+    let season = ets.last.seasons.len();
     let mut power = 1.0;
     let mut slopes = 0.0;
     (1..=horizon)

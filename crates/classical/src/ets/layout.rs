@@ -1,6 +1,6 @@
 //! The coordinates in which a model's parameters are searched for: free of bounds, and near 1 in size.
 //!
-//! The weights have the usual bounds (Hyndman et al. 2008, section 2.5.1): α and γ / (1 − α) between 0 and 1, β less than α, and φ from
+//! The weights have the usual bounds (Hyndman et al. 2008, chapter 2): α and γ / (1 − α) between 0 and 1, β less than α, and φ from
 //! 0.8 to 0.98. Besides, β is at most [`STEEPEST`] over the season: a slope that follows the last points fits better than it
 //! forecasts. Each ratio to its bound is a logistic function of its coordinate. States are coordinates in units of the start's spread; of the
 //! seasonal ones, the last follows from the others, whose mean is 0 (additive) or 1 (multiplicative).
@@ -13,8 +13,8 @@ use super::start::Start;
 const RATIO: (f64, f64) = (1e-4, 0.9999);
 const DAMPING: (f64, f64) = (0.8, 0.98);
 
-/// The largest β for a season of one point. statsforecast has the same bound; without it, the forecasts of monthly and
-/// quarterly competition series are 9 % worse.
+/// The largest β for a season of one point. statsforecast bounds β alike for seasonal forms; without it, the forecasts of
+/// monthly and quarterly competition series are 9 % worse.
 const STEEPEST: f64 = 0.2;
 
 /// The unit of the first slope, in spreads: a slope acts on many points.

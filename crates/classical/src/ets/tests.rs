@@ -1,8 +1,8 @@
-use super::Candidate;
 use super::filter::{Filter, Slope};
-use super::form::{Error, Form, Season, State, Trend};
+use super::form::{Error, Form, Season, State, Trend, Weights};
 use super::layout::Layout;
 use super::start::{Start, grid};
+use super::{Candidate, Ets};
 use crate::air_passengers;
 use crate::series::Series;
 
@@ -90,5 +90,72 @@ fn the_likelihood_is_that_of_other_programs_or_better() {
         let aicc = fits.map(|fit| fit.aicc).fold(f64::INFINITY, f64::min) + air_passengers::criterion_shift(&series);
         assert!(aicc < expected + 0.02, "{form}: {aicc}, not {expected}");
         assert!(season != Season::None || aicc > expected - 0.5, "{form}: {aicc}, not {expected}");
+    }
+}
+
+/// The deviations against those of paths with normal errors, drawn by the equations of Hyndman et al. (2008), table 2.2 and 2.3.
+#[test]
+fn the_deviation_is_that_of_simulated_paths() {
+    let (horizon, paths) = (8, 40_000);
+    for form in Form::ALL {
+        let seasonal = |additive: [f64; 4], factors: [f64; 4]| match form.season {
+            Season::None => Vec::new(),
+            Season::Additive => additive.to_vec(),
+            Season::Multiplicative => factors.to_vec(),
+        };
+        let weights = Weights {
+            alpha: 0.4,
+            beta: if form.trend == Trend::None { 0.0 } else { 0.1 },
+            gamma: if form.season == Season::None { 0.0 } else { 0.3 },
+            phi: if form.trend == Trend::Damped { 0.9 } else { 1.0 },
+        };
+        let slope = if form.trend == Trend::None { 0.0 } else { 0.03 };
+        let seasons = seasonal([0.2, -0.1, -0.3, 0.2], [1.2, 0.9, 0.7, 1.2]);
+        let last = State { level: 1.0, slope, seasons };
+        let ets = Ets { form, weights, first: last.clone(), last, length: 6, variance: 0.01 };
+        let expected = ets.forecast(horizon);
+        let mut squares = vec![0.0; horizon];
+        let mut random = Random(7);
+        for _ in 0..paths {
+            for (square, (value, mean)) in squares.iter_mut().zip(path(&ets, &mut random).zip(&expected.mean)) {
+                *square += (value - mean) * (value - mean) / f64::from(paths);
+            }
+        }
+        for (ahead, (square, sigma)) in squares.iter().zip(&expected.sigma).enumerate() {
+            assert!((square.sqrt() / sigma - 1.0).abs() < 0.03, "{form}, step {ahead}: {}, not {sigma}", square.sqrt());
+        }
+    }
+}
+
+fn path<'a>(ets: &'a Ets, random: &'a mut Random) -> impl Iterator<Item = f64> + 'a {
+    let State { mut level, mut slope, mut seasons } = ets.last.clone();
+    let Weights { alpha, beta, gamma, phi } = ets.weights;
+    (ets.length..).map(move |at| {
+        let (slot, trend) = (at % seasons.len().max(1), level + phi * slope);
+        let season = seasons.get(slot).copied();
+        let (forecast, by) = match (ets.form.season, season) {
+            (Season::Multiplicative, Some(factor)) => (trend * factor, factor),
+            (_, figure) => (trend + figure.unwrap_or(0.0), 1.0),
+        };
+        let noise = ets.variance.sqrt() * random.normal();
+        let error = if ets.form.error == Error::Additive { noise } else { forecast * noise };
+        (level, slope) = (trend + alpha * error / by, phi * slope + beta * error / by);
+        if let Some(season) = seasons.get_mut(slot) {
+            *season += if ets.form.season == Season::Multiplicative { gamma * error / trend } else { gamma * error };
+        }
+        forecast + error
+    })
+}
+
+struct Random(u64);
+
+impl Random {
+    /// The sum of twelve uniform numbers less 6.
+    fn normal(&mut self) -> f64 {
+        let mut uniform = || {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        (0..12).map(|_| uniform()).sum::<f64>() - 6.0
     }
 }
