@@ -13,14 +13,14 @@
 //! is estimated and the line is that of the points before `t` (the authors' dynamic model, DOTM, which forecasts better than
 //! their static one).
 //!
-//! For a given α, every error is linear in `ℓ(0)` and `w`. So these two are found by least squares, and only α is
-//! searched for: the optimum is the global one, at the cost of some thirty passes.
+//! For a given α, every error is linear in `ℓ(0)` and `w`. So these two are found by least squares, and only α is searched for, in
+//! forty passes.
 
 use crate::adjust::Adjustment;
 use crate::fitted::Forecast;
 use crate::series::Series;
 
-/// The bounds of α, as in the authors' package forecTheta.
+/// The bounds of α, as in statsforecast.
 const ALPHAS: (f64, f64) = (0.1, 0.99);
 
 /// The candidates of the first, coarse search.
@@ -29,7 +29,7 @@ const COARSE: usize = 12;
 /// The narrowings of the second search, each by the golden ratio.
 const NARROWINGS: usize = 14;
 
-/// The first errors are left out of the sum, since the level has not settled (as in forecTheta and statsforecast).
+/// The first errors are left out of the sum, since the level has not settled (as in statsforecast).
 const SKIPPED: usize = 3;
 
 /// The standard deviation around a half that the estimated weight is expected to have. With errors of variance σ², least squares
