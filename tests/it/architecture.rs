@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each crate, and the crates of this project that it may depend on.
 const CRATES: &[(&str, &[&str])] = &[
     ("core", &[]),
+    ("classical", &[]),
     ("files", &[]),
     ("blobs", &["core", "files"]),
     ("data", &["core", "files"]),
@@ -13,7 +14,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("store", &["core"]),
     ("model", &["core", "files", "data", "nn"]),
     ("forecast", &["core", "data", "nn", "model"]),
-    ("learn", &["core", "files", "data", "nn", "model", "forecast"]),
+    ("learn", &["core", "classical", "files", "data", "nn", "model", "forecast"]),
     ("libtorch", &["core", "nn", "learn"]),
 ];
 

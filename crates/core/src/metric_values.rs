@@ -103,7 +103,7 @@ pub struct Baselines {
     /// Linear least squares from the context to the horizon. Only in comparisons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linear: Option<HoldoutMetrics>,
-    /// The Theta method (Assimakopoulos and Nikolopoulos 2000). Only in comparisons.
+    /// The optimised theta model (Fiorucci et al. 2016) on the whole series before each window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub theta: Option<HoldoutMetrics>,
 }
@@ -128,4 +128,28 @@ pub struct FinalMetrics {
     #[serde(flatten)]
     pub model: HoldoutMetrics,
     pub baselines: Baselines,
+}
+
+/// The code of the warning about a model that is worse than the seasonal naive forecast.
+pub const WORSE_THAN_NAIVE: &str = "worse_than_seasonal_naive";
+
+impl FinalMetrics {
+    /// What to tell of a model that is worse than the seasonal naive forecast on the same windows: the test windows,
+    /// or the validation windows if there are none. By MASE, which no large series decides, else by MAE.
+    pub fn worse_than_naive(&self) -> Option<String> {
+        let naive = &self.baselines.seasonal_naive;
+        let parts =
+            [("test", &self.model.test, &naive.test), ("validation", &self.model.validation, &naive.validation)];
+        let (part, model, naive) =
+            parts.into_iter().find_map(|(part, model, naive)| Some((part, model.as_ref()?, naive.as_ref()?)))?;
+        let (metric, model, naive) = match (model.mase, naive.mase) {
+            (Some(model), Some(naive)) => ("MASE", model, naive),
+            _ => ("MAE", model.mae, naive.mae),
+        };
+        (model > naive).then(|| {
+            format!(
+                "the model is worse than repeating the last season: {metric} {model:.3} against {naive:.3} on the {part} windows"
+            )
+        })
+    }
 }

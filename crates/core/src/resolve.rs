@@ -86,7 +86,7 @@ fn resolve_data(
         horizon,
         stride: automatic::stride(&data, windows),
         season,
-        split: automatic::split(&data),
+        split: automatic::split(&data, profile, horizon),
         scaling: automatic::scaling(&data, model),
         missing: automatic::missing(&data),
         base: automatic::base(&data, model, loss),

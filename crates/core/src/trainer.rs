@@ -45,7 +45,7 @@ pub struct TrainTask {
     pub model: PathBuf,
     /// The number of threads for tensor computations. The resulting bytes depend on it.
     pub threads: usize,
-    /// Whether to compute the expensive baselines too: linear and Theta.
+    /// Whether to compute the expensive baseline too: the linear map.
     #[serde(default)]
     pub all_baselines: bool,
 }

@@ -46,7 +46,8 @@ pub(super) fn respond(
     let spec = InputSpec::of(model.manifest(), options.horizon);
     let predictor = Predictor::new(model, &spec, options, is_cancelled)?;
     let mut writer = Writer::new(id)?;
-    let mut request = Request { model, spec: &spec, options, predictor, warnings: Warnings::default() };
+    let mut request =
+        Request { model, spec: &spec, options, predictor, warnings: Warnings::of(&model.bundle.manifest) };
     let errors = match input {
         ForecastInput::Given(series) => request.given(series, &mut writer).map(|()| Vec::new())?,
         ForecastInput::Stored { dataset, series } => {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use gatecast_core::dataset::Warning;
 use gatecast_core::frequency::Frequency;
+use gatecast_core::metric_values::WORSE_THAN_NAIVE;
+use gatecast_core::model::Manifest;
 use gatecast_model::scaling::Scaler;
 
 use super::fault::quoted;
@@ -19,6 +21,8 @@ pub(super) struct Warnings {
     ends: Vec<(Frequency, BTreeMap<i64, Series>)>,
     /// Series with an id that the model was not trained on, although its scaling is per series.
     untrained: Series,
+    /// The warning about the model itself.
+    model: Option<Warning>,
 }
 
 /// The number of series, and the names of the first ones.
@@ -50,6 +54,12 @@ impl Series {
 }
 
 impl Warnings {
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        let model = manifest.metrics.worse_than_naive();
+        let model = model.map(|detail| Warning { code: WORSE_THAN_NAIVE.to_owned(), detail });
+        Self { model, ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, series: &SeriesInput, scaler: &Scaler) {
         let Some(id) = series.id.as_deref() else { return };
         if scaler.kind().has_rows() && scaler.for_series(Some(id)).is_none() {
@@ -68,7 +78,7 @@ impl Warnings {
     }
 
     pub(super) fn finish(self) -> Vec<Warning> {
-        let mut warnings = Vec::new();
+        let mut warnings = Vec::from_iter(self.model);
         for (_, mut ends) in self.ends {
             let Some((latest, _)) = ends.pop_last() else { continue };
             let mut early = Series::default();

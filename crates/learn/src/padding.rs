@@ -118,7 +118,10 @@ mod tests {
         let values = &frame.columns[0].values;
         assert!(values[..3].iter().all(|value| value.is_nan()));
         assert_eq!(values[3..8], [0.0, 1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(frame.categories[0].codes[..4], [FrameCategories::MISSING; 3].iter().copied().chain([0]).collect::<Vec<_>>());
+        assert_eq!(
+            frame.categories[0].codes[..4],
+            [FrameCategories::MISSING; 3].iter().copied().chain([0]).collect::<Vec<_>>()
+        );
         assert_eq!(frame.times.unwrap()[..4], [-3, -2, -1, 0].map(|hour| hour * 3_600_000_000));
         assert_eq!(parts[0], Parts { training: 0..6, validation: 6..7, test: 0..0 });
         assert_eq!(parts[1], Parts { training: 0..10, validation: 10..11, test: 11..12 });

@@ -12,6 +12,7 @@ mod lr_finder;
 mod monitor;
 mod refit;
 mod setup;
+mod shrink;
 mod warm_start;
 
 use super::evaluate::Evaluator;
@@ -31,6 +32,7 @@ use gradient_norms::GradientNorms;
 use monitor::TrainingMonitor;
 use warm_start::PretrainedModel;
 
+use gatecast_core::metric_values::WORSE_THAN_NAIVE;
 use gatecast_core::model::{Encodings, StoppedBy};
 use gatecast_core::order::{DataSpec, Device, Head, ScalingChoice, WindowLength};
 use gatecast_core::trainer::{BaseModel, TrainTask, TrainerEvent};
@@ -123,10 +125,15 @@ fn train_on(
         Some(_) => trainer.run(&mut |event| sink(refit::first_half(event)))?,
         None => trainer.run(sink)?,
     };
-    let metrics = trainer.final_metrics(&state, stopped_by, sink)?;
+    let factor = trainer.shrinkage(&state.best, sink)?;
+    let best = trainer.shrunk(&state.best, factor);
+    let metrics = trainer.final_metrics(&state, &best, stopped_by, sink)?;
+    if let Some(detail) = metrics.worse_than_naive() {
+        warn(WORSE_THAN_NAIVE, detail, sink)?;
+    }
     let Some(frame) = kept.filter(|_| refit::is_wanted(task, stopped_by)) else {
         let manifest = trainer.manifest(&state, stopped_by, metrics);
-        return trainer.finish(manifest, state.best);
+        return trainer.finish(manifest, best);
     };
     let again = refit::task(&trainer, &state);
     let (second, last) = refit::refit(&trainer, &state, &again, (frame, base, engine), sink)?;
@@ -135,7 +142,8 @@ fn train_on(
     manifest.series = second.prepared.scaler.keys().len() as u64;
     manifest.parameters = second.network.parameter_count() as u64;
     manifest.refit = Some(last.optimizer.steps());
-    second.finish(manifest, last.parameters)
+    let parameters = second.shrunk(&last.parameters, factor);
+    second.finish(manifest, parameters)
 }
 
 impl<'t> Trainer<'t> {

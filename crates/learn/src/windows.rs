@@ -222,6 +222,7 @@ impl Batcher {
             self.inputs.resize(begin + shape.context * layout.width(), 0.0);
             let rows = Rows { numbers: &self.scaled, codes: &codes, constants };
             layout.write(rows, lookback, &mut self.inputs[begin..]);
+            let target_begin = self.targets.len();
             let steps = match output {
                 Output::EveryStep => 0..shape.context,
                 Output::LastStep => shape.context - 1..shape.context,
@@ -233,8 +234,29 @@ impl Batcher {
                 }
                 None => steps.for_each(|step| self.push_targets(prepared, width, lookback + step + 1)),
             }
+            self.forget_flat(prepared, window, target_begin);
             if let Some(recency) = prepared.recency {
                 self.weights.push(weight(recency, prepared, window));
+            }
+        }
+    }
+
+    /// Makes the targets of a window unknown if the window is scaled by a context whose values are all equal.
+    ///
+    /// Such a context has no scale. Its targets may be thousands of times its made-up scale, and while the network's
+    /// biases are 0, its state is 0 at every step, where the gradient of a layer norm explodes.
+    fn forget_flat(&mut self, prepared: &Prepared, window: Window, begin: usize) {
+        if !prepared.scaler.is_of_windows() || prepared.values.masked() == 0 {
+            return;
+        }
+        let rows = window.start..window.start + prepared.shape.context;
+        for target in 0..prepared.targets {
+            let stream = &prepared.streams.model_input(&prepared.frame, target)[rows.clone()];
+            let mut known = stream.iter().filter(|value| !value.is_nan());
+            let first = known.next();
+            if known.all(|value| Some(value) == first) {
+                let targets = self.targets[begin..].iter_mut();
+                targets.skip(target).step_by(prepared.targets).for_each(|place| *place = f32::NAN);
             }
         }
     }

@@ -54,7 +54,7 @@ pub struct DataRequest {
     #[schema(minimum = 1, maximum = 100000)]
     pub season: Option<usize>,
     /// Default: `{"by": "horizons"}`: the last horizon of each series is the test part, and the horizon before it the
-    /// validation part.
+    /// validation part, or several horizons if there are fewer than ten series.
     #[serde(
         deserialize_with = "crate::order::string_or_struct::optional_object",
         skip_serializing_if = "Option::is_none"

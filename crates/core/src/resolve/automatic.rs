@@ -15,12 +15,22 @@ const EPOCH_WINDOWS: u64 = 19_200;
 const STEPS: std::ops::RangeInclusive<u64> = 600..=3_000;
 const EPOCHS: std::ops::RangeInclusive<u64> = 10..=300;
 const LEARNING_RATE: f64 = 0.002;
+/// The number of horizons, over all series, that the validation part should have.
+const VALIDATED_SERIES: u64 = 10;
+/// The validation part is at most this fraction of the longest series.
+const VALIDATED_SHARE: u64 = 5;
 /// The longest context that is chosen.
 const CONTEXT: usize = 512;
 
 /// The part of each series' end that is held back.
-pub(super) fn split(request: &DataRequest) -> Split {
-    request.split.clone().unwrap_or(Split::Horizons { validation: 1, test: 1 })
+pub(super) fn split(request: &DataRequest, profile: &Profile, horizon: usize) -> Split {
+    request.split.clone().unwrap_or_else(|| {
+        // Few series need several windows each before their errors say much.
+        let wanted = VALIDATED_SERIES.div_ceil(profile.series.max(1));
+        let room = profile.longest / (VALIDATED_SHARE * horizon.max(1) as u64);
+        let validation = usize::try_from(wanted.min(room).max(1)).unwrap_or(1);
+        Split::Horizons { validation, test: 1 }
+    })
 }
 
 pub(super) fn scaling(request: &DataRequest, model: &ModelSpec) -> Scaling {
@@ -74,11 +84,8 @@ pub(super) fn stride(request: &DataRequest, windows: u64) -> usize {
 /// The defaults of a training on this number of windows per epoch. With a request's own number of epochs they are
 /// Keras's.
 pub(super) fn training(request: &TrainingRequest, data: &DataRequest, head: &Head, windows: u64) -> TrainingDefaults {
-    let keras = TrainingDefaults {
-        loss: head.default_loss(),
-        refit: data.split.is_none(),
-        ..TrainingDefaults::keras(head)
-    };
+    let keras =
+        TrainingDefaults { loss: head.default_loss(), refit: data.split.is_none(), ..TrainingDefaults::keras(head) };
     if request.epochs.is_some() {
         return keras;
     }

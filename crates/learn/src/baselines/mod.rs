@@ -21,8 +21,6 @@ pub enum Baseline {
     SeasonalNaive,
     /// The straight line through the first and the last value, extrapolated.
     Drift,
-    /// Assimakopoulos and Nikolopoulos 2000, seasonally adjusted.
-    Theta,
     /// A linear map from context to horizon, fitted on the training windows.
     Linear(Linear),
 }
@@ -61,7 +59,6 @@ impl Baseline {
                 let slope = (last - context.first().copied().unwrap_or(last)) / steps;
                 forecast.extend((1..=horizon).map(|ahead| last + slope * ahead as f64));
             }
-            Self::Theta => theta::forecast(context, season, horizon, forecast),
             Self::Linear(linear) => linear.forecast(context, target, forecast),
         }
     }
@@ -75,7 +72,7 @@ pub struct EvaluatedWindows<'w> {
     pub test: &'w Windows,
 }
 
-/// Evaluates all baselines, or only the fast ones.
+/// Evaluates the baselines, with or without the linear map, which costs as much as a small training.
 pub fn evaluate_all(prepared: &Prepared, windows: EvaluatedWindows<'_>, all: bool) -> Baselines {
     let evaluate = |baseline: Baseline| HoldoutMetrics {
         validation: baseline.evaluate(prepared, windows.validation),
@@ -86,7 +83,10 @@ pub fn evaluate_all(prepared: &Prepared, windows: EvaluatedWindows<'_>, all: boo
         seasonal_naive: evaluate(Baseline::SeasonalNaive),
         drift: Some(evaluate(Baseline::Drift)),
         linear: all.then(|| evaluate(Baseline::Linear(Linear::fit(prepared, windows.training)))),
-        theta: all.then(|| evaluate(Baseline::Theta)),
+        theta: Some(HoldoutMetrics {
+            validation: theta::evaluate(prepared, windows.validation),
+            test: theta::evaluate(prepared, windows.test),
+        }),
     }
 }
 

@@ -17,6 +17,7 @@ impl Trainer<'_> {
     pub(super) fn final_metrics(
         &mut self,
         state: &TrainingState,
+        best: &[f32],
         stopped_by: StoppedBy,
         sink: &mut EventSink<'_>,
     ) -> Result<FinalMetrics, Interrupted> {
@@ -24,8 +25,8 @@ impl Trainer<'_> {
             emit(sink, TrainerEvent::Info { code: code.to_owned(), detail })?;
         }
         let model = HoldoutMetrics {
-            validation: self.evaluate(&state.best, PartName::Validation, sink)?,
-            test: self.evaluate(&state.best, PartName::Test, sink)?,
+            validation: self.evaluate(best, PartName::Validation, sink)?,
+            test: self.evaluate(best, PartName::Test, sink)?,
         };
         let evaluated = EvaluatedWindows { training: &self.training, validation: &self.validation, test: &self.test };
         let baselines = evaluate_all(&self.prepared, evaluated, self.task.all_baselines);
