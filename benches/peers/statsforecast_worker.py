@@ -16,7 +16,8 @@ from statsforecast import models
 
 def forecast(order, values):
     model = getattr(models, order["method"])(season_length=order["season"])
-    found = model.forecast(y=numpy.array(values, dtype=float), h=order["horizon"], level=order["levels"])
+    levels = order["levels"] or None
+    found = model.forecast(y=numpy.array(values, dtype=float), h=order["horizon"], level=levels)
     intervals = {level: [found[f"lo-{level}"].tolist(), found[f"hi-{level}"].tolist()] for level in order["levels"]}
     return {"point": found["mean"].tolist(), "intervals": intervals}
 

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Forecasts of a panel of sets, compared with the seasonal naive forecast: `make bench-panel PANEL=FOLDER`.
+
+Scores Gatecast without settings (a `train` job, an `auto` job, `@gatecast-base`) and statsforecast's AutoETS, OptimizedTheta
+and AutoCES. docs/accuracy.md describes the folder, the protocol and the scores.
+
+    python3 benches/accuracy/panel.py FOLDER --windows 3                  # rolling windows within the train files
+    python3 benches/accuracy/panel.py FOLDER --test                       # the test files
+    python3 benches/accuracy/panel.py FOLDER --windows 1 --only monthly,weekly_a --methods default,AutoETS --json FILE
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+import gatecast  # noqa: E402
+import panel_gatecast  # noqa: E402
+import panel_page  # noqa: E402
+import panel_peers  # noqa: E402
+import panel_scores  # noqa: E402
+import panel_sets  # noqa: E402
+from environment import processor, say  # noqa: E402
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+OURS = ("default", "auto", "base")
+
+
+def arguments():
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("folder", type=Path, help="NAME_train.csv and NAME_test.csv for each set")
+    part = options.add_mutually_exclusive_group(required=True)
+    part.add_argument("--windows", type=int, metavar="K", help="score the last K horizons of the train files")
+    part.add_argument("--test", action="store_true", help="score the test files")
+    options.add_argument("--only", default="", metavar="WORDS", help="sets whose names contain one of these, by commas")
+    options.add_argument("--methods", default=",".join(OURS + panel_peers.METHODS), help="by commas; default: all")
+    options.add_argument("--seconds", default="15,120", help="budgets of the `auto` jobs, by commas")
+    options.add_argument("--limit", type=float, default=600, help="seconds for a method and a window of a set")
+    options.add_argument("--points", action="store_true", help="no intervals of the peers, which take most of the time")
+    options.add_argument("--season", action="append", default=[], metavar="NAME=m", help="the season of a set")
+    options.add_argument("--tell-season", action="store_true", help="upload with `season`, which the peers are given too")
+    options.add_argument("--program", type=Path, default=gatecast.PROGRAM, help="the gatecast program")
+    options.add_argument("--serve", default="", metavar="FLAGS", help="further flags of `gatecast serve`")
+    options.add_argument("--json", type=Path, metavar="FILE", help="write all results, after every set")
+    options.add_argument("--write", action="store_true", help="write the tables into docs/accuracy.md")
+    options = options.parse_args()
+    options.methods = [method for method in options.methods.split(",") if method]
+    unknown = set(options.methods) - set(OURS + panel_peers.METHODS)
+    if unknown:
+        sys.exit(f"unknown method: {', '.join(sorted(unknown))}; the methods are {', '.join(OURS + panel_peers.METHODS)}")
+    if options.windows is not None and options.windows < 1:
+        sys.exit(f"`--windows` needs a number from 1 on: {options.windows}")
+    return options
+
+
+class Run:
+    """The tallies of a run, by set and method."""
+
+    def __init__(self, options):
+        self.options = options
+        self.server = None
+        self.report = {"sets": {}}
+        self.refusals = {}
+
+    def columns(self):
+        """The methods by the names that the tables give them."""
+        for method in self.options.methods:
+            if method == "auto":
+                yield from ((f"auto, {seconds} s", ("auto", float(seconds))) for seconds in self.options.seconds.split(","))
+            else:
+                yield method, method
+
+    def outcome(self, task, method):
+        if method in panel_peers.METHODS:
+            return panel_peers.outcome(task, method, self.options.limit, not self.options.points)
+        if self.server is None:
+            flags = shlex.split(self.options.serve)
+            self.server = panel_gatecast.Gatecast(self.options.program, flags, self.options.tell_season)
+        return self.server.outcome(task, method, self.options.limit)
+
+    def set(self, one):
+        if self.options.test:
+            tasks = [one.test_task()]
+        else:
+            tasks = [one.window(number) for number in range(self.options.windows)]
+        scored = [task for task in tasks if task.truth]
+        say(f"{one.name}: {len(one.test)} series, horizon {one.horizon}, season {one.season}")
+        if not scored:
+            say("    too short for a window: left out")
+            return
+        methods = {"seasonal naive": self.method(scored, lambda task: None)}
+        for column, method in self.columns():
+            methods[column] = self.method(scored, lambda task, method=method: self.outcome(task, method))
+            self.tell(column, methods[column], methods["seasonal naive"])
+        self.report["sets"][one.name] = {
+            "season": one.season, "horizon": one.horizon, "series": len(one.test), "windows": len(scored),
+            "short": sum(task.short for task in tasks), "zero_scale": methods["seasonal naive"]["zero_scale"],
+            "methods": methods,
+        }
+
+    def method(self, tasks, forecast):
+        """The scores of a method over the parts of a set, or what the naive forecast has for `None`."""
+        tally, seconds, peaks, notes, offered = panel_scores.Tally(), [], [], [], []
+        for task in tasks:
+            found = forecast(task)
+            for key, truth in task.truth.items():
+                values = task.values(key)
+                naive = panel_scores.seasonal_naive(values, task.season, task.horizon) if found is None else None
+                tally.add(values, task.season, truth, naive or found["forecasts"].get(key))
+            if found is not None:
+                seconds.append(found["seconds"])
+                peaks.append(found["peak_bytes"])
+                notes += [f"{task.part}: {note}" for note in found["notes"]]
+                offered.append(found["offered"])
+        total = sum(number for number in seconds if number is not None) if any(number is not None for number in seconds) else None
+        peak = max((number for number in peaks if number is not None), default=None)
+        return {**tally.scores(), "seconds": total, "peak_bytes": peak, "notes": notes, "offered": any(offered)}
+
+    def tell(self, column, scores, naive):
+        ratio = scores["mase"] / naive["mase"] if naive["mase"] and scores["mase"] is not None else None
+        seconds = panel_page.cell(scores["seconds"], 1)
+        counted = f", {scores['as_naive']} counted as naive" if scores["as_naive"] else ""
+        say(f"    {column}: MASE {panel_page.cell(scores['mase'])} ({panel_page.cell(ratio)} of naive), {seconds} s{counted}")
+        for note in scores["notes"]:
+            say(f"        {note[:300]}")
+
+    def finish(self):
+        """The report with the columns that exist: those that the server offered for one set at least."""
+        sets = self.report["sets"]
+        for column in [name for name, _ in self.columns()]:
+            if not any(one["methods"][column]["offered"] for one in sets.values()):
+                for one in sets.values():
+                    del one["methods"][column]
+                say(f"{column}: not offered, left out")
+        names = ["seasonal naive", *(name for name, _ in self.columns())]
+        results = {name: one["methods"] for name, one in sets.items()}
+        kept = [name for name in names if any(name in of for of in results.values())]
+        return self.described() | {"summary": {name: panel_scores.summary(results, name) for name in kept}}
+
+    def described(self):
+        options = self.options
+        command = ["python3", "benches/accuracy/panel.py", "FOLDER", "--test" if options.test else f"--windows {options.windows}"]
+        command += [f"--methods {','.join(options.methods)}", f"--seconds {options.seconds}", f"--limit {options.limit:g}"]
+        command += [f"--season {given}" for given in options.season] + ["--tell-season"] * options.tell_season + ["--points"] * options.points
+        command += [f"--only {options.only}"] * bool(options.only) + [f"--serve '{options.serve}'"] * bool(options.serve)
+        versions = [f"Python {platform.python_version()}"]
+        if self.server:
+            shown = subprocess.run([options.program, "--version"], capture_output=True, text=True, check=True)
+            versions.insert(0, shown.stdout.strip())
+        if set(options.methods) & set(panel_peers.METHODS):
+            versions.append(panel_peers.version())
+        windows = f"The last {options.windows} windows" if options.windows != 1 else "The last window"
+        return {
+            "protocol": "The test files." if options.test else f"{windows} within the train files.",
+            "command": " ".join(command), "date": str(datetime.date.today()),
+            "machine": f"{len(os.sched_getaffinity(0))} cores of {processor()}; {platform.system()} {platform.release()}",
+            "versions": "; ".join(versions), "sets": self.report["sets"],
+        }
+
+
+def main():
+    options = arguments()
+    seasons = {name: int(season) for name, _, season in (given.rpartition("=") for given in options.season)}
+    run = Run(options)
+    try:
+        for one in panel_sets.panel(options.folder, options.only, seasons):
+            run.set(one)
+            if options.json:
+                options.json.write_text(json.dumps(run.described(), indent=1))
+    finally:
+        if run.server:
+            run.server.close()
+    if not run.report["sets"]:
+        sys.exit("no set was scored")
+    report = run.finish()
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1))
+    text = panel_page.markdown(report)
+    if options.write:
+        panel_page.write(CHECKOUT / "docs" / "accuracy.md", "test" if options.test else "windows", text)
+        say("wrote docs/accuracy.md")
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
