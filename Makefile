@@ -10,7 +10,7 @@ endif
 export PROPTEST_RNG_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test lint format clippy deny machete doc miri fuzz bench bench-peers bench-panel openapi libtorch tools
+.PHONY: help run build check test lint format clippy deny machete doc miri fuzz bench bench-peers bench-panel openapi libtorch panel tools
 
 # Every crate except the one that needs LibTorch.
 PURE := --workspace --exclude gatecast-libtorch
@@ -65,8 +65,7 @@ bench: libtorch ## the benchmarks
 bench-peers: build ## Gatecast against PyTorch and Keras (downloads both, a few GB); writes docs/benchmarks.md
 	python3 -B benches/peers/run.py
 
-bench-panel: build ## accuracy on the sets in PANEL=FOLDER, beside statsforecast (docs/accuracy.md)
-	@test -n "$(PANEL)" || { echo "PANEL is not set: make bench-panel PANEL=FOLDER" >&2; exit 1; }
+bench-panel: panel build ## accuracy on the sets in PANEL=FOLDER, beside statsforecast (docs/accuracy.md)
 	python3 -B benches/accuracy/panel.py "$(PANEL)" --windows 1
 
 openapi: build ## rewrites docs/openapi.json, which a test compares with the code
@@ -74,6 +73,9 @@ openapi: build ## rewrites docs/openapi.json, which a test compares with the cod
 
 libtorch: tools ## downloads LibTorch once, into the user's cache
 	@scripts/libtorch
+
+panel:
+	@test -n "$(PANEL)" || { echo "PANEL is not set: make bench-panel PANEL=FOLDER (docs/accuracy.md has the form)" >&2; exit 1; }
 
 tools:
 	@command -v cargo >/dev/null || { echo "Rust is missing: install rustup, then run this again" >&2; exit 1; }

@@ -16,12 +16,15 @@ PROGRAM = Path(__file__).resolve().parents[2] / "target/release/gatecast"
 
 
 class Refused(Exception):
-    """An error response: its HTTP status, and the server's message."""
+    """An error response: its HTTP status, its body, and the server's message in it."""
 
-    def __init__(self, status, message):
-        super().__init__(f"{status} {message}")
-        self.status = status
-        self.message = message
+    def __init__(self, status, body):
+        self.status, self.body = status, body
+        try:
+            detail = json.loads(body)["detail"]
+        except (ValueError, KeyError, TypeError):  # not a problem document
+            detail = body
+        super().__init__(f"{status} {detail}")
 
 
 class Server:
@@ -67,7 +70,7 @@ def call(method, path, body=None, content_type="application/json"):
     try:
         return ask(method, path, body, content_type)
     except Refused as error:
-        sys.exit(f"{method} {path}: {error}")
+        sys.exit(f"{method} {path}: {error.status} {error.body}")
 
 
 def upload(name, csv, **options):

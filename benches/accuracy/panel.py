@@ -31,6 +31,7 @@ from environment import processor, say  # noqa: E402
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OURS = ("default", "auto", "base")
+NAIVE = panel_page.NAIVE
 
 
 def arguments():
@@ -39,7 +40,7 @@ def arguments():
     part = options.add_mutually_exclusive_group(required=True)
     part.add_argument("--windows", type=int, metavar="K", help="score the last K horizons of the train files")
     part.add_argument("--test", action="store_true", help="score the test files")
-    options.add_argument("--only", default="", metavar="WORDS", help="sets whose names contain one of these, by commas")
+    options.add_argument("--only", default="", metavar="WORDS", help="sets whose names begin with one of these, by commas")
     options.add_argument("--methods", default=",".join(OURS + panel_peers.METHODS), help="by commas; default: all")
     options.add_argument("--seconds", default="15,120", help="budgets of the `auto` jobs, by commas")
     options.add_argument("--limit", type=float, default=600, help="seconds for a method and a window of a set")
@@ -50,7 +51,9 @@ def arguments():
     options.add_argument("--serve", default="", metavar="FLAGS", help="further flags of `gatecast serve`")
     options.add_argument("--json", type=Path, metavar="FILE", help="write all results, after every set")
     options.add_argument("--write", action="store_true", help="write the tables into docs/accuracy.md")
+    defaults = {action.dest: action.default for action in options._actions}
     options = options.parse_args()
+    options.command = command(options, defaults)
     options.methods = [method for method in options.methods.split(",") if method]
     unknown = set(options.methods) - set(OURS + panel_peers.METHODS)
     if unknown:
@@ -58,6 +61,23 @@ def arguments():
     if options.windows is not None and options.windows < 1:
         sys.exit(f"`--windows` needs a number from 1 on: {options.windows}")
     return options
+
+
+def command(options, defaults):
+    """The command without what only says where things are."""
+    words = ["python3 benches/accuracy/panel.py FOLDER", "--test" if options.test else f"--windows {options.windows}"]
+    for name in ("only", "methods", "seconds", "limit", "points", "season", "tell_season", "serve"):
+        value = getattr(options, name)
+        if value != defaults[name]:
+            flag = f"--{name.replace('_', '-')}"
+            values = value if isinstance(value, list) else [value]
+            words += [flag if value is True else f"{flag} {shlex.quote(f'{value}')}" for value in values]
+    return " ".join(words)
+
+
+def naive(task):
+    forecasts = {key: panel_scores.seasonal_naive(task.values(key), task.season, task.horizon) for key in task.truth}
+    return {"forecasts": forecasts, "seconds": None, "peak_bytes": None, "notes": [], "offered": True}
 
 
 class Run:
@@ -95,39 +115,39 @@ class Run:
         if not scored:
             say("    too short for a window: left out")
             return
-        methods = {"seasonal naive": self.method(scored, lambda task: None)}
+        methods = {NAIVE: self.method(scored, naive)}
         for column, method in self.columns():
             methods[column] = self.method(scored, lambda task, method=method: self.outcome(task, method))
-            self.tell(column, methods[column], methods["seasonal naive"])
+            self.tell(column, methods[column], methods[NAIVE])
         self.report["sets"][one.name] = {
             "season": one.season, "horizon": one.horizon, "series": len(one.test), "windows": len(scored),
-            "short": sum(task.short for task in tasks), "zero_scale": methods["seasonal naive"]["zero_scale"],
+            "short": sum(task.short for task in tasks), "zero_scale": methods[NAIVE]["zero_scale"],
             "methods": methods,
         }
 
     def method(self, tasks, forecast):
-        """The scores of a method over the parts of a set, or what the naive forecast has for `None`."""
-        tally, seconds, peaks, notes, offered = panel_scores.Tally(), [], [], [], []
+        """The scores of a method over the parts of a set."""
+        tally, outcomes = panel_scores.Tally(), []
         for task in tasks:
             found = forecast(task)
             for key, truth in task.truth.items():
-                values = task.values(key)
-                naive = panel_scores.seasonal_naive(values, task.season, task.horizon) if found is None else None
-                tally.add(values, task.season, truth, naive or found["forecasts"].get(key))
-            if found is not None:
-                seconds.append(found["seconds"])
-                peaks.append(found["peak_bytes"])
-                notes += [f"{task.part}: {note}" for note in found["notes"]]
-                offered.append(found["offered"])
-        total = sum(number for number in seconds if number is not None) if any(number is not None for number in seconds) else None
-        peak = max((number for number in peaks if number is not None), default=None)
-        return {**tally.scores(), "seconds": total, "peak_bytes": peak, "notes": notes, "offered": any(offered)}
+                tally.add(task.values(key), task.season, truth, found["forecasts"].get(key))
+            outcomes.append({**found, "notes": [f"{task.part}: {note}" for note in found["notes"]]})
+        known = lambda name: [found[name] for found in outcomes if found[name] is not None]  # noqa: E731
+        return {
+            **tally.scores(), "seconds": sum(known("seconds")) if known("seconds") else None,
+            "peak_bytes": max(known("peak_bytes"), default=None), "notes": sum((found["notes"] for found in outcomes), []),
+            "offered": any(found["offered"] for found in outcomes),
+        }
 
     def tell(self, column, scores, naive):
         ratio = scores["mase"] / naive["mase"] if naive["mase"] and scores["mase"] is not None else None
         seconds = panel_page.cell(scores["seconds"], 1)
         counted = f", {scores['as_naive']} counted as naive" if scores["as_naive"] else ""
-        say(f"    {column}: MASE {panel_page.cell(scores['mase'])} ({panel_page.cell(ratio)} of naive), {seconds} s{counted}")
+        if scores["offered"]:
+            say(f"    {column}: MASE {panel_page.cell(scores['mase'])} ({panel_page.cell(ratio)} of naive), {seconds} s{counted}")
+        else:
+            say(f"    {column}: refused")
         for note in scores["notes"]:
             say(f"        {note[:300]}")
 
@@ -139,17 +159,13 @@ class Run:
                 for one in sets.values():
                     del one["methods"][column]
                 say(f"{column}: not offered, left out")
-        names = ["seasonal naive", *(name for name, _ in self.columns())]
+        names = [NAIVE, *(name for name, _ in self.columns())]
         results = {name: one["methods"] for name, one in sets.items()}
         kept = [name for name in names if any(name in of for of in results.values())]
         return self.described() | {"summary": {name: panel_scores.summary(results, name) for name in kept}}
 
     def described(self):
         options = self.options
-        command = ["python3", "benches/accuracy/panel.py", "FOLDER", "--test" if options.test else f"--windows {options.windows}"]
-        command += [f"--methods {','.join(options.methods)}", f"--seconds {options.seconds}", f"--limit {options.limit:g}"]
-        command += [f"--season {given}" for given in options.season] + ["--tell-season"] * options.tell_season + ["--points"] * options.points
-        command += [f"--only {options.only}"] * bool(options.only) + [f"--serve '{options.serve}'"] * bool(options.serve)
         versions = [f"Python {platform.python_version()}"]
         if self.server:
             shown = subprocess.run([options.program, "--version"], capture_output=True, text=True, check=True)
@@ -159,7 +175,7 @@ class Run:
         windows = f"The last {options.windows} windows" if options.windows != 1 else "The last window"
         return {
             "protocol": "The test files." if options.test else f"{windows} within the train files.",
-            "command": " ".join(command), "date": str(datetime.date.today()),
+            "command": options.command, "date": str(datetime.date.today()),
             "machine": f"{len(os.sched_getaffinity(0))} cores of {processor()}; {platform.system()} {platform.release()}",
             "versions": "; ".join(versions), "sets": self.report["sets"],
         }

@@ -58,6 +58,8 @@ def outcome(task, method, limit, intervals=True):
         else:
             found = {int(level): tuple(pair) for level, pair in bounds.get(line["series"], {}).items()}
             forecasts[line["series"]] = from_levels(line["point"], found)
+    if points["crashed"]:
+        notes.append("the process crashed")
     if errors:
         notes.append(f"{len(errors)} series failed, the first: {errors[0]}")
     return {
@@ -78,7 +80,7 @@ def kept(task, method, levels, limit):
     # A run that was out of time says nothing about a longer limit.
     if result is None or (result["out_of_time"] and result["limit"] < limit):
         result = run([environment("statsforecast"), worker], order, limit)
-        if result["lines"] or result["out_of_time"]:
+        if not result["crashed"]:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(json.dumps(result))
     return result
@@ -93,6 +95,7 @@ def run(command, order, limit):
     )
     out_of_time = threading.Event()
     timer = threading.Timer(limit, lambda: (out_of_time.set(), process.kill()))
+    timer.daemon = True
     timer.start()
     lines = []
     try:
@@ -109,5 +112,5 @@ def run(command, order, limit):
     seconds = limit if out_of_time.is_set() else sum(line["seconds"] for line in lines)
     return {
         "lines": lines, "seconds": seconds, "peak_bytes": usage.ru_maxrss * 1024, "limit": limit,
-        "out_of_time": out_of_time.is_set(),
+        "out_of_time": out_of_time.is_set(), "crashed": process.returncode != 0 and not out_of_time.is_set(),
     }

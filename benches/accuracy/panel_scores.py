@@ -140,7 +140,9 @@ class Tally:
 
 
 def geometric_mean(ratios):
-    return None if not ratios else 0.0 if min(ratios) <= 0 else math.exp(mean(map(math.log, ratios)))
+    if not ratios:
+        return None
+    return math.exp(mean(map(math.log, ratios))) if min(ratios) > 0 else 0.0
 
 
 def relative(results, method, metric, naive="seasonal naive"):

@@ -108,9 +108,9 @@ def season(name, folder, given):
 
 
 def panel(folder, only="", given=None):
-    """The sets of a folder whose names contain one of the words of `only`, separated by commas."""
+    """The sets of a folder whose names begin with one of the words of `only`, separated by commas."""
     names = sorted(path.name[: -len("_train.csv")] for path in folder.glob("*_train.csv"))
-    names = [name for name in names if any(word in name for word in only.split(","))]
+    names = [name for name in names if name.startswith(tuple(only.split(",")))]
     if not names:
         sys.exit(f"no set in `{folder}`: expected files NAME_train.csv and NAME_test.csv")
     files = lambda name: (read(folder / f"{name}_{part}.csv") for part in ("train", "test"))  # noqa: E731

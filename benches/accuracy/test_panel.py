@@ -42,13 +42,15 @@ class Scores(unittest.TestCase):
         self.assertEqual(seasonal_naive([4, 7], 12, 2).point, [7, 7])
 
     def test_intervals_of_seasonal_naive_widen_with_every_season(self):
-        # Differences of season 2 are 2, 2, -2, -2: deviation 2. z of 90 % is 1.281552 (tables of the normal distribution).
-        naive = seasonal_naive([0, 0, 2, 2, 0, 0], 2, 4)
-        lower, upper = naive.intervals[80]
-        self.assertAlmostEqual(upper[0], 2 * 1.281552, places=5)
-        self.assertAlmostEqual(upper[2], 2 * 1.281552 * math.sqrt(2), places=5)
-        self.assertAlmostEqual(lower[0], -upper[0])
-        self.assertEqual(naive.deciles[4], naive.point)
+        # statsforecast 2.1.1: SeasonalNaive(3).forecast(y, h=4, level=[80, 95]).
+        naive = seasonal_naive([2, 5, 1, 4, 4, 3, 3, 8, 2], 3, 4)
+        expected = {80: (0.28141859268953073, -0.8446546966338011), 95: (-1.1577114730490328, -2.879891953620162)}
+        for level, (first, fourth) in expected.items():
+            lower, upper = naive.intervals[level]
+            self.assertAlmostEqual(lower[0], first)
+            self.assertAlmostEqual(lower[3], fourth)
+            self.assertAlmostEqual(upper[3] - 3, 3 - lower[3])
+        self.assertEqual([naive.deciles[0], naive.deciles[4]], [naive.intervals[80][0], naive.point])
 
     def test_mase_and_smape(self):
         # Scale: |2 - 1| and |4 - 3|, so 1. Errors 1 and 0. sMAPE: 200 / (2 + 3) and 0.
