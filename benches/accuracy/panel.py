@@ -35,40 +35,41 @@ NAIVE = panel_page.NAIVE
 
 
 def arguments():
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("folder", type=Path, help="NAME_train.csv and NAME_test.csv for each set")
-    part = options.add_mutually_exclusive_group(required=True)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="NAME_train.csv and NAME_test.csv for each set")
+    part = parser.add_mutually_exclusive_group(required=True)
     part.add_argument("--windows", type=int, metavar="K", help="score the last K horizons of the train files")
     part.add_argument("--test", action="store_true", help="score the test files")
-    options.add_argument("--only", default="", metavar="WORDS", help="sets whose names begin with one of these, by commas")
-    options.add_argument("--methods", default=",".join(OURS + panel_peers.METHODS), help="by commas; default: all")
-    options.add_argument("--seconds", default="15,120", help="budgets of the `auto` jobs, by commas")
-    options.add_argument("--limit", type=float, default=600, help="seconds for a method and a window of a set")
-    options.add_argument("--points", action="store_true", help="no intervals of the peers, which take most of the time")
-    options.add_argument("--season", action="append", default=[], metavar="NAME=m", help="the season of a set")
-    options.add_argument("--tell-season", action="store_true", help="upload with `season`, which the peers are given too")
-    options.add_argument("--program", type=Path, default=gatecast.PROGRAM, help="the gatecast program")
-    options.add_argument("--serve", default="", metavar="FLAGS", help="further flags of `gatecast serve`")
-    options.add_argument("--json", type=Path, metavar="FILE", help="write all results, after every set")
-    options.add_argument("--write", action="store_true", help="write the tables into docs/accuracy.md")
-    defaults = {action.dest: action.default for action in options._actions}
-    options = options.parse_args()
-    options.command = command(options, defaults)
+    parser.add_argument("--only", default="", metavar="WORDS", help="sets whose names begin with one of these, by commas")
+    parser.add_argument("--methods", default=",".join(OURS + panel_peers.METHODS), help="by commas; default: all")
+    parser.add_argument("--seconds", default="15,120", help="budgets of the `auto` jobs, by commas")
+    parser.add_argument("--limit", type=float, default=600, help="seconds for a method and a window of a set")
+    parser.add_argument("--points", action="store_true", help="no intervals of the peers, which take most of the time")
+    parser.add_argument("--season", action="append", default=[], metavar="NAME=m", help="the season of a set")
+    parser.add_argument("--tell-season", action="store_true", help="upload with `season`, which the peers are given too")
+    parser.add_argument("--program", type=Path, default=gatecast.PROGRAM, help="the gatecast program")
+    parser.add_argument("--serve", default="", metavar="FLAGS", help="further flags of `gatecast serve`")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results, after every set")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/accuracy.md")
+    options = parser.parse_args()
+    options.command = command(options, parser.get_default)
     options.methods = [method for method in options.methods.split(",") if method]
     unknown = set(options.methods) - set(OURS + panel_peers.METHODS)
     if unknown:
         sys.exit(f"unknown method: {', '.join(sorted(unknown))}; the methods are {', '.join(OURS + panel_peers.METHODS)}")
+    if "auto" in options.methods and max(map(float, options.seconds.split(","))) >= options.limit:
+        sys.exit(f"`--limit` ends jobs after {options.limit:g} s: give more than the longest of `--seconds`")
     if options.windows is not None and options.windows < 1:
         sys.exit(f"`--windows` needs a number from 1 on: {options.windows}")
     return options
 
 
-def command(options, defaults):
+def command(options, default):
     """The command without what only says where things are."""
     words = ["python3 benches/accuracy/panel.py FOLDER", "--test" if options.test else f"--windows {options.windows}"]
     for name in ("only", "methods", "seconds", "limit", "points", "season", "tell_season", "serve"):
         value = getattr(options, name)
-        if value != defaults[name]:
+        if value != default(name):
             flag = f"--{name.replace('_', '-')}"
             values = value if isinstance(value, list) else [value]
             words += [flag if value is True else f"{flag} {shlex.quote(f'{value}')}" for value in values]
@@ -87,13 +88,12 @@ class Run:
         self.options = options
         self.server = None
         self.report = {"sets": {}}
-        self.refusals = {}
 
     def columns(self):
         """The methods by the names that the tables give them."""
         for method in self.options.methods:
             if method == "auto":
-                yield from ((f"auto, {seconds} s", ("auto", float(seconds))) for seconds in self.options.seconds.split(","))
+                yield from ((f"auto, {seconds} s", ("auto", json.loads(seconds))) for seconds in self.options.seconds.split(","))
             else:
                 yield method, method
 

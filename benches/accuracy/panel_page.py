@@ -31,7 +31,8 @@ def overview(summaries, seconds, peaks):
     def row(method, of):
         worst = "–" if of["worst"] is None or method == NAIVE else f"{of['worst']:.3f} ({of['worst_set']})"
         above = "–" if method == NAIVE else f"{of['above_naive']} of {of['sets']}"
-        figures = [cell(of["mase"]), worst, above, cell(of["smape"]), cell(of["wql"]), *percents(of["coverage"])]
+        loss = cell(of["wql"]) + (f" ({of['wql_sets']} sets)" if 0 < of["wql_sets"] < of["sets"] else "")
+        figures = [cell(of["mase"]), worst, above, cell(of["smape"]), loss, *percents(of["coverage"])]
         return [method, *figures, str(of["as_naive"]), cell(seconds[method], 1), memory(peaks[method])]
 
     return table(header, [row(method, of) for method, of in summaries.items()])

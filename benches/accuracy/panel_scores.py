@@ -168,7 +168,7 @@ def summary(results, method):
         coverage[level] = mean(of["coverage"][level] for of in own if of["coverage"][level] is not None) if has else None
     return {
         **{metric: geometric_mean(list(of.values())) for metric, of in ratios.items()},
-        "sets": len(ratios["mase"]), "worst_set": worst, "worst": ratios["mase"].get(worst),
+        "sets": len(ratios["mase"]), "wql_sets": len(ratios["wql"]), "worst_set": worst, "worst": ratios["mase"].get(worst),
         "above_naive": sum(ratio > 1 for ratio in ratios["mase"].values()),
         "coverage": coverage, "as_naive": sum(of["as_naive"] for of in own),
     }
