@@ -172,7 +172,7 @@ class Sets(Folder):
             panel_page.write(page, "windows", "new")
 
 
-# A program whose server knows `train` jobs, forecasts the series `a` alone, and refuses data with a series `refused`.
+# A program whose server knows `train` jobs and `auto` jobs of a second, forecasts the series `a` alone, and refuses data with a series `refused`.
 SERVER = """#!{python}
 import http.server, json, sys
 
@@ -193,8 +193,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return (422, {{"detail": "no"}}) if b"refused" in body else (201, {{"id": "d"}})
         body = json.loads(body)
         if self.path == "/v1/jobs":
-            known = body == {{"kind": "train", "dataset": "d", "data": {{"horizon": 2}}}}
-            return (202, {{"id": "j", "status": "succeeded", "model": "m"}}) if known else (422, {{"detail": "unknown kind"}})
+            train = {{"kind": "train", "dataset": "d", "data": {{"horizon": 2}}}}
+            known = body in (train, {{"kind": "auto", "dataset": "d", "horizon": 2, "budget": {{"seconds": 1}}}})
+            return (202, {{"id": "j", "status": "succeeded", "model": "m"}}) if known else (422, {{"detail": "no"}})
         if self.path != "/v1/models/m/forecast" or body["horizon"] != 2:
             return 404, {{"detail": "no such model"}}
         if body.get("levels", [80]) != [80]:
@@ -232,15 +233,16 @@ class Driver(Folder):
         self.add("yearly_a", {"a": 8, "b": 8}, 2)
         self.add("weekly_b", {"refused": 8}, 2)
         report, run = self.run_panel(
-            "--windows", "1", "--methods", "default,auto,base", "--seconds", "1", "--season", "weekly_b=2"
+            "--windows", "1", "--methods", "default,auto,base", "--seconds", "1,2", "--season", "weekly_b=2"
         )
-        self.assertEqual(list(report["summary"]), ["seasonal naive", "default"])
-        self.assertIn("auto, 1 s: not offered", run.stderr)
+        self.assertEqual(list(report["summary"]), ["seasonal naive", "default", "auto, 1 s"])
+        self.assertIn("auto, 2 s: not offered", run.stderr)
         self.assertIn("base: not offered", run.stderr)
         found = report["sets"]["yearly_a"]["methods"]
         # The naive forecast of both series is 6 for 7 and 8; `a` is exact and `b` is counted as naive.
         self.assertAlmostEqual(found["seasonal naive"]["mase"], 1.5)
         self.assertAlmostEqual(found["default"]["mase"], 0.75)
+        self.assertEqual(found["auto, 1 s"]["mase"], found["default"]["mase"])
         self.assertEqual((found["default"]["answered"], found["default"]["as_naive"]), (1, 1))
         self.assertIsNone(found["default"]["wql"])
         self.assertEqual(report["sets"]["weekly_b"]["methods"]["default"]["as_naive"], 1)
