@@ -182,7 +182,7 @@ def table(results, cores):
 
 
 def page(results, one, pythons, cores, rounds):
-    gatecast = subprocess.run([CHECKOUT / "target/release/gatecast", "--version"], capture_output=True, text=True).stdout.strip()
+    program = subprocess.run([CHECKOUT / "target/release/gatecast", "--version"], capture_output=True, text=True).stdout.strip()
     ours = best(one, "Gatecast")
     return "\n".join([
         "# Benchmarks against PyTorch and Keras",
@@ -192,7 +192,7 @@ def page(results, one, pythons, cores, rounds):
         f"{rounds} rounds, taken in turn (from 128 units on of {(rounds + 1) // 2}).",
         "",
         f"- {datetime.date.today()}, {cores} cores of {processor()}; {platform.system()} {platform.release()}",
-        f"- {gatecast}; {version(pythons['torch'], ['torch'])}; {version(pythons['keras'], ['keras', 'tensorflow-cpu'])}; "
+        f"- {program}; {version(pythons['torch'], ['torch'])}; {version(pythons['keras'], ['keras', 'tensorflow-cpu'])}; "
         f"Python {platform.python_version()}",
         "",
         "## An epoch, validation included",
