@@ -10,7 +10,7 @@ endif
 export PROPTEST_RNG_SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build check test lint format clippy deny machete doc miri fuzz bench bench-peers openapi libtorch tools
+.PHONY: help run build check test lint format clippy deny machete doc miri fuzz bench bench-peers bench-panel openapi libtorch panel tools
 
 # Every crate except the one that needs LibTorch.
 PURE := --workspace --exclude gatecast-libtorch
@@ -30,6 +30,7 @@ check: format ## formatting, clippy and unit tests, without LibTorch: seconds af
 
 test: libtorch ## every test, also on PostgreSQL if it is installed or GATECAST_TEST_POSTGRES is set
 	python3 -B scripts/test_libtorch.py
+	python3 -B benches/accuracy/test_panel.py
 	cargo build --release --locked --package gatecast-libtorch
 	GATECAST_TEST_LIBTORCH=1 cargo test --release --locked --workspace
 
@@ -64,11 +65,17 @@ bench: libtorch ## the benchmarks
 bench-peers: build ## Gatecast against PyTorch and Keras (downloads both, a few GB); writes docs/benchmarks.md
 	python3 -B benches/peers/run.py
 
+bench-panel: panel build ## accuracy on the sets in PANEL=FOLDER, beside statsforecast (docs/accuracy.md)
+	python3 -B benches/accuracy/panel.py "$(PANEL)" --windows 1
+
 openapi: build ## rewrites docs/openapi.json, which a test compares with the code
 	target/release/gatecast openapi > target/openapi.json && mv target/openapi.json docs/openapi.json
 
 libtorch: tools ## downloads LibTorch once, into the user's cache
 	@scripts/libtorch
+
+panel:
+	@test -n "$(PANEL)" || { echo "PANEL is not set: make bench-panel PANEL=FOLDER (docs/accuracy.md has the form)" >&2; exit 1; }
 
 tools:
 	@command -v cargo >/dev/null || { echo "Rust is missing: install rustup, then run this again" >&2; exit 1; }

@@ -18,40 +18,16 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-PEERS = CHECKOUT / "benches" / "peers"
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gatecast" / "peers"
+sys.path.insert(0, str(CHECKOUT / "benches" / "accuracy"))
+
+import gatecast  # noqa: E402
+from environment import PEERS, environment, processor, say, version  # noqa: E402
+
 EPOCHS = {20: 5, 64: 3}  # epochs per round for Gatecast by units, because its epochs are short; otherwise one
-
-
-def say(line):
-    print(line, file=sys.stderr, flush=True)
-
-
-# ---- Environments -----------------------------------------------------------------------------------------------
-
-
-def environment(name):
-    """The Python of an environment with exactly the pinned wheels, created if it does not exist."""
-    pins = PEERS / f"{name}.txt"
-    place = CACHE / name
-    mark = place / "pins.txt"
-    if not mark.is_file() or mark.read_text() != pins.read_text():
-        say(f"making {place} (some GB for PyTorch; once)")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
-        pip = [place / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-        wheels = pins
-        if sys.version_info[:2] != (3, 11):
-            say("the pinned hashes are of Python 3.11's wheels: taking the same versions without them")
-            wheels = place / "versions.txt"
-            wheels.write_text("\n".join(line.split(" --hash")[0] for line in pins.read_text().splitlines()))
-        subprocess.run([*pip, "--no-deps", "--requirement", wheels], check=True)
-        mark.write_text(pins.read_text())
-    return place / "bin" / "python"
 
 
 # ---- Peers ------------------------------------------------------------------------------------------------------
@@ -85,19 +61,11 @@ class Gatecast:
     """A server on an empty folder, with one worker and this many threads."""
 
     def __init__(self, threads):
-        self.folder = tempfile.TemporaryDirectory(prefix="gatecast-peers-")
-        program = [CHECKOUT / "target/release/gatecast", "serve", "--listen", "127.0.0.1:0", "--workers", "1"]
-        program += ["--data", self.folder.name, "--training-threads", str(threads)]
-        self.process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        line = self.process.stdout.readline()
-        self.url = next(word for word in line.split() if word.startswith("http://")).rstrip("/.,")
+        self.server = gatecast.Server("--workers", "1", "--training-threads", str(threads))
         self.dataset = None
 
     def client(self):
-        sys.path.insert(0, str(CHECKOUT / "benches" / "accuracy"))
-        import gatecast
-
-        gatecast.SERVER = self.url
+        gatecast.SERVER = self.server.url
         return gatecast
 
     def upload(self, csv):
@@ -118,14 +86,12 @@ class Gatecast:
     def events(self, job):
         import urllib.request
 
-        with urllib.request.urlopen(f"{self.url}/v1/jobs/{job}/events") as stream:
+        with urllib.request.urlopen(f"{self.server.url}/v1/jobs/{job}/events") as stream:
             lines = stream.read().decode().splitlines()
         return [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
 
     def close(self):
-        self.process.terminate()
-        self.process.wait()
-        self.folder.cleanup()
+        self.server.close()
 
 
 def moment(text):
@@ -215,21 +181,8 @@ def table(results, cores):
         yield f"| {work_name} | " + " | ".join([cell(medians.get(name)) for name in names] + ratios) + " |"
 
 
-def processor():
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    widest = next((name for flag, name in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags), "neither AVX2 nor AVX-512")
-    return f"{model}, {widest}"
-
-
-def version(python, packages):
-    code = f"import importlib.metadata as m; print(', '.join(f'{{p}} {{m.version(p)}}' for p in {packages}))"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-
-
 def page(results, one, pythons, cores, rounds):
-    gatecast = subprocess.run([CHECKOUT / "target/release/gatecast", "--version"], capture_output=True, text=True).stdout.strip()
+    program = subprocess.run([CHECKOUT / "target/release/gatecast", "--version"], capture_output=True, text=True).stdout.strip()
     ours = best(one, "Gatecast")
     return "\n".join([
         "# Benchmarks against PyTorch and Keras",
@@ -239,7 +192,7 @@ def page(results, one, pythons, cores, rounds):
         f"{rounds} rounds, taken in turn (from 128 units on of {(rounds + 1) // 2}).",
         "",
         f"- {datetime.date.today()}, {cores} cores of {processor()}; {platform.system()} {platform.release()}",
-        f"- {gatecast}; {version(pythons['torch'], ['torch'])}; {version(pythons['keras'], ['keras', 'tensorflow-cpu'])}; "
+        f"- {program}; {version(pythons['torch'], ['torch'])}; {version(pythons['keras'], ['keras', 'tensorflow-cpu'])}; "
         f"Python {platform.python_version()}",
         "",
         "## An epoch, validation included",
