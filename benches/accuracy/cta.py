@@ -40,6 +40,9 @@ def order(dataset, cell, data):
             "targets": ["rail_boardings"],
             "context": 56,
             "horizon": 1,
+            "scaling": "standard",
+            "missing": "interpolate",
+            "base": "none",
             "split": {
                 "by": "time",
                 "training": {"from": "2016-01-01", "to": "2018-12-31"},
@@ -47,7 +50,7 @@ def order(dataset, cell, data):
             },
             **data,
         },
-        "model": {"cell": cell, "layers": [32], "output": "last_step"},
+        "model": {"cell": cell, "layer_norm": False, "layers": [32], "output": "last_step"},
         "training": {
             "epochs": 200,
             "batch_size": 32,

@@ -40,10 +40,12 @@ def order(dataset, epochs=20):
             "context": 50,
             "horizon": 10,
             "scaling": "none",
+            "missing": "interpolate",
+            "base": "none",
             "split": {"by": "series", "validation": 0.2, "test": 0.1},
         },
         "model": {"layers": [20, 20], "output": "every_step"},
-        "training": {"epochs": epochs, "batch_size": 32, "seed": SEED},
+        "training": {"epochs": epochs, "batch_size": 32, "loss": "mse", "seed": SEED},
     }
 
 

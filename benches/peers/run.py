@@ -76,9 +76,16 @@ class Gatecast:
         _, cell, layer_norm, units = work.named(name)
         job, _ = self.client().train({
             "dataset": self.dataset,
-            "data": {"context": 50, "horizon": 10, "scaling": "none", "split": {"by": "series", "validation": 2 / 9}},
+            "data": {
+                "context": 50,
+                "horizon": 10,
+                "scaling": "none",
+                "missing": "interpolate",
+                "base": "none",
+                "split": {"by": "series", "validation": 2 / 9},
+            },
             "model": {"cell": cell, "layer_norm": layer_norm, "layers": [units, units], "output": "every_step"},
-            "training": {"epochs": EPOCHS.get(units, 1) + 1, "batch_size": 32, "seed": 42},
+            "training": {"epochs": EPOCHS.get(units, 1) + 1, "batch_size": 32, "loss": "mse", "seed": 42},
         })
         at = [moment(event["at"]) for event in self.events(job["id"]) if event["kind"] == "epoch"]
         return (at[-1] - at[0]) / (len(at) - 1), job["metrics"]["validation"]["last_time_step_mse"]

@@ -41,13 +41,11 @@ async fn fill(app: &AppState) -> Result<Option<(DatasetId, JobId)>, Fault> {
     Ok(Some((dataset, job.id)))
 }
 
-/// A request as `curl` would send it: one week ahead from eight weeks.
+/// A request as `curl` would send it: one week ahead, with the defaults.
 fn order(dataset: DatasetId) -> Result<TrainRequest, serde_json::Error> {
     serde_json::from_value(serde_json::json!({
         "name": "rail, one week ahead",
         "dataset": dataset,
-        "data": {"targets": ["rail_boardings"], "covariates": {"past": ["bus"]}, "context": 56, "horizon": 7},
-        "model": {"cell": "lstm", "layers": [32]},
-        "training": {"epochs": 30, "early_stopping": {"patience": 8}},
+        "data": {"targets": ["rail_boardings"], "covariates": {"past": ["bus"]}, "horizon": 7},
     }))
 }

@@ -72,10 +72,10 @@ impl utoipa::PartialSchema for MetricName {
 
 impl utoipa::ToSchema for MetricName {}
 
-/// The mean absolute error of the validation part: it is in the data's units and robust to a few large errors.
+/// The MASE of the validation part: no series decides by its size, and it is robust to a few large errors.
 impl Default for MetricName {
     fn default() -> Self {
-        Self { part: HoldoutPart::Validation, metric: Metric::Mae }
+        Self { part: HoldoutPart::Validation, metric: Metric::Mase }
     }
 }
 
