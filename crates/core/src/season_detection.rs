@@ -10,12 +10,17 @@
 //! The main season is the shortest one whose correlation is close to the highest. A multiple of it is a second season if
 //! it correlates better than all shorter multiples: a week of hours, where days differ.
 
-/// The longest season searched for, in points.
+/// The shortest and the longest season searched for, in points. Noise less its moving average over two points
+/// correlates with itself two points earlier.
+const SHORTEST: usize = 3;
 const LONGEST: usize = 800;
 /// Up to this length, and at [`USUAL`] lengths, every season is tested; longer ones only where the differences of the
 /// series have an autocorrelation peak.
 const SHORT: usize = 60;
-const USUAL: [usize; 8] = [84, 96, 144, 168, 288, 336, 365, 672];
+/// Usual seasons. They win over others of about the same length and correlation.
+const USUAL: [usize; 14] = [4, 7, 12, 24, 48, 52, 60, 96, 144, 168, 288, 336, 365, 672];
+/// The share of the highest correlation nearby that is enough for a usual season.
+const NEARLY: f64 = 0.95;
 /// The length of a series that a season is tested on, in seasons.
 const CYCLES: usize = 4;
 /// The lowest autocorrelation of a season.
@@ -35,7 +40,7 @@ const ROUNDING: f64 = 1e-9;
 /// The highest multiple of the main season that is tested as the second one.
 const MULTIPLES: usize = 14;
 /// A spike is this many robust standard deviations from the median of the five values around it. If more than one in
-/// [`SPIKES`] values is, they may be the season itself, and are kept.
+/// [`SPIKES`] values is, and more than one, they may be the season itself, and are kept.
 const SPIKE: f64 = 10.0;
 const SPIKES: usize = 100;
 /// Values further from 0 than this many robust standard deviations are cut.
@@ -56,17 +61,27 @@ pub fn detect_seasons(series: &[Vec<f64>]) -> Vec<usize> {
         .filter_map(|season| Some((season, season_correlation(series, season)?)))
         .collect();
     let best = found.iter().map(|(_, correlation)| *correlation).fold(0.0, f64::max);
-    let Some(&(main, _)) = found.iter().find(|(_, correlation)| *correlation >= CLOSE * best) else {
+    let Some(&(shortest, _)) = found.iter().find(|(_, correlation)| *correlation >= CLOSE * best) else {
         return Vec::new();
     };
+    let main = best_nearby(&found, shortest);
     let multiple = |(season, _): &&(usize, f64)| season % main == 0 && (2..=MULTIPLES).contains(&(season / main));
     let second = found.iter().filter(multiple).find(|(season, _)| differs_within(series, *season, main));
     [main].into_iter().chain(second.map(|(season, _)| *season)).collect()
 }
 
+/// The best season of those less than half as long again as the shortest one: noise makes several peaks beside a smooth
+/// season.
+fn best_nearby(found: &[(usize, f64)], shortest: usize) -> usize {
+    let nearby = || found.iter().filter(|(season, _)| (shortest..(shortest * 3).div_ceil(2)).contains(season));
+    let highest = nearby().max_by(|(_, a), (_, b)| a.total_cmp(b)).map_or((shortest, 0.0), |best| *best);
+    let usual = nearby().find(|(season, correlation)| USUAL.contains(season) && *correlation >= NEARLY * highest.1);
+    usual.map_or(highest.0, |(season, _)| *season)
+}
+
 /// The seasons to test, in ascending order.
 fn candidates(series: &[Vec<f64>], longest: usize) -> Vec<usize> {
-    let mut candidates: Vec<usize> = (2..=SHORT).chain(USUAL).filter(|season| *season <= longest).collect();
+    let mut candidates: Vec<usize> = (SHORTEST..=SHORT).chain(USUAL).filter(|season| *season <= longest).collect();
     if longest > SHORT {
         let differences: Vec<Vec<f64>> = series.iter().map(|values| without_outliers(differences(values))).collect();
         let at = |lag: usize| mean(differences.iter().map(|values| autocorrelation(values, lag)));
@@ -80,9 +95,9 @@ fn candidates(series: &[Vec<f64>], longest: usize) -> Vec<usize> {
                 candidates.push(season);
             }
         }
-        candidates.sort_unstable();
-        candidates.dedup();
     }
+    candidates.sort_unstable();
+    candidates.dedup();
     candidates
 }
 
@@ -100,8 +115,7 @@ fn season_correlation(series: &[Vec<f64>], season: usize) -> Option<f64> {
     let lowest = LOWEST.max(STANDARD_ERRORS / (points as f64).sqrt());
     let passes = long * 2 >= series.len()
         && at.season >= lowest
-        && at.season > at.before
-        && at.season > at.after
+        && at.season > at.before.max(at.after) * if USUAL.contains(&season) { NEARLY } else { 1.0 }
         && at.season - at.within >= DEPTH
         && at.two_seasons >= PERSISTENCE * at.season;
     passes.then_some(at.season)
@@ -146,7 +160,9 @@ fn differs_within(series: &[Vec<f64>], season: usize, main: usize) -> bool {
         series.iter().filter(|values| values.len() >= CYCLES * season).map(|values| detrended(values, main)).collect();
     let at = |lag: usize| mean(long.iter().map(|values| autocorrelation(values, lag)));
     let shorter = (1..season / main).map(|multiple| at(multiple * main)).fold(f64::NEG_INFINITY, f64::max);
-    at(season) - shorter > GAIN * (1.0 - shorter) + ROUNDING
+    let points: usize = long.iter().map(Vec::len).sum();
+    let standard_error = (1.0 - shorter * shorter) / (points as f64).sqrt();
+    at(season) - shorter > (GAIN * (1.0 - shorter)).max(STANDARD_ERRORS * standard_error) + ROUNDING
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
@@ -213,7 +229,7 @@ fn without_spikes(values: &[f64]) -> Vec<f64> {
     let limit = SPIKE * robust_deviation(&off);
     let is_spike = |off: &f64| limit > 0.0 && off.abs() > limit;
     let spikes = off.iter().filter(|off| is_spike(off)).count();
-    if spikes * SPIKES > values.len() {
+    if spikes * SPIKES > values.len().max(SPIKES) {
         return values.to_vec();
     }
     values.iter().zip(&off).map(|(value, off)| if is_spike(off) { f64::NAN } else { *value }).collect()
