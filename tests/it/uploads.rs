@@ -120,3 +120,17 @@ async fn damaged_files_are_reported_and_never_served() {
     let log = server.log();
     assert!(log.contains("dataset_corrupt") && log.contains("model_corrupt"), "{log}");
 }
+
+#[tokio::test]
+async fn step_numbers_with_a_frequency_and_seasons_become_a_profile() {
+    let server = TestServer::start().await;
+    let rows: String = (1..=60).map(|at| format!("a,{at},{}\n", at % 7)).collect();
+    let nixtla = format!("unique_id,ds,y\n{rows}");
+    let profile = server.upload("?frequency=PT1H&season=24,168", nixtla.clone()).await.expect(201)["profile"].clone();
+    assert_eq!((&profile["frequency"], &profile["seasons"]), (&json!("PT1H"), &json!([24, 168])));
+    assert_eq!((&profile["season_reason"], &profile["start"]), (&json!("given"), &json!(null)));
+    let profile = server.upload("", nixtla).await.expect(201)["profile"].clone();
+    assert_eq!((&profile["seasons"], &profile["season_reason"]), (&json!([7]), &json!("autocorrelation")));
+    let refused = server.upload("?frequency=PT1H", daily(&["north"], 40)).await;
+    refused.expect_problem(422, "frequency_contradicts_times");
+}

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use gatecast_core::dataset::{DuplicatePolicy, Format, Layout};
+use gatecast_core::frequency::Frequency;
 
 /// How to read one upload.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +24,10 @@ pub struct UploadOptions {
     pub delimiter: Option<Delimiter>,
     pub decimal: Decimal,
     pub duplicates: DuplicatePolicy,
+    /// The frequency of all series. Times that do not fit it are refused.
+    pub frequency: Option<Frequency>,
+    /// The lengths of the seasons in points, ascending. Left out: recognised.
+    pub seasons: Vec<usize>,
     pub limits: UploadLimits,
 }
 
@@ -51,6 +56,8 @@ pub enum TimeFormat {
     EpochMillis,
     /// Whole microseconds since 1970 UTC.
     EpochMicros,
+    /// Whole numbers that count steps, without a calendar: 1, 2, 3.
+    Steps,
 }
 
 /// The order of day and month in dates that end with the year.

@@ -31,6 +31,17 @@ pub(super) struct ColumnPlan {
     pub(super) headerless: bool,
 }
 
+impl ColumnPlan {
+    /// Whether points have times of the calendar, rather than a place or a number of steps.
+    pub(super) fn has_times(&self) -> bool {
+        self.time.is_some() && !self.counts_steps()
+    }
+
+    pub(super) fn counts_steps(&self) -> bool {
+        self.time.is_some() && self.time_format == TimeFormat::Steps
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct PlannedColumn {
     /// Its place in the file.

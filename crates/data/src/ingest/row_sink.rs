@@ -13,7 +13,7 @@ use super::row_bound::{self, RowMeter};
 use super::sample::Line;
 use super::sorted_runs::Run;
 use crate::error::IngestError;
-use crate::options::{Header, UploadLimits, UploadOptions};
+use crate::options::{Decimal, Header, UploadLimits, UploadOptions};
 
 const SAMPLE_ROWS: usize = 5_000;
 const SAMPLE_BYTES: usize = 4 << 20;
@@ -108,7 +108,10 @@ impl<'a> RowSink<'a> {
                     self.sample.insert(0, first);
                 }
                 _ => match read_names(&first.1)? {
-                    names if self.options.header.is_none() && may_be_data(&names) => {
+                    names
+                        if self.options.header.is_none()
+                            && may_be_data(&names, self.options.decimal == Decimal::Comma) =>
+                    {
                         self.names = names;
                         self.first_row = Some(first);
                     }
