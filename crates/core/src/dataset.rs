@@ -14,7 +14,7 @@ pub enum Layout {
     Long,
     /// One row per time, one column per series.
     Wide,
-    /// One row per series: its id, then its values in order, without times.
+    /// One row per series: its id, then its values in order. Only a `.tsf` file has times in this layout.
     Rows,
 }
 
@@ -28,6 +28,8 @@ pub enum Format {
     Json,
     /// One row object per line.
     Ndjson,
+    /// The format of the Monash forecasting archive: a head of `@` lines, then one line per series.
+    Tsf,
 }
 
 /// What to do with rows that have the same series and time but different values.

@@ -201,7 +201,7 @@ fn detrended(values: &[f64], season: usize) -> Vec<f64> {
         *total = (total.0 + value, total.1 + count);
         Some(*total)
     }));
-    let ends = if season % 2 == 0 { 0.5 } else { 0.0 };
+    let ends = if season.is_multiple_of(2) { 0.5 } else { 0.0 };
     let averaged = values.iter().enumerate().skip(half).take(values.len().saturating_sub(2 * half));
     let less_average = averaged.map(|(at, value)| {
         let (first, last) = (at - half, at + half);

@@ -179,6 +179,7 @@ pub fn format_hint(content_type: Option<&str>, file_name: Option<&str>) -> Optio
             "parquet" => Some(Format::Parquet),
             "json" => Some(Format::Json),
             "ndjson" | "jsonl" => Some(Format::Ndjson),
+            "tsf" => Some(Format::Tsf),
             _ => None,
         }
     })

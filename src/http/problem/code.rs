@@ -142,6 +142,8 @@ codes! {
     UNPROCESSABLE_ENTITY InvalidParquet "invalid_parquet";
     /// Upload: the times do not fit the `frequency` given.
     UNPROCESSABLE_ENTITY FrequencyContradictsTimes "frequency_contradicts_times";
+    /// Upload: a line of the .tsf file cannot be read.
+    UNPROCESSABLE_ENTITY InvalidTsf "invalid_tsf";
     /// Upload: a text is not UTF-8.
     UNPROCESSABLE_ENTITY InvalidUtf8 "invalid_utf8";
     /// Upload: a line is too long.

@@ -252,6 +252,7 @@ impl Sample<'_> {
             wide: Vec::new(),
             warnings: Vec::new(),
             headerless: false,
+            frequency: None,
         }
     }
 
@@ -268,6 +269,7 @@ impl Sample<'_> {
             wide: (0..self.names.len()).filter(|&column| column != time.at).collect(),
             warnings: Vec::new(),
             headerless: false,
+            frequency: None,
         }
     }
 
@@ -321,6 +323,7 @@ impl Sample<'_> {
             wide: Vec::new(),
             warnings,
             headerless: false,
+            frequency: None,
         })
     }
 

@@ -18,6 +18,7 @@ use crate::error::{IngestError, RowError};
 use crate::interner::Interner;
 use crate::options::{DateOrder, Decimal, UploadLimits, UploadOptions};
 use gatecast_core::dataset::{Layout, ONLY_SERIES};
+use gatecast_core::frequency::Frequency;
 
 /// Mistakes named before the upload is refused.
 const NAMED: usize = 20;
@@ -46,6 +47,14 @@ pub(super) struct Categories {
     pub(super) texts: Interner,
     /// There were too many: the column is to be left out.
     pub(super) overflowed: bool,
+}
+
+/// Where the points of a series begin, one step apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SeriesStart {
+    /// Microseconds since 1970 UTC.
+    pub(super) time: i64,
+    pub(super) frequency: Frequency,
 }
 
 pub(super) struct Loader<'a> {
@@ -130,8 +139,24 @@ impl<'a> Loader<'a> {
         match self.plan.layout {
             Layout::Long => self.long_row(line, cells)?,
             Layout::Wide => self.wide_row(line, cells)?,
-            Layout::Rows => self.series_row(line, cells)?,
+            Layout::Rows => self.series_row(line, cells, None)?,
         }
+        self.end_row()
+    }
+
+    /// Takes a series of any length: its key, then its values.
+    pub(super) fn series(
+        &mut self,
+        line: u64,
+        cells: &ByteRecord,
+        start: Option<SeriesStart>,
+    ) -> Result<(), IngestError> {
+        self.rows += 1;
+        self.series_row(line, cells, start)?;
+        self.end_row()
+    }
+
+    fn end_row(&mut self) -> Result<(), IngestError> {
         if self.points > self.limits.points {
             let detail = format!("the upload has more than {} points", self.limits.points);
             return Err(IngestError::too_large("too_many_points", detail));
@@ -234,7 +259,7 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    fn series_row(&mut self, line: u64, cells: &ByteRecord) -> Result<(), IngestError> {
+    fn series_row(&mut self, line: u64, cells: &ByteRecord, start: Option<SeriesStart>) -> Result<(), IngestError> {
         let id = cells.get(0).unwrap_or_default();
         let series = match self.intern(id)? {
             Ok(series) => series,
@@ -253,7 +278,15 @@ impl<'a> Loader<'a> {
         self.has_values = true;
         for at in first..=last {
             match number(cells.get(at).unwrap_or_default(), self.decimal_comma) {
-                Ok(value) => self.number_point(series, at as i64 - 1, line, value)?,
+                Ok(value) => {
+                    let place = at as i64 - 1;
+                    let time = start.map_or(Some(place), |start| start.frequency.add(start.time, place));
+                    let Some(time) = time else {
+                        let detail = format!("the time of point {at} of series {} is past the last time", quoted(id));
+                        return self.fault(line, None, CellFault::new("time_out_of_range", detail));
+                    };
+                    self.number_point(series, time, line, value)?;
+                }
                 Err(fault) => self.fault(line, Some(at), fault)?,
             }
         }

@@ -18,7 +18,7 @@ pub(super) fn describe(format: Format, loaded: &Loaded, stored: &Stored, options
     let name = |column: Option<usize>| column.and_then(|column| loaded.names.get(column).cloned());
     let moment = |micros: Option<i64>| micros.and_then(|micros| Timestamp::from_microsecond(micros).ok());
     let (frequency, frequencies) = totals.frequencies();
-    let frequency = frequency.or(options.frequency);
+    let frequency = frequency.or(options.frequency).or(plan.frequency);
     let (seasons, season_reason) = seasons(options, frequency.or(totals.only_frequency()), &stored.sample);
     Profile {
         format,

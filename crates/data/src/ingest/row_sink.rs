@@ -5,10 +5,11 @@ use std::sync::mpsc::SyncSender;
 
 use csv::ByteRecord;
 
+use super::column_plan::ColumnPlan;
 use super::column_plan::Inferred;
 use super::header::may_be_data;
 use super::layout::infer_schema;
-use super::load::{Loaded, Loader};
+use super::load::{Loaded, Loader, SeriesStart};
 use super::row_bound::{self, RowMeter};
 use super::sample::Line;
 use super::sorted_runs::Run;
@@ -81,6 +82,30 @@ impl<'a> RowSink<'a> {
         self.sample.push((line, cells.clone()));
         self.sample_bytes += cells.as_slice().len() + CELL_BYTES * cells.len();
         if self.sample.len() >= SAMPLE_ROWS || self.sample_bytes >= SAMPLE_BYTES { self.start() } else { Ok(()) }
+    }
+
+    /// Begins to load by the plan of a format that says what its columns are.
+    pub(super) fn planned(&mut self, plan: ColumnPlan, names: Vec<String>) -> Result<(), IngestError> {
+        for (place, name) in (1..).zip(&names) {
+            check_name(name, place, &self.options.limits)?;
+        }
+        let give = self.give.take().ok_or_else(|| IngestError::machine("the loader was started twice"))?;
+        self.loader = Some(Loader::new(plan, names, self.options, give)?);
+        Ok(())
+    }
+
+    /// The next series of a planned upload: its key, then its values.
+    pub(super) fn series(
+        &mut self,
+        line: u64,
+        cells: &ByteRecord,
+        start: Option<SeriesStart>,
+    ) -> Result<(), IngestError> {
+        self.meter.start_row();
+        match &mut self.loader {
+            Some(loader) => loader.series(line, cells, start),
+            None => Err(IngestError::machine("the upload was not planned")),
+        }
     }
 
     pub(super) fn finish(mut self) -> Result<Loaded, IngestError> {

@@ -28,6 +28,8 @@ pub(super) struct Summary<'a> {
     has_times: bool,
     /// The frequency given by the caller.
     given: Option<Frequency>,
+    /// The frequency that the file states.
+    stated: Option<Frequency>,
     /// The size of one step, where steps are numbered.
     step_size: Option<i64>,
     sample: SeasonSample,
@@ -132,6 +134,7 @@ impl<'a> Summary<'a> {
             names: columns.iter().map(|column| column.name).collect(),
             has_times: loaded.plan.has_times(),
             given,
+            stated: loaded.plan.frequency.filter(|_| loaded.plan.has_times()),
             step_size: loaded.plan.counts_steps().then_some(loaded.step_size),
             sample: SeasonSample::new(loaded.keys.len(), columns),
             index,
@@ -229,7 +232,7 @@ impl<'a> Summary<'a> {
         }
         let grid = match self.given.filter(|_| self.has_times) {
             Some(given) => series.steps.on_grid(given).ok_or_else(|| off_grid(key, given, own.frequency))?,
-            None => own,
+            None => self.stated.and_then(|stated| series.steps.on_grid(stated)).unwrap_or(own),
         };
         let Grid { frequency, gaps, first_gaps } = grid;
         let step = frequency.map(Step::Time).or(self.step_size.map(Step::Number));

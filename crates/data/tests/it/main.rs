@@ -13,6 +13,7 @@ mod refusals;
 mod seasons;
 mod sorting;
 mod steps;
+mod tsf;
 
 use std::io::{Cursor, Read};
 use std::path::Path;
