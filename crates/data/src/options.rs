@@ -42,7 +42,8 @@ pub enum Encoding {
 }
 
 /// How the times of an upload are written. Left out: any ISO 8601 date or date and time,
-/// YYYY/MM/DD, dates with the year last, and whole numbers where the column's name says what they are.
+/// YYYY/MM/DD, dates with the year last, and whole numbers where the column's name says what they are: times or numbers of
+/// steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeFormat {

@@ -39,6 +39,14 @@ fn a_season_is_found_under_trend_noise_an_outlier_and_unknown_values() {
 }
 
 #[test]
+fn an_unusual_season_is_found() {
+    for season in [5, 31, 100] {
+        let found = detect_seasons(&series(2, season * 9, |at, noise| pattern(at, season) + 0.1 * noise.next()));
+        assert_eq!(found, [season]);
+    }
+}
+
+#[test]
 fn a_week_of_hours_is_a_second_season_where_days_differ() {
     let hours = |weekend: f64| {
         series(2, 24 * 7 * 8, |at, noise| {
