@@ -120,3 +120,31 @@ async fn damaged_files_are_reported_and_never_served() {
     let log = server.log();
     assert!(log.contains("dataset_corrupt") && log.contains("model_corrupt"), "{log}");
 }
+
+#[tokio::test]
+async fn step_numbers_with_a_frequency_and_seasons_become_a_profile() {
+    let server = TestServer::start().await;
+    let rows: String = (1..=60).map(|at| format!("a,{at},{}\n", at % 7)).collect();
+    let nixtla = format!("unique_id,ds,y\n{rows}");
+    let profile = server.upload("?frequency=PT1H&season=24,168", nixtla.clone()).await.expect(201)["profile"].clone();
+    assert_eq!((&profile["frequency"], &profile["seasons"]), (&json!("PT1H"), &json!([24, 168])));
+    assert_eq!((&profile["season_reason"], &profile["start"]), (&json!("given"), &json!(null)));
+    let profile = server.upload("", nixtla).await.expect(201)["profile"].clone();
+    assert_eq!((&profile["seasons"], &profile["season_reason"]), (&json!([7]), &json!("autocorrelation")));
+    let refused = server.upload("?frequency=PT1H", daily(&["north"], 40)).await;
+    refused.expect_problem(422, "frequency_contradicts_times");
+}
+
+#[tokio::test]
+async fn a_tsf_file_is_recognised_by_its_content() {
+    let server = TestServer::start().await;
+    let head =
+        "# rides\n@relation rides\n@attribute series_name string\n@attribute start_timestamp date\n@frequency daily\n";
+    let file = format!("{head}@data\nT1:2012-01-01 00-00-00:1,2,?,4\nT2:2012-01-03 00-00-00:5,6\n");
+    let dataset = server.upload("", file).await.expect(201);
+    let profile = &dataset["profile"];
+    assert_eq!((&profile["series"], &profile["points"], &profile["frequency"]), (&json!(2), &json!(6), &json!("P1D")));
+    let values = server.get(&format!("/v1/datasets/{}/series/T2", dataset["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(values["timestamps"], json!(["2012-01-03T00:00:00Z", "2012-01-04T00:00:00Z"]));
+    server.upload("", head.to_owned()).await.expect_problem(422, "invalid_tsf");
+}

@@ -14,7 +14,7 @@ pub enum Layout {
     Long,
     /// One row per time, one column per series.
     Wide,
-    /// One row per series: its id, then its values in order, without times.
+    /// One row per series: its id, then its values in order. Only a `.tsf` file has times in this layout.
     Rows,
 }
 
@@ -28,6 +28,8 @@ pub enum Format {
     Json,
     /// One row object per line.
     Ndjson,
+    /// The format of the Monash forecasting archive: a head of `@` lines, then one line per series.
+    Tsf,
 }
 
 /// What to do with rows that have the same series and time but different values.
@@ -116,6 +118,18 @@ pub struct FrequencyCount {
     pub series: u64,
 }
 
+/// How the seasons of a dataset were determined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SeasonReason {
+    /// The upload's options state them.
+    Given,
+    /// They are the usual ones of the frequency.
+    Frequency,
+    /// A sample of the series has autocorrelation peaks at them.
+    Autocorrelation,
+}
+
 /// The content of an upload, as found while reading it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Profile {
@@ -137,10 +151,17 @@ pub struct Profile {
     /// The first and the last time over all series (RFC 3339, UTC). Absent if the data has no times.
     pub start: Option<jiff::Timestamp>,
     pub end: Option<jiff::Timestamp>,
-    /// The frequency, if all series have the same one.
+    /// The frequency, if all series have the same one; for data without times, the one given at upload.
     pub frequency: Option<Frequency>,
     /// Most frequent first, at most 20.
     pub frequencies: Vec<FrequencyCount>,
+    /// The lengths of the seasons in points, in ascending order. The first one is the main season. Empty if there is none, and in
+    /// profiles stored before this field was added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seasons: Vec<usize>,
+    /// How the seasons were determined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub season_reason: Option<SeasonReason>,
     /// The number of grid steps without a row, over all series, between each series' first and last point.
     pub gaps: u64,
     /// The first gaps: up to three per series, at most 20.
@@ -157,6 +178,13 @@ pub struct Profile {
 impl Profile {
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The main season in points, or 1 if there is none.
+    pub fn season(&self) -> usize {
+        // Profiles stored before seasons were added only have the frequency.
+        let usual = || self.frequency.map_or(1, Frequency::season);
+        self.seasons.first().copied().unwrap_or_else(usual)
     }
 }
 

@@ -13,6 +13,7 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 const WEEK: i64 = 7 * DAY;
+const YEAR: i64 = 365 * DAY;
 
 /// The step from one point to the next: a fixed duration, or a number of calendar months (UTC).
 ///
@@ -53,6 +54,22 @@ impl Frequency {
             Self::Fixed(_) => 1,
             Self::Months(months) if months < 12 && 12 % months == 0 => (12 / months) as usize,
             Self::Months(_) => 1,
+        }
+    }
+
+    /// A longer season that data of this frequency often has besides [`Frequency::season`], in points: a week for steps
+    /// of 5 minutes up to a day, a year for days, the next longer unit of time for shorter steps.
+    pub fn second_season(self) -> Option<usize> {
+        let of = match self {
+            Self::Fixed(step) if step < MINUTE => HOUR,
+            Self::Fixed(step) if step < 5 * MINUTE => DAY,
+            Self::Fixed(step) if step < DAY => WEEK,
+            Self::Fixed(DAY) => YEAR,
+            Self::Fixed(_) | Self::Months(_) => return None,
+        };
+        match self {
+            Self::Fixed(step) if self.season() > 1 && of % step == 0 => usize::try_from(of / step).ok(),
+            _ => None,
         }
     }
 
@@ -159,6 +176,20 @@ mod tests {
         assert_eq!(season("P3M"), 4);
         assert_eq!(season("P1Y"), 1);
         assert_eq!(season("PT1M"), 60);
+    }
+
+    #[test]
+    fn second_seasons_are_longer() {
+        let second = |text: &str| text.parse::<Frequency>().unwrap().second_season();
+        assert_eq!(second("PT1H"), Some(168));
+        assert_eq!(second("PT30M"), Some(336));
+        assert_eq!(second("PT15M"), Some(672));
+        assert_eq!(second("PT1M"), Some(1_440));
+        assert_eq!(second("PT1S"), Some(3_600));
+        assert_eq!(second("P1D"), Some(365));
+        for text in ["PT7H", "P7D", "P1M", "P3M", "P1Y"] {
+            assert_eq!(second(text), None, "{text}");
+        }
     }
 
     #[test]

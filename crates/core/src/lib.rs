@@ -24,6 +24,7 @@ pub mod reader;
 pub mod resolve;
 pub mod result;
 mod schema;
+pub mod season_detection;
 pub mod seasonal;
 pub mod spec_error;
 pub mod time_bound;

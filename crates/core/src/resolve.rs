@@ -73,8 +73,8 @@ fn resolve_data(
     errors: &mut Vec<FieldError>,
 ) -> DataSpec {
     resolve_columns(&mut data, profile, errors);
-    let frequency = data.resample.map(|resample| resample.every).or(profile.frequency);
-    let season = data.season.unwrap_or_else(|| frequency.map_or(1, |frequency| frequency.season()));
+    let usual = || data.resample.map_or_else(|| profile.season(), |resample| resample.every.season());
+    let season = data.season.unwrap_or_else(usual);
     let longest = values::longest(data.resample, profile);
     let horizon = data.horizon.unwrap_or_else(|| season.clamp(2, 48).min(longest / 8).max(1));
     let context = data.context.unwrap_or_else(|| automatic::context(horizon, season));

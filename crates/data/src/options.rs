@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use gatecast_core::dataset::{DuplicatePolicy, Format, Layout};
+use gatecast_core::frequency::Frequency;
 
 /// How to read one upload.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +24,10 @@ pub struct UploadOptions {
     pub delimiter: Option<Delimiter>,
     pub decimal: Decimal,
     pub duplicates: DuplicatePolicy,
+    /// The frequency of all series. Times that do not fit it are refused.
+    pub frequency: Option<Frequency>,
+    /// The lengths of the seasons in points, ascending. Left out: recognised.
+    pub seasons: Vec<usize>,
     pub limits: UploadLimits,
 }
 
@@ -37,7 +42,8 @@ pub enum Encoding {
 }
 
 /// How the times of an upload are written. Left out: any ISO 8601 date or date and time,
-/// YYYY/MM/DD, dates with the year last, and whole numbers where the column's name says what they are.
+/// YYYY/MM/DD, dates with the year last, and whole numbers where the column's name says what they are: times or numbers of
+/// steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeFormat {
@@ -51,6 +57,8 @@ pub enum TimeFormat {
     EpochMillis,
     /// Whole microseconds since 1970 UTC.
     EpochMicros,
+    /// Whole numbers that count steps, without a calendar: 1, 2, 3.
+    Steps,
 }
 
 /// The order of day and month in dates that end with the year.
@@ -172,6 +180,7 @@ pub fn format_hint(content_type: Option<&str>, file_name: Option<&str>) -> Optio
             "parquet" => Some(Format::Parquet),
             "json" => Some(Format::Json),
             "ndjson" | "jsonl" => Some(Format::Ndjson),
+            "tsf" => Some(Format::Tsf),
             _ => None,
         }
     })

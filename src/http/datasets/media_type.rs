@@ -30,6 +30,6 @@ pub(super) fn expect(content_type: &str) -> Result<(), Problem> {
         Some(("application", subtype)) => APPLICATION.contains(&subtype),
         Some(_) => false,
     };
-    let detail = "expected CSV, JSON, NDJSON or Parquet: send a `Content-Type` such as `text/csv`, or none";
+    let detail = "expected CSV, JSON, NDJSON, TSF or Parquet: send a `Content-Type` such as `text/csv`, or none";
     if allowed { Ok(()) } else { Err(Problem::new(Code::UnsupportedMediaType, detail)) }
 }

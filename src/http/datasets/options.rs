@@ -8,9 +8,11 @@ use crate::http::extract::shown;
 use crate::http::params;
 use crate::http::problem::{Code, Problem};
 use gatecast_core::dataset::{DuplicatePolicy, Format, Layout};
+use gatecast_core::frequency::Frequency;
 use gatecast_data::{DateOrder, Decimal, Delimiter, Header, TimeFormat, UploadLimits, UploadOptions};
 
 const MAX_NAME: usize = 200;
+const MAX_SEASON: usize = 100_000;
 
 /// The options as sent.
 #[derive(Debug, Default)]
@@ -52,6 +54,14 @@ struct Known {
     /// How to handle rows that give different values for the same series and time.
     #[param(inline)]
     duplicates: Option<DuplicatePolicy>,
+    /// The frequency of all series. Times that contradict it are refused. Data without times uses it for its season.
+    #[param(inline)]
+    frequency: Option<Frequency>,
+    /// The season in points, or several in ascending order, the main one first: `24,168`. `1` means no season. Default:
+    /// detected from the frequency or from the values.
+    #[param(pattern = r"^[1-9][0-9]{0,5}(,[1-9][0-9]{0,5}){0,3}$")]
+    #[schema(pattern = r"^[1-9][0-9]{0,5}(,[1-9][0-9]{0,5}){0,3}$")]
+    season: Option<String>,
 }
 
 /// An upload as a form: options first, the file last.
@@ -104,6 +114,8 @@ impl Options {
             delimiter: known.delimiter,
             decimal: known.decimal.unwrap_or_default(),
             duplicates: known.duplicates.unwrap_or_default(),
+            frequency: known.frequency,
+            seasons: known.season.map_or(Ok(Vec::new()), |text| seasons(&text))?,
             limits: UploadLimits {
                 bytes: limits.unpacked.0,
                 series: usize::try_from(limits.series).unwrap_or(usize::MAX),
@@ -112,6 +124,23 @@ impl Options {
         };
         Ok((name, options))
     }
+}
+
+/// Seasons such as `24` or `24,168`.
+fn seasons(text: &str) -> Result<Vec<usize>, Problem> {
+    let read: Option<Vec<usize>> = text.split(',').map(|season| season.parse().ok()).collect();
+    let is_valid = |seasons: &Vec<usize>| {
+        seasons.iter().all(|season| (1..=MAX_SEASON).contains(season))
+            && seasons.is_sorted_by(|a, b| a < b)
+            && (seasons.len() == 1 || !seasons.contains(&1))
+    };
+    read.filter(is_valid).ok_or_else(|| {
+        let detail = format!(
+            "option `season`: expected a whole number from 1 to {MAX_SEASON}, or several from 2 on in ascending order, such as \
+             `24,168`"
+        );
+        Problem::new(Code::InvalidOption, detail)
+    })
 }
 
 /// The last component of a file name. It is only displayed, and never used in a path.

@@ -23,7 +23,7 @@ const MAX_PARTS: usize = 32;
 /// The maximum size of an option in a form, in bytes.
 const MAX_OPTION: usize = 4096;
 
-/// Upload series: CSV, Parquet, JSON or NDJSON, plain or compressed (`Content-Encoding: gzip` or `zstd`), as
+/// Upload series: CSV, Parquet, JSON, NDJSON or TSF, plain or compressed (`Content-Encoding: gzip` or `zstd`), as
 /// the body itself or as the part `file` of a form whose other parts are the options.
 ///
 /// Omitted options are detected from the data.

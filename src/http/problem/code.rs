@@ -140,6 +140,10 @@ codes! {
     UNPROCESSABLE_ENTITY InvalidJsonRows "invalid_json";
     /// Upload: the Parquet file is damaged or uses an unsupported feature.
     UNPROCESSABLE_ENTITY InvalidParquet "invalid_parquet";
+    /// Upload: the times do not fit the `frequency` given.
+    UNPROCESSABLE_ENTITY FrequencyContradictsTimes "frequency_contradicts_times";
+    /// Upload: a line of the .tsf file cannot be read.
+    UNPROCESSABLE_ENTITY InvalidTsf "invalid_tsf";
     /// Upload: a text is not UTF-8.
     UNPROCESSABLE_ENTITY InvalidUtf8 "invalid_utf8";
     /// Upload: a line is too long.
@@ -170,6 +174,8 @@ codes! {
     UNPROCESSABLE_ENTITY OneColumnTwoRoles "one_column_two_roles";
     /// Upload: a series has a name that is too long.
     UNPROCESSABLE_ENTITY SeriesIdTooLong "series_id_too_long";
+    /// Upload: a column counts steps, and far more of them are missing than there are rows.
+    UNPROCESSABLE_ENTITY TooManyMissingSteps "too_many_missing_steps";
     /// Upload: a quote is never closed.
     UNPROCESSABLE_ENTITY UnclosedQuote "unclosed_quote";
     /// Upload: a JSON row has a field that the first rows do not have.

@@ -28,6 +28,8 @@ fn profile(points: u64) -> Profile {
         end: "2019-12-31T00:00:00Z".parse().ok(),
         frequency: "P1D".parse().ok(),
         frequencies: vec![],
+        seasons: vec![],
+        season_reason: None,
         gaps: 0,
         first_gaps: Vec::new(),
         duplicates_dropped: 0,
@@ -160,6 +162,19 @@ fn windows_and_splits_are_checked_against_the_dataset() {
     timeless.start = None;
     let range = json!({"data": {"targets": ["rail"], "split": {"by": "time", "test": {"from": "2019-01-01"}}}});
     assert_eq!(train(order(range), "m4", &timeless).unwrap_err()[0].pointer, "/data/split/test");
+}
+
+#[test]
+fn the_default_season_is_the_main_one_of_the_profile() {
+    let season =
+        |profile: &Profile| train(order(json!({"data": {"targets": ["rail"]}})), "cta", profile).unwrap().data.season;
+    let mut found = profile(2000);
+    assert_eq!(season(&found), 7, "of the frequency, in profiles stored without seasons");
+    found.seasons = vec![14, 364];
+    assert_eq!(season(&found), 14);
+    found.seasons.clear();
+    found.frequency = None;
+    assert_eq!(season(&found), 1);
 }
 
 #[test]

@@ -21,6 +21,9 @@ const SERIES_NAMES: [&str; 16] = [
 ];
 /// Names of columns that can hold nothing but times.
 const TIME_NAMES: [&str; 5] = ["time", "date", "datetime", "timestamp", "ds"];
+/// Names of columns that count steps.
+const STEP_NAMES: [&str; 10] =
+    ["t", "step", "steps", "time_step", "timestep", "time_idx", "time_index", "timeindex", "tick", "ticks"];
 /// Words within names of columns that may hold times.
 const TIME_WORDS: [&str; 14] = [
     "time",
@@ -50,4 +53,9 @@ pub(super) fn has_time_word(name: &str) -> bool {
 /// The column is called like one that can hold nothing but times.
 pub(super) fn is_time_name(name: &str) -> bool {
     TIME_NAMES.contains(&name.to_lowercase().as_str())
+}
+
+/// The column is called like one that counts steps, whatever its numbers.
+pub(super) fn is_step_name(name: &str) -> bool {
+    STEP_NAMES.contains(&name.to_lowercase().as_str())
 }

@@ -3,6 +3,7 @@
 use super::times::TimeRange;
 use crate::options::TimeFormat;
 use gatecast_core::dataset::{ColumnKind, Layout, Warning};
+use gatecast_core::frequency::Frequency;
 
 /// What a schema was inferred to be.
 #[derive(Debug)]
@@ -29,6 +30,19 @@ pub(super) struct ColumnPlan {
     pub(super) warnings: Vec<Warning>,
     /// The file has no header: the names of its columns count them.
     pub(super) headerless: bool,
+    /// The frequency that the file states.
+    pub(super) frequency: Option<Frequency>,
+}
+
+impl ColumnPlan {
+    /// Whether points have times of the calendar, rather than a place or a number of steps.
+    pub(super) fn has_times(&self) -> bool {
+        self.time.is_some() && !self.counts_steps()
+    }
+
+    pub(super) fn counts_steps(&self) -> bool {
+        self.time.is_some() && self.time_format == TimeFormat::Steps
+    }
 }
 
 #[derive(Debug)]

@@ -13,6 +13,8 @@ const NAMED: usize = 20;
 /// Takes sorted rows and gives blocks of them without duplicates.
 pub(super) struct Combiner<'a> {
     policy: DuplicatePolicy,
+    /// A row without a value is none beside one with a value: the blanks of a wide upload.
+    blanks_yield: bool,
     /// The last row of it may still be replaced; it goes when the next key comes.
     block: Rows,
     capacity: usize,
@@ -24,9 +26,10 @@ pub(super) struct Combiner<'a> {
 
 impl<'a> Combiner<'a> {
     /// `describe` names a key in messages.
-    pub(super) fn new(policy: DuplicatePolicy, describe: &'a dyn Fn(Key) -> String) -> Self {
+    pub(super) fn new(policy: DuplicatePolicy, blanks_yield: bool, describe: &'a dyn Fn(Key) -> String) -> Self {
         Self {
             policy,
+            blanks_yield,
             block: Rows::default(),
             capacity: 0,
             last: None,
@@ -95,6 +98,13 @@ impl<'a> Combiner<'a> {
     /// Row `at` has the key of the block's last row.
     fn settle(&mut self, rows: &Rows, at: usize) -> Result<(), IngestError> {
         let kept = self.block.len().saturating_sub(1);
+        if self.blanks_yield && (self.block.is_blank(kept) || rows.is_blank(at)) {
+            if !rows.is_blank(at) {
+                self.block.pop();
+                self.block.extend_from(rows, at..at + 1);
+            }
+            return Ok(());
+        }
         self.dropped += 1;
         if self.block.same_values(kept, rows, at) {
             return Ok(());

@@ -11,9 +11,9 @@ use super::sample::Line;
 use crate::error::IngestError;
 
 /// Whether the cells of a first row after its first one could be values of a series.
-pub(super) fn may_be_data(names: &[String]) -> bool {
+pub(super) fn may_be_data(names: &[String], decimal_comma: bool) -> bool {
     let Some((first, others)) = names.split_first() else { return false };
-    let is_value = |name: &String| is_missing(name.as_bytes()) || number(name.as_bytes(), false).is_ok();
+    let is_value = |name: &String| is_missing(name.as_bytes()) || number(name.as_bytes(), decimal_comma).is_ok();
     !first.is_empty()
         && !is_series_name(first)
         && others.iter().all(is_value)

@@ -6,7 +6,7 @@
 //! - *long*: everything else. The series id is the column called like one, or the text column that
 //!   keeps apart the rows that share a time; without either there is one series.
 
-use super::column_names::{has_time_word, is_series_name, is_time_name};
+use super::column_names::{has_time_word, is_series_name, is_step_name, is_time_name};
 use super::column_plan::{ColumnPlan, Inferred, PlannedColumn, warning};
 use super::header;
 use super::sample::{ColumnStats, Line, repeats};
@@ -36,6 +36,13 @@ struct TimeColumn {
     at: usize,
     format: TimeFormat,
     range: Option<TimeRange>,
+}
+
+impl TimeColumn {
+    /// What the column holds, for the profile.
+    fn content(self) -> &'static str {
+        if self.format == TimeFormat::Steps { "numbers of steps" } else { "times" }
+    }
 }
 
 /// Infers what the columns hold. `may_be_data`: the names are the cells of a first row that may be a
@@ -75,8 +82,11 @@ pub(super) fn infer_schema(
         }
         (None, Some(time)) if series.is_none() && sample.looks_wide(time.at) => {
             let others = names.len() - 1;
-            let reason =
-                format!("beside the times in `{}` there are {others} columns, all of numbers", sample.name(time.at));
+            let reason = format!(
+                "beside the {} in `{}` there are {others} columns, all of numbers",
+                time.content(),
+                sample.name(time.at)
+            );
             sample.wide_plan(time, reason)
         }
         (None, time) => sample.long_plan(time, series, "")?,
@@ -109,8 +119,9 @@ impl Sample<'_> {
         if self.options.header.is_some() {
             return Ok(());
         }
+        let comma = self.options.decimal == Decimal::Comma;
         let is_time = |name: &str| looks_like_calendar(name.as_bytes());
-        let is_data = |name: &String| super::cells::number(name.as_bytes(), false).is_ok() || is_time(name);
+        let is_data = |name: &String| super::cells::number(name.as_bytes(), comma).is_ok() || is_time(name);
         let what = if self.names.iter().all(is_data) {
             "numbers and times"
         } else if self.options.time_column.is_none() && time.is_some_and(|time| is_time(self.name(time.at))) {
@@ -131,7 +142,7 @@ impl Sample<'_> {
         if let Some(name) = &self.options.time_column {
             let at = self.named(name)?;
             let calendar = TimeColumn { at, format: TimeFormat::Calendar, range: None };
-            return Ok(Some(self.time_format(at).unwrap_or(calendar)));
+            return Ok(Some(self.time_format(at).or_else(|| self.steps(at)).unwrap_or(calendar)));
         }
         if self.options.layout == Some(Layout::Rows) {
             return Ok(None);
@@ -142,7 +153,17 @@ impl Sample<'_> {
         let called_time = |&column: &usize| has_time_word(self.name(column));
         let found = columns().filter(calendar).find(called_time).or_else(|| columns().find(calendar));
         let found = found.and_then(|column| self.time_format(column));
-        let found = found.or_else(|| columns().filter(called_time).find_map(|column| self.time_format(column)));
+        let called_steps = |&column: &usize| is_step_name(self.name(column));
+        let found = found.or_else(|| {
+            let times = columns().filter(called_time).filter(|column| !called_steps(column));
+            let counter =
+                |&at: &usize| is_time_name(self.name(at)) || is_step_name(self.name(at)) && self.is_unique(at);
+            let counters = || columns().filter(counter);
+            times
+                .filter_map(|column| self.time_format(column))
+                .next()
+                .or_else(|| counters().find_map(|at| self.steps(at)))
+        });
         if found.is_some() {
             return Ok(found);
         }
@@ -152,7 +173,7 @@ impl Sample<'_> {
                 "unrecognised_times",
                 format!(
                     "column `{}` holds no times that are recognised, {} for one; expected dates such as 2001-01-31, \
-                     2001-01-31T10:00:00Z or 01/31/2001, or say time_format",
+                     2001-01-31T10:00:00Z or 01/31/2001, or whole numbers that count steps, or say time_format",
                     self.name(column),
                     shape.odd_example()
                 ),
@@ -171,6 +192,27 @@ impl Sample<'_> {
             return Some(TimeColumn { at, format: TimeFormat::Calendar, range: None });
         }
         shape.whole_times().map(|(format, range)| TimeColumn { at, format, range: Some(range) })
+    }
+
+    /// The column as a counter of steps, if it holds such numbers or the caller says so.
+    fn steps(&self, at: usize) -> Option<TimeColumn> {
+        match self.options.time_format {
+            Some(format) => Some(TimeColumn { at, format, range: None }),
+            None => Some(TimeColumn { at, format: TimeFormat::Steps, range: Some(self.shape(at)?.steps()?) }),
+        }
+    }
+
+    /// Whether no two rows have the same value in the column and the same texts.
+    fn is_unique(&self, at: usize) -> bool {
+        let is_id = |&column: &usize| {
+            let texts = self.shape(column).is_some_and(|shape| shape.numbers < shape.filled);
+            column == at
+                || texts
+                || is_series_name(self.name(column))
+                || Some(self.name(column)) == self.options.series_column.as_deref()
+        };
+        let columns: Vec<usize> = (0..self.names.len()).filter(is_id).collect();
+        !repeats(self.rows, &columns)
     }
 
     fn looks_like_rows(&self) -> bool {
@@ -210,6 +252,7 @@ impl Sample<'_> {
             wide: Vec::new(),
             warnings: Vec::new(),
             headerless: false,
+            frequency: None,
         }
     }
 
@@ -226,6 +269,7 @@ impl Sample<'_> {
             wide: (0..self.names.len()).filter(|&column| column != time.at).collect(),
             warnings: Vec::new(),
             headerless: false,
+            frequency: None,
         }
     }
 
@@ -241,7 +285,7 @@ impl Sample<'_> {
         };
         let mut warnings = Vec::new();
         let times = match time {
-            Some(time) => format!("times in `{}`", self.name(time.at)),
+            Some(time) => format!("{} in `{}`", time.content(), self.name(time.at)),
             None => {
                 let detail = "no column holds times: the points of a series are taken in the order of the file";
                 warnings.push(warning("no_times", detail));
@@ -279,6 +323,7 @@ impl Sample<'_> {
             wide: Vec::new(),
             warnings,
             headerless: false,
+            frequency: None,
         })
     }
 

@@ -9,13 +9,16 @@ use csv::ByteRecord;
 
 use super::cells::{CellFault, is_missing, number, quoted};
 use super::column_plan::ColumnPlan;
+use super::known_spans::KnownSpans;
 use super::rows::{Cells, NO_CATEGORY, Rows};
 use super::sorted_runs::Run;
+use super::step_numbers::StepSize;
 use super::times::{Times, order_question, swap_day_and_month};
 use crate::error::{IngestError, RowError};
 use crate::interner::Interner;
 use crate::options::{DateOrder, Decimal, UploadLimits, UploadOptions};
 use gatecast_core::dataset::{Layout, ONLY_SERIES};
+use gatecast_core::frequency::Frequency;
 
 /// Mistakes named before the upload is refused.
 const NAMED: usize = 20;
@@ -28,6 +31,10 @@ pub(super) struct Loaded {
     /// Beside each value column: the texts of a category column, or none.
     pub(super) categories: Vec<Option<Categories>>,
     pub(super) rows: u64,
+    /// Wide: where the series begin and end.
+    pub(super) spans: KnownSpans,
+    /// The size of one step, where steps are numbered.
+    pub(super) step_size: i64,
     /// Some time had a clock but no zone.
     pub(super) zoneless: bool,
     /// The runs read before the order of day and month was known have it the wrong way round.
@@ -42,6 +49,14 @@ pub(super) struct Categories {
     pub(super) overflowed: bool,
 }
 
+/// Where the points of a series begin, one step apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SeriesStart {
+    /// Microseconds since 1970 UTC.
+    pub(super) time: i64,
+    pub(super) frequency: Frequency,
+}
+
 pub(super) struct Loader<'a> {
     plan: ColumnPlan,
     names: Vec<String>,
@@ -53,11 +68,15 @@ pub(super) struct Loader<'a> {
     last_key: u32,
     /// Points of each series so far, where there are no times.
     places: Vec<i64>,
+    spans: KnownSpans,
+    step_size: StepSize,
     categories: Vec<Option<Categories>>,
     run: Rows,
     run_rows: usize,
     rows: u64,
     points: u64,
+    /// A row of a long upload, or a cell of another one, has been read.
+    has_values: bool,
     faults: Vec<RowError>,
 }
 
@@ -84,8 +103,11 @@ impl<'a> Loader<'a> {
             keys: Interner::default(),
             last_key: 0,
             places: Vec::new(),
+            spans: KnownSpans::default(),
+            step_size: StepSize::default(),
             rows: 0,
             points: 0,
+            has_values: false,
             faults: Vec::new(),
         };
         // In a wide upload the series are the columns, and are numbered in their order.
@@ -117,8 +139,24 @@ impl<'a> Loader<'a> {
         match self.plan.layout {
             Layout::Long => self.long_row(line, cells)?,
             Layout::Wide => self.wide_row(line, cells)?,
-            Layout::Rows => self.series_row(line, cells)?,
+            Layout::Rows => self.series_row(line, cells, None)?,
         }
+        self.end_row()
+    }
+
+    /// Takes a series of any length: its key, then its values.
+    pub(super) fn series(
+        &mut self,
+        line: u64,
+        cells: &ByteRecord,
+        start: Option<SeriesStart>,
+    ) -> Result<(), IngestError> {
+        self.rows += 1;
+        self.series_row(line, cells, start)?;
+        self.end_row()
+    }
+
+    fn end_row(&mut self) -> Result<(), IngestError> {
         if self.points > self.limits.points {
             let detail = format!("the upload has more than {} points", self.limits.points);
             return Err(IngestError::too_large("too_many_points", detail));
@@ -133,12 +171,16 @@ impl<'a> Loader<'a> {
         if let Some((line, text)) = self.times.ambiguous() {
             return Err(IngestError::refuse("ambiguous_dates", order_question(*line, text)));
         }
-        if self.points == 0 {
+        if !self.has_values {
             return Err(IngestError::refuse("no_values", "no cell of the upload holds a value"));
         }
         self.hand_on()?;
+        let swap_undecided = self.times.order() == Some(DateOrder::Dmy);
+        self.spans.settle(swap_undecided);
         Ok(Loaded {
-            swap_undecided: self.times.order() == Some(DateOrder::Dmy),
+            swap_undecided,
+            spans: self.spans,
+            step_size: self.step_size.get(),
             zoneless: self.times.zoneless(),
             plan: self.plan,
             names: self.names,
@@ -168,6 +210,7 @@ impl<'a> Loader<'a> {
                 self.fault(line, Some(column), fault)?;
             }
         }
+        self.has_values = true;
         self.point(series, time, line);
         Ok(())
     }
@@ -193,7 +236,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// A cell without a value is no point: series of a wide file begin and end where they may.
+    /// A cell without a value is a point if its series has begun and not ended: see [`KnownSpans`].
     fn wide_row(&mut self, line: u64, cells: &ByteRecord) -> Result<(), IngestError> {
         let time = self.plan.time.unwrap_or(0);
         let moment = match self.time(cells.get(time).unwrap_or_default(), line) {
@@ -203,32 +246,47 @@ impl<'a> Loader<'a> {
         for series in 0..self.plan.wide.len() {
             let Some(&column) = self.plan.wide.get(series) else { break };
             match number(cells.get(column).unwrap_or_default(), self.decimal_comma) {
-                Ok(value) if value.is_nan() => {}
-                Ok(value) => self.number_point(series as u32, moment, line, value)?,
+                Ok(value) => {
+                    if !value.is_nan() {
+                        self.spans.add(series as u32, moment, self.times.undecided());
+                        self.has_values = true;
+                    }
+                    self.number_point(series as u32, moment, line, value)?;
+                }
                 Err(fault) => self.fault(line, Some(column), fault)?,
             }
         }
         Ok(())
     }
 
-    fn series_row(&mut self, line: u64, cells: &ByteRecord) -> Result<(), IngestError> {
+    fn series_row(&mut self, line: u64, cells: &ByteRecord, start: Option<SeriesStart>) -> Result<(), IngestError> {
         let id = cells.get(0).unwrap_or_default();
         let series = match self.intern(id)? {
             Ok(series) => series,
             Err(fault) => return self.fault(line, Some(0), fault),
         };
-        // Cells without a value at the end are there to fill the row.
-        let filled = (1..cells.len()).rev().find(|&at| !is_missing(cells.get(at).unwrap_or_default().trim_ascii()));
-        let Some(last) = filled else {
+        // Cells without a value at either end are there to fill the row.
+        let is_filled = |&at: &usize| !is_missing(cells.get(at).unwrap_or_default().trim_ascii());
+        let (first, last) = ((1..cells.len()).find(is_filled), (1..cells.len()).rev().find(is_filled));
+        let Some((first, last)) = first.zip(last) else {
             return self.fault(
                 line,
                 None,
                 CellFault::new("empty_series", format!("series {} has no values", quoted(id))),
             );
         };
-        for at in 1..=last {
+        self.has_values = true;
+        for at in first..=last {
             match number(cells.get(at).unwrap_or_default(), self.decimal_comma) {
-                Ok(value) => self.number_point(series, at as i64 - 1, line, value)?,
+                Ok(value) => {
+                    let place = at as i64 - 1;
+                    let time = start.map_or(Some(place), |start| start.frequency.add(start.time, place));
+                    let Some(time) = time else {
+                        let detail = format!("the time of point {at} of series {} is past the last time", quoted(id));
+                        return self.fault(line, None, CellFault::new("time_out_of_range", detail));
+                    };
+                    self.number_point(series, time, line, value)?;
+                }
                 Err(fault) => self.fault(line, Some(at), fault)?,
             }
         }
@@ -249,6 +307,9 @@ impl<'a> Loader<'a> {
         self.run.times.push(time);
         self.run.lines.push(u32::try_from(line).unwrap_or(u32::MAX));
         self.points += 1;
+        if self.plan.counts_steps() {
+            self.step_size.add(series, time);
+        }
     }
 
     fn time(&mut self, cell: &[u8], line: u64) -> Result<i64, CellFault> {

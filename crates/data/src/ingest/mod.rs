@@ -31,16 +31,21 @@ mod column_plan;
 mod decode;
 mod dedup;
 mod header;
+mod known_spans;
 mod layout;
 mod load;
 mod merge;
 mod profile;
+mod profile_seasons;
 mod row_bound;
 mod row_sink;
 mod rows;
 mod sample;
+mod season_sample;
+mod series_ends;
 mod sorted_runs;
 mod source;
+mod step_numbers;
 mod steps;
 mod store;
 mod summary;
@@ -74,9 +79,9 @@ pub fn ingest(
     let folder = Folder::create(scratch)?;
     let (format, loaded, runs) = load(upload, encoding, options, &folder.0)?;
     let (points, index) = (folder.0.join("points.parquet"), folder.0.join("index.parquet"));
-    let stored = store::store(&loaded, runs, options.duplicates, &points, &index)?;
+    let stored = store::store(&loaded, runs, options, &points, &index)?;
     Ok(Ingested {
-        profile: profile::describe(format, &loaded, &stored),
+        profile: profile::describe(format, &loaded, &stored, options),
         sha256: stored.sha256,
         bytes: stored.bytes,
         points,

@@ -4,18 +4,22 @@ use jiff::Timestamp;
 
 use super::column_plan::warning;
 use super::load::Loaded;
+use super::profile_seasons::seasons;
 use super::store::Stored;
 use super::summary::SHORT;
-use gatecast_core::dataset::{Format, Profile, Warning};
+use crate::options::UploadOptions;
+use gatecast_core::dataset::{Format, Layout, Profile, Warning};
 
 /// A column with more than one in this many points missing gets a warning.
 const MISSING_SHARE: u64 = 5;
 
-pub(super) fn describe(format: Format, loaded: &Loaded, stored: &Stored) -> Profile {
+pub(super) fn describe(format: Format, loaded: &Loaded, stored: &Stored, options: &UploadOptions) -> Profile {
     let (totals, plan) = (&stored.totals, &loaded.plan);
     let name = |column: Option<usize>| column.and_then(|column| loaded.names.get(column).cloned());
     let moment = |micros: Option<i64>| micros.and_then(|micros| Timestamp::from_microsecond(micros).ok());
     let (frequency, frequencies) = totals.frequencies();
+    let frequency = frequency.or(options.frequency).or(plan.frequency);
+    let (seasons, season_reason) = seasons(options, frequency.or(totals.only_frequency()), &stored.sample);
     Profile {
         format,
         layout: plan.layout,
@@ -31,6 +35,8 @@ pub(super) fn describe(format: Format, loaded: &Loaded, stored: &Stored) -> Prof
         end: moment(totals.end),
         frequency,
         frequencies,
+        seasons,
+        season_reason,
         gaps: totals.gaps,
         first_gaps: totals.first_gaps.clone(),
         duplicates_dropped: stored.dropped,
@@ -69,6 +75,21 @@ fn warnings(loaded: &Loaded, stored: &Stored) -> Vec<Warning> {
             detail.push_str(&format!("; the first in `{}`, {times}", gap.series));
         }
         warn("gaps", detail);
+    }
+    if stored.filled_steps > 0 {
+        let detail = format!(
+            "{} in {} have no row, and were added as points without values",
+            steps(stored.filled_steps),
+            series(stored.filled_series)
+        );
+        warn("missing_steps", detail);
+    }
+    if let Some(detail) = totals.ends.warning(&loaded.keys) {
+        warn("ends_early", detail);
+    }
+    let blank = (loaded.keys.len() as u64).saturating_sub(totals.series);
+    if loaded.plan.layout == Layout::Wide && blank > 0 {
+        warn("empty_columns", format!("{} without any value, left out", count(blank, "column", "columns")));
     }
     if totals.irregular > 0 {
         warn("irregular", format!("{} with no even step from point to point", series(totals.irregular)));

@@ -5,15 +5,16 @@ use std::sync::mpsc::SyncSender;
 
 use csv::ByteRecord;
 
+use super::column_plan::ColumnPlan;
 use super::column_plan::Inferred;
 use super::header::may_be_data;
 use super::layout::infer_schema;
-use super::load::{Loaded, Loader};
+use super::load::{Loaded, Loader, SeriesStart};
 use super::row_bound::{self, RowMeter};
 use super::sample::Line;
 use super::sorted_runs::Run;
 use crate::error::IngestError;
-use crate::options::{Header, UploadLimits, UploadOptions};
+use crate::options::{Decimal, Header, UploadLimits, UploadOptions};
 
 const SAMPLE_ROWS: usize = 5_000;
 const SAMPLE_BYTES: usize = 4 << 20;
@@ -83,6 +84,30 @@ impl<'a> RowSink<'a> {
         if self.sample.len() >= SAMPLE_ROWS || self.sample_bytes >= SAMPLE_BYTES { self.start() } else { Ok(()) }
     }
 
+    /// Begins to load by the plan of a format that says what its columns are.
+    pub(super) fn planned(&mut self, plan: ColumnPlan, names: Vec<String>) -> Result<(), IngestError> {
+        for (place, name) in (1..).zip(&names) {
+            check_name(name, place, &self.options.limits)?;
+        }
+        let give = self.give.take().ok_or_else(|| IngestError::machine("the loader was started twice"))?;
+        self.loader = Some(Loader::new(plan, names, self.options, give)?);
+        Ok(())
+    }
+
+    /// The next series of a planned upload: its key, then its values.
+    pub(super) fn series(
+        &mut self,
+        line: u64,
+        cells: &ByteRecord,
+        start: Option<SeriesStart>,
+    ) -> Result<(), IngestError> {
+        self.meter.start_row();
+        match &mut self.loader {
+            Some(loader) => loader.series(line, cells, start),
+            None => Err(IngestError::machine("the upload was not planned")),
+        }
+    }
+
     pub(super) fn finish(mut self) -> Result<Loaded, IngestError> {
         if self.loader.is_none() {
             let data = usize::from(self.options.header == Some(Header::No) && self.first_row.is_some());
@@ -108,7 +133,10 @@ impl<'a> RowSink<'a> {
                     self.sample.insert(0, first);
                 }
                 _ => match read_names(&first.1)? {
-                    names if self.options.header.is_none() && may_be_data(&names) => {
+                    names
+                        if self.options.header.is_none()
+                            && may_be_data(&names, self.options.decimal == Decimal::Comma) =>
+                    {
                         self.names = names;
                         self.first_row = Some(first);
                     }

@@ -153,6 +153,25 @@ impl Rows {
         });
     }
 
+    /// Appends a point without values.
+    pub(super) fn push_unknown(&mut self, series: u32, time: i64) {
+        self.series.push(series);
+        self.times.push(time);
+        self.lines.push(u32::MAX);
+        self.columns.iter_mut().for_each(|cells| match cells {
+            Cells::Numbers(values) => values.push(f64::NAN),
+            Cells::Categories(codes) => codes.push(NO_CATEGORY),
+        });
+    }
+
+    /// Whether row `at` has no number in its first column.
+    pub(super) fn is_blank(&self, at: usize) -> bool {
+        match self.columns.first() {
+            Some(Cells::Numbers(values)) => values.get(at).is_some_and(|value| value.is_nan()),
+            _ => false,
+        }
+    }
+
     pub(super) fn pop(&mut self) {
         let length = self.len().saturating_sub(1);
         self.series.truncate(length);

@@ -11,16 +11,22 @@ use crate::options::TimeFormat;
 /// A row and its line number.
 pub(super) type Line = (u64, ByteRecord);
 
+const YEARS: TimeRange = TimeRange { first: 1_000, last: 2_999 };
 /// Whole numbers that plainly are times: years, months and days, and counts since 1970 of the years
 /// 1973 to 2286.
 const WHOLE_TIMES: [(TimeFormat, TimeRange); 6] = [
-    (TimeFormat::Compact, TimeRange { first: 1_000, last: 2_999 }),
+    (TimeFormat::Compact, YEARS),
     (TimeFormat::Compact, TimeRange { first: 100_001, last: 299_912 }),
     (TimeFormat::Compact, TimeRange { first: 10_000_101, last: 29_991_231 }),
     (TimeFormat::EpochSeconds, TimeRange { first: 100_000_000, last: 9_999_999_999 }),
     (TimeFormat::EpochMillis, TimeRange { first: 100_000_000_000, last: 9_999_999_999_999 }),
     (TimeFormat::EpochMicros, TimeRange { first: 100_000_000_000_000, last: 9_999_999_999_999_999 }),
 ];
+
+/// The whole numbers that count steps in a column of times. Larger ones are counts since 1970.
+const STEPS: TimeRange = TimeRange { first: -99_999_999, last: 99_999_999 };
+/// Years of one series, at most. More numbers of four digits are a count of steps.
+const MOST_YEARS: usize = 300;
 
 /// One column over the sample.
 #[derive(Debug, Default)]
@@ -35,6 +41,8 @@ pub(super) struct ColumnStats {
     whole: usize,
     /// Of them: those that each kind of [`WHOLE_TIMES`] would read as a time.
     whole_times: [usize; WHOLE_TIMES.len()],
+    /// Of them: those within [`STEPS`].
+    steps: usize,
     pub(super) distinct: usize,
     /// The first value, for messages.
     pub(super) example: String,
@@ -72,6 +80,7 @@ impl ColumnStats {
             let whole = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<i64>().ok());
             if let Some(value) = whole {
                 self.whole += 1;
+                self.steps += usize::from(STEPS.contains(value));
                 for (count, (format, range)) in self.whole_times.iter_mut().zip(WHOLE_TIMES) {
                     let fits = range.contains(value) && (format != TimeFormat::Compact || compact(cell).is_some());
                     *count += usize::from(fits);
@@ -114,7 +123,13 @@ impl ColumnStats {
     pub(super) fn whole_times(&self) -> Option<(TimeFormat, TimeRange)> {
         let fits = |count: usize| count > 0 && count * 10 >= self.filled * 9;
         let mut found = self.whole_times.iter().zip(WHOLE_TIMES).filter(|(count, _)| fits(**count));
-        found.next().map(|(_, found)| found)
+        let found = found.next().map(|(_, found)| found);
+        found.filter(|(_, range)| *range != YEARS || self.distinct <= MOST_YEARS)
+    }
+
+    /// The range of whole numbers that count steps, if nine in ten are such numbers.
+    pub(super) fn steps(&self) -> Option<TimeRange> {
+        (self.steps > 0 && self.steps * 10 >= self.filled * 9).then_some(STEPS)
     }
 }
 

@@ -15,6 +15,7 @@ mod json_rows;
 mod page_header;
 mod parquet_pages;
 mod parquet_rows;
+mod tsf_rows;
 
 /// Bytes looked at to tell the format, the delimiter and the encoding of the text.
 const HEAD: u64 = 64 << 10;
@@ -55,6 +56,7 @@ pub(super) fn read(
         Format::Csv => csv_rows::read(&head, content, options, sink)?,
         Format::Json => json_rows::read_array(Cursor::new(head).chain(content), options, sink)?,
         Format::Ndjson => json_rows::read_lines(Cursor::new(head).chain(content), options, sink)?,
+        Format::Tsf => tsf_rows::read(Cursor::new(head).chain(content), options, sink)?,
         Format::Parquet => parquet_rows::read(Cursor::new(head).chain(content), options, spool, sink)?,
     }
     Ok(format)
@@ -66,6 +68,7 @@ fn shown_by(head: &[u8]) -> Format {
         _ if head.starts_with(b"PAR1") => Format::Parquet,
         Some(b'[') => Format::Json,
         Some(b'{') => Format::Ndjson,
+        Some(b'@' | b'#') if tsf_rows::is_shown_by(text) => Format::Tsf,
         _ => Format::Csv,
     }
 }
@@ -76,6 +79,7 @@ fn name(format: Format) -> &'static str {
         Format::Parquet => "Parquet",
         Format::Json => "JSON",
         Format::Ndjson => "NDJSON",
+        Format::Tsf => "TSF",
     }
 }
 

@@ -63,10 +63,18 @@ struct Counts {
     /// The position of the step that came last.
     newest: usize,
     overflowed: bool,
+    /// The greatest common divisor of all steps, also of those not counted; 0 without any.
+    divisor: i64,
+    /// Their sum and number.
+    length: i64,
+    total: u64,
 }
 
 impl Counts {
     fn add(&mut self, from: i64, step: i64) {
+        self.divisor = if self.divisor == step { step } else { greatest_common_divisor(self.divisor, step) };
+        self.length = self.length.saturating_add(step);
+        self.total += 1;
         let newest = self.steps.get(self.newest).filter(|newest| newest.step == step).map(|_| self.newest);
         match newest.or_else(|| self.steps.iter().position(|known| known.step == step)) {
             Some(at) => {
@@ -91,20 +99,35 @@ impl Counts {
     /// module.
     fn even(&self) -> Option<EvenStep> {
         let even = self.steps.iter().max_by_key(|known| (known.count, std::cmp::Reverse(known.step)))?;
-        let total: u64 = self.steps.iter().map(|known| known.count).sum();
-        if self.overflowed || even.count * 2 < total || self.steps.iter().any(|other| other.step % even.step != 0) {
+        if self.overflowed || even.count * 2 < self.total || self.divisor % even.step != 0 {
             return None;
         }
-        let skipped = |other: &Step| (other.step / even.step - 1) as u64;
-        let gaps = self.steps.iter().map(|other| skipped(other).saturating_mul(other.count));
+        self.on_grid(even.step)
+    }
+
+    /// The gaps in a grid of the given step, if all steps are whole numbers of it.
+    fn on_grid(&self, step: i64) -> Option<EvenStep> {
+        if self.divisor % step != 0 {
+            return None;
+        }
+        let skipped = |other: &Step| (other.step / step - 1) as u64;
         let longer = self.steps.iter().filter(|other| skipped(other) > 0);
         let mut first: Vec<(i64, u64)> = longer
             .flat_map(|other| other.first.iter().take(other.count as usize).map(|&from| (from, skipped(other))))
             .collect();
         first.sort_unstable();
         first.truncate(FIRST);
-        Some(EvenStep { step: even.step, gaps: gaps.fold(0, u64::saturating_add), first_gaps: first })
+        let steps = u64::try_from(self.length / step).unwrap_or(0);
+        Some(EvenStep { step, gaps: steps.saturating_sub(self.total), first_gaps: first })
     }
+}
+
+pub(super) fn greatest_common_divisor(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a, b);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a.abs()
 }
 
 impl Steps {
@@ -139,6 +162,18 @@ impl Steps {
             Some(even.grid(Frequency::Fixed(step)))
         };
         months.or_else(fixed).unwrap_or_default()
+    }
+}
+
+impl Steps {
+    /// The gaps in a grid of the given frequency, or `None` if a time is not on it.
+    pub(super) fn on_grid(&self, frequency: Frequency) -> Option<Grid> {
+        let even = match frequency {
+            Frequency::Fixed(step) => self.fixed.on_grid(step),
+            Frequency::Months(_) if self.off_months => None,
+            Frequency::Months(months) => self.months.on_grid(i64::from(months)),
+        };
+        even.map(|even| even.grid(frequency))
     }
 }
 
@@ -192,6 +227,23 @@ mod tests {
             found(&["2001-01-01T00:00:00Z", "2001-01-01T01:00:00Z", "2001-01-01T02:00:00Z", "2001-01-01T02:20:00Z"]),
             (None, 0)
         );
+    }
+
+    #[test]
+    fn a_given_frequency_counts_the_steps_between() {
+        let day = |day: i64| day * DAY;
+        let mut steps = Steps::default();
+        steps.extend(&[0, 2, 5, 9].map(day));
+        assert_eq!(steps.finish().frequency, None);
+        let grid = steps.on_grid(Frequency::Fixed(DAY)).unwrap();
+        assert_eq!((grid.gaps, grid.first_gaps), (6, vec![(0, 1), (2 * DAY, 2), (5 * DAY, 3)]));
+        assert_eq!(steps.on_grid(Frequency::Fixed(2 * DAY)), None);
+        assert_eq!(steps.on_grid(Frequency::Months(1)), None);
+        let mut months = Steps::default();
+        // The first of January, of March and of April 1970.
+        months.extend(&[0, 59, 90].map(day));
+        assert_eq!(months.on_grid(Frequency::Months(1)).unwrap().gaps, 1);
+        assert_eq!(months.on_grid(Frequency::Months(2)), None);
     }
 
     #[test]

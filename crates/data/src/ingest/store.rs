@@ -10,11 +10,14 @@ use super::dedup::Combiner;
 use super::load::Loaded;
 use super::merge::merge;
 use super::rows::{Key, Rows};
+use super::season_sample::SeasonSample;
 use super::sorted_runs::Runs;
+use super::step_numbers::StepFiller;
 use super::summary::{Summary, Totals, name_categories};
 use super::write::{IndexWriter, PointsWriter, StoredColumn};
 use crate::error::IngestError;
-use gatecast_core::dataset::{Column, DuplicatePolicy};
+use crate::options::UploadOptions;
+use gatecast_core::dataset::{Column, Layout};
 
 /// Blocks of rows that may wait for the writer.
 const WAITING: usize = 2;
@@ -25,18 +28,23 @@ pub(super) struct Stored {
     pub(super) totals: Totals,
     pub(super) columns: Vec<Column>,
     pub(super) dropped: u64,
+    /// Steps without a row that became points, and the number of their series.
+    pub(super) filled_steps: u64,
+    pub(super) filled_series: u64,
+    pub(super) sample: SeasonSample,
 }
 
 pub(super) fn store(
     loaded: &Loaded,
     runs: Runs,
-    policy: DuplicatePolicy,
+    options: &UploadOptions,
     points: &Path,
     index: &Path,
 ) -> Result<Stored, IngestError> {
     let (kept, columns) = kept_columns(loaded);
-    let has_times = loaded.plan.time.is_some();
-    let mut summary = Summary::new(&loaded.keys, &columns, has_times, IndexWriter::create(index)?);
+    let has_times = loaded.plan.has_times();
+    let mut summary = Summary::new(loaded, &columns, options.frequency, IndexWriter::create(index)?);
+    let mut filler = StepFiller::new(&loaded.keys, loaded.step_size, options.limits.points);
     let writer = PointsWriter::create(points, &loaded.keys, &columns, has_times)?;
     let (dropped, (sha256, bytes)) = thread::scope(|scope| {
         let (give, take) = sync_channel(WAITING);
@@ -45,8 +53,19 @@ pub(super) fn store(
             summary.take(&rows)?;
             give.send(rows).map_err(|_| IngestError::machine("the writer has ended"))
         };
+        let is_wide = loaded.plan.layout == Layout::Wide;
+        let mut hand_on = |rows: Rows| {
+            let rows = if is_wide { loaded.spans.trim(rows) } else { rows };
+            if rows.len() == 0 {
+                Ok(())
+            } else if loaded.plan.counts_steps() {
+                filler.take(rows, &mut hand_on)
+            } else {
+                hand_on(rows)
+            }
+        };
         let describe = |key| describe(loaded, key);
-        let mut combiner = Combiner::new(policy, &describe);
+        let mut combiner = Combiner::new(options.duplicates, is_wide, &describe);
         let merged = runs
             .into_sources()
             .and_then(|sources| merge(sources, &kept, |rows, range| combiner.take(rows, range, &mut hand_on)))
@@ -59,13 +78,22 @@ pub(super) fn store(
             (merged, written) => written.and_then(|written| Ok((merged?, written))),
         }
     })?;
-    let (totals, mut described) = summary.finish()?;
+    let (totals, sample, mut described) = summary.finish()?;
     for (column, stored) in described.iter_mut().zip(&columns) {
         if let Some(texts) = stored.categories {
             name_categories(column, texts);
         }
     }
-    Ok(Stored { sha256, bytes, totals, columns: described, dropped })
+    Ok(Stored {
+        sha256,
+        bytes,
+        totals,
+        columns: described,
+        dropped,
+        filled_steps: filler.total,
+        filled_series: filler.series,
+        sample,
+    })
 }
 
 /// The value columns to store and their places: all but those with too many categories.
@@ -81,8 +109,9 @@ fn kept_columns(loaded: &Loaded) -> (Vec<usize>, Vec<StoredColumn<'_>>) {
 
 fn describe(loaded: &Loaded, (series, time): Key) -> String {
     let key = super::cells::quoted(loaded.keys.text(series).as_bytes());
-    let at = match Timestamp::from_microsecond(time).ok().filter(|_| loaded.plan.time.is_some()) {
+    let at = match Timestamp::from_microsecond(time).ok().filter(|_| loaded.plan.has_times()) {
         Some(time) => time.to_string(),
+        None if loaded.plan.counts_steps() => format!("step {time}"),
         None => format!("point {}", time.saturating_add(1)),
     };
     format!("series {key} at {at}")

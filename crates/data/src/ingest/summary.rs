@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use super::load::Loaded;
 use super::rows::{Cells, NO_CATEGORY, Rows};
+use super::season_sample::SeasonSample;
+use super::series_ends::{SeriesEnds, Step};
 use super::steps::{Grid, Steps};
 use super::write::{IndexWriter, StoredColumn};
 use crate::error::IngestError;
@@ -23,6 +26,13 @@ pub(super) struct Summary<'a> {
     keys: &'a Interner,
     names: Vec<&'a str>,
     has_times: bool,
+    /// The frequency given by the caller.
+    given: Option<Frequency>,
+    /// The frequency that the file states.
+    stated: Option<Frequency>,
+    /// The size of one step, where steps are numbered.
+    step_size: Option<i64>,
+    sample: SeasonSample,
     index: IndexWriter,
     columns: Vec<ColumnSummary>,
     series: Option<SeriesState>,
@@ -45,7 +55,11 @@ pub(super) struct Totals {
     pub(super) short: u64,
     pub(super) constant: Vec<String>,
     pub(super) constant_count: u64,
+    pub(super) ends: SeriesEnds,
     frequencies: HashMap<Option<Frequency>, u64>,
+    /// The frequency that the times of all series have so far, whatever was given.
+    own: Option<Frequency>,
+    own_differ: bool,
 }
 
 /// The current series.
@@ -55,6 +69,8 @@ struct SeriesState {
     points: u64,
     start: i64,
     end: i64,
+    /// The last time with a number.
+    last_known: Option<i64>,
     steps: Steps,
     /// Lowest and highest value of each number column.
     ranges: Vec<Option<(f64, f64)>>,
@@ -98,7 +114,13 @@ impl Moments {
 }
 
 impl<'a> Summary<'a> {
-    pub(super) fn new(keys: &'a Interner, columns: &[StoredColumn<'a>], has_times: bool, index: IndexWriter) -> Self {
+    /// `given`: the frequency of the upload's options.
+    pub(super) fn new(
+        loaded: &'a Loaded,
+        columns: &[StoredColumn<'a>],
+        given: Option<Frequency>,
+        index: IndexWriter,
+    ) -> Self {
         let summary = |column: &StoredColumn<'_>| ColumnSummary {
             missing: 0,
             last: None,
@@ -108,9 +130,13 @@ impl<'a> Summary<'a> {
             },
         };
         Self {
-            keys,
+            keys: &loaded.keys,
             names: columns.iter().map(|column| column.name).collect(),
-            has_times,
+            has_times: loaded.plan.has_times(),
+            given,
+            stated: loaded.plan.frequency.filter(|_| loaded.plan.has_times()),
+            step_size: loaded.plan.counts_steps().then_some(loaded.step_size),
+            sample: SeasonSample::new(loaded.keys.len(), columns),
             index,
             columns: columns.iter().map(summary).collect(),
             series: None,
@@ -163,12 +189,14 @@ impl<'a> Summary<'a> {
         let times = rows.times.get(start..end).unwrap_or_default();
         let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return };
         let (points, columns) = (self.totals.points, rows.columns.len());
+        self.sample.take(number, rows, start, end);
         let series = self.series.get_or_insert_with(|| SeriesState {
             number,
             first_row: points,
             points: 0,
             start: first,
             end: first,
+            last_known: None,
             steps: Steps::default(),
             ranges: vec![None; columns],
         });
@@ -180,7 +208,10 @@ impl<'a> Summary<'a> {
         }
         for (range, cells) in series.ranges.iter_mut().zip(&rows.columns) {
             if let Cells::Numbers(values) = cells {
-                for &value in values.get(start..end).unwrap_or_default().iter().filter(|value| !value.is_nan()) {
+                let values = values.get(start..end).unwrap_or_default();
+                let last_known = values.iter().rposition(|value| !value.is_nan()).and_then(|at| times.get(at).copied());
+                series.last_known = series.last_known.max(last_known);
+                for &value in values.iter().filter(|value| !value.is_nan()) {
                     let (low, high) = range.get_or_insert((value, value));
                     *low = low.min(value);
                     *high = high.max(value);
@@ -191,9 +222,23 @@ impl<'a> Summary<'a> {
 
     fn end_series(&mut self) -> Result<(), IngestError> {
         let Some(series) = self.series.take() else { return Ok(()) };
-        let Grid { frequency, gaps, first_gaps } = series.steps.finish();
         let key = self.keys.text(series.number);
+        let own = series.steps.finish();
         let totals = &mut self.totals;
+        if series.points > 1 && self.has_times {
+            totals.own_differ |=
+                own.frequency.is_none() || totals.own.is_some_and(|other| Some(other) != own.frequency);
+            totals.own = own.frequency;
+        }
+        let grid = match self.given.filter(|_| self.has_times) {
+            Some(given) => series.steps.on_grid(given).ok_or_else(|| off_grid(key, given, own.frequency))?,
+            None => self.stated.and_then(|stated| series.steps.on_grid(stated)).unwrap_or(own),
+        };
+        let Grid { frequency, gaps, first_gaps } = grid;
+        let step = frequency.map(Step::Time).or(self.step_size.map(Step::Number));
+        if let (Some(step), Some(last)) = (step, series.last_known) {
+            totals.ends.add(series.number, last, step);
+        }
         totals.shortest = if totals.series == 0 { series.points } else { totals.shortest.min(series.points) };
         totals.longest = totals.longest.max(series.points);
         totals.series += 1;
@@ -229,11 +274,19 @@ impl<'a> Summary<'a> {
     }
 
     /// Ends the last series and the index file.
-    pub(super) fn finish(mut self) -> Result<(Totals, Vec<Column>), IngestError> {
+    pub(super) fn finish(mut self) -> Result<(Totals, SeasonSample, Vec<Column>), IngestError> {
         self.end_series()?;
         self.index.finish()?;
+        let own = self.totals.own.filter(|_| !self.totals.own_differ);
+        if let (Some(given), Some(own)) = (self.given, own)
+            && given != own
+        {
+            let detail = format!("the times have the frequency {own}, but `frequency` is {given}");
+            return Err(IngestError::refuse("frequency_contradicts_times", detail));
+        }
         Ok((
             self.totals,
+            self.sample,
             self.columns
                 .into_iter()
                 .zip(&self.names)
@@ -241,6 +294,13 @@ impl<'a> Summary<'a> {
                 .collect(),
         ))
     }
+}
+
+fn off_grid(series: &str, given: Frequency, own: Option<Frequency>) -> IngestError {
+    let own = own.map_or("have no even step".to_owned(), |own| format!("have the frequency {own}"));
+    let key = super::cells::quoted(series.as_bytes());
+    let detail = format!("`frequency` is {given}, but the times of series {key} are not on its grid: they {own}");
+    IngestError::refuse("frequency_contradicts_times", detail)
 }
 
 /// A run of grid steps without a point, from the point before it.
@@ -266,6 +326,12 @@ impl Totals {
         };
         counts.truncate(NAMED);
         (shared, counts)
+    }
+
+    /// The frequency of all series that have one.
+    pub(super) fn only_frequency(&self) -> Option<Frequency> {
+        let mut known = self.frequencies.keys().flatten();
+        known.next().copied().filter(|_| known.next().is_none())
     }
 
     pub(super) fn mixed(&self) -> bool {

@@ -109,6 +109,7 @@ impl Times {
             TimeFormat::EpochSeconds => epoch(cell, SECOND),
             TimeFormat::EpochMillis => epoch(cell, 1_000),
             TimeFormat::EpochMicros => epoch(cell, 1),
+            TimeFormat::Steps => step(cell),
         }
     }
 
@@ -209,6 +210,17 @@ fn epoch(cell: &[u8], unit: i64) -> Result<i64, CellFault> {
     let count = count.ok_or_else(|| not_a_time(cell, "a whole number of units since 1970"))?;
     let micros = count.checked_mul(unit).filter(|&micros| Timestamp::from_microsecond(micros).is_ok());
     micros.ok_or_else(|| out_of_range(cell))
+}
+
+/// The largest number of a step; differences of two do not overflow.
+const LAST_STEP: i64 = 1 << 60;
+
+fn step(cell: &[u8]) -> Result<i64, CellFault> {
+    let number = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<i64>().ok());
+    number.filter(|number| (-LAST_STEP..=LAST_STEP).contains(number)).ok_or_else(|| {
+        let detail = format!("{} is not the number of a step: expected a whole number", quoted(cell));
+        CellFault::new("not_a_step", detail)
+    })
 }
 
 /// Whether the cell has the shape of a calendar date or time.

@@ -6,10 +6,14 @@ mod bounds;
 mod damage;
 mod forms;
 mod headers;
+mod layouts;
 mod parquet_bombs;
 mod reading;
 mod refusals;
+mod seasons;
 mod sorting;
+mod steps;
+mod tsf;
 
 use std::io::{Cursor, Read};
 use std::path::Path;
