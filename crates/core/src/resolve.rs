@@ -77,7 +77,9 @@ fn resolve_data(
     let season = data.season.unwrap_or_else(usual);
     let longest = values::longest(data.resample, profile);
     let horizon = data.horizon.unwrap_or_else(|| season.clamp(2, 48).min(longest / 8).max(1));
-    let context = data.context.unwrap_or_else(|| automatic::context(horizon, season));
+    let is_open = data.context.is_none();
+    let room = longest.saturating_sub(horizon).max(1);
+    let context = data.context.unwrap_or_else(|| automatic::context(horizon, season).min(room));
     let future_window = future_window(&data, horizon, errors);
     let windows = automatic::windows(&data, profile, horizon);
     let spec = DataSpec {
@@ -99,21 +101,19 @@ fn resolve_data(
         resample: data.resample,
         recency: data.recency,
     };
-    check_windows(&spec, longest, errors);
+    check_windows(&spec, is_open, longest, errors);
     spec
 }
 
-fn check_windows(data: &DataSpec, longest: usize, errors: &mut Vec<FieldError>) {
-    let lookback = data.lookback();
-    // Unknown points stand before the first one of a short series.
-    let is_padded = data.pads();
-    let window = match is_padded {
-        true => WindowLength { context: 1, horizon: data.horizon, lookback: 0 },
-        false => WindowLength { context: data.context, horizon: data.horizon, lookback },
-    };
+/// Whether a window fits the longest series. Unknown points may stand before the first one for what was not asked for:
+/// an open context and the season of a base.
+fn check_windows(data: &DataSpec, is_open: bool, longest: usize, errors: &mut Vec<FieldError>) {
+    let lookback = if data.pads() { data.requested_lookback() } else { data.lookback() };
+    let context = if data.pads() && is_open { 1 } else { data.context };
+    let window = WindowLength { context, horizon: data.horizon, lookback };
     if let Some(detail) = window.refuses(longest as u64) {
         let pointer = match lookback {
-            _ if is_padded => "/data/horizon",
+            0 if is_open => "/data/horizon",
             0 => "/data/context",
             _ if data.lags.is_empty() => "/data/differencing",
             _ => "/data/lags",

@@ -41,6 +41,11 @@ impl DataSpec {
         lookback(&self.lags, self.differences())
     }
 
+    /// [`DataSpec::lookback`] without that of the base.
+    pub fn requested_lookback(&self) -> usize {
+        lookback(&self.lags, self.differencing)
+    }
+
     /// Whether short series are padded at the front with unknown points, which need a mask.
     pub fn pads(&self) -> bool {
         self.missing == Missing::Mask

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::dataset::{Column, Format, Layout};
-use crate::order::{Activation, Cell, Optimizer, Output};
+use crate::order::{Activation, Base, Cell, Loss, Missing, Optimizer, Output, merge_patch};
 
 fn profile(points: u64) -> Profile {
     let column = |name: &str, kind| Column {
@@ -66,9 +66,14 @@ fn open_fields_are_filled_from_the_data() {
     let resolved = train(order(json!({"data": {"targets": ["rail"]}})), "cta", &profile(2000)).unwrap();
     assert_eq!(resolved.data.season, 7);
     assert_eq!(resolved.data.horizon, 7);
-    assert_eq!(resolved.data.context, 32);
-    assert_eq!(resolved.name, "cta: lstm 32+32");
-    assert_eq!(resolved.model.output, Output::EveryStep);
+    assert_eq!(resolved.data.context, 14, "the horizon and a quarter of it, in whole seasons");
+    assert_eq!(resolved.data.split, Split::Horizons { validation: 10, test: 1 }, "one series needs several windows");
+    assert_eq!((resolved.data.base, resolved.data.missing), (Base::SeasonalNaive, Missing::Mask));
+    assert_eq!(resolved.data.differences().and_then(|differences| differences.seasonal), Some(7));
+    assert_eq!(resolved.name, "cta: lstm 64 with layer norm");
+    assert_eq!(resolved.model.output, Output::LastStep);
+    assert_eq!((resolved.training.loss, resolved.training.refit), (Loss::Mae, true));
+    assert_eq!((resolved.training.epochs, resolved.training.batch_size), (29, 64));
     assert_eq!(
         train(resolved.clone().into(), "cta", &profile(2000)).unwrap(),
         resolved,
@@ -77,12 +82,41 @@ fn open_fields_are_filled_from_the_data() {
 }
 
 #[test]
-fn short_series_still_get_windows_that_fit() {
+fn short_series_get_a_context_that_fits() {
     for points in 4..80 {
         let resolved = train(order(json!({"data": {"targets": ["rail"]}})), "cta", &profile(points)).unwrap();
         let window = resolved.data.context + resolved.data.horizon;
         assert!(window as u64 <= points, "{window} of {points}");
     }
+}
+
+#[test]
+fn a_number_of_epochs_keeps_keras_defaults() {
+    let resolved = |training: Value| {
+        train(order(json!({"data": {"targets": ["rail"]}, "training": training})), "cta", &profile(2000)).unwrap().training
+    };
+    let own = resolved(json!({"epochs": 7}));
+    assert_eq!((own.epochs, own.batch_size, own.schedule, own.clip), (7, 32, Schedule::Constant {}, None));
+    assert_eq!(own.optimizer, Optimizer::default());
+    let open = resolved(json!({"batch_size": 16}));
+    assert_eq!((open.batch_size, open.schedule), (16, Schedule::one_cycle()));
+}
+
+#[test]
+fn what_the_base_contradicts_is_refused_or_turns_it_off() {
+    let resolved = |rest: Value| {
+        let mut request = json!({"data": {"targets": ["rail"]}});
+        merge_patch::merge(&mut request, &rest);
+        train(order(request), "cta", &profile(2000))
+    };
+    let base = |rest: Value| resolved(rest).unwrap().data.base;
+    assert_eq!(base(json!({"data": {"differencing": {"order": 1}}})), Base::None);
+    assert_eq!(base(json!({"training": {"loss": "smape"}})), Base::None);
+    assert_eq!(base(json!({"data": {"base": "last_value"}})), Base::LastValue);
+    assert_eq!(
+        pointers(json!({"data": {"targets": ["rail"], "base": "last_value", "differencing": {"order": 1}}})),
+        ["/data/base"]
+    );
 }
 
 #[test]
@@ -213,7 +247,7 @@ fn dates_mean_whole_days() {
     let fields = json!({"data": {"targets": ["rail"],
         "split": {"by": "time", "validation": {"from": "2019-01-01", "to": "2019-05-31"}}}});
     let order = order(fields);
-    let Split::Time { validation: Some(Part::Range(range)), .. } = order.data.split else { panic!("a range") };
+    let Some(Split::Time { validation: Some(Part::Range(range)), .. }) = order.data.split else { panic!("a range") };
     assert_eq!(range.from.unwrap().to_string(), "2019-01-01T00:00:00Z");
     assert_eq!(range.to.unwrap().to_string(), "2019-05-31T23:59:59.999999Z");
     let again: TrainRequest = serde_json::from_str(&serde_json::to_string(&order).unwrap()).unwrap();
@@ -302,7 +336,7 @@ fn cells_count_their_own_gates() {
     let count = |cell: Cell| {
         let mut order = order(json!({"data": {"targets": ["rail"], "horizon": 3}, "model": {"layers": [5, 4]}}));
         order.model.cell = cell;
-        order.training.optimizer = Optimizer::default();
+        order.training.optimizer = Some(Optimizer::default());
         parameter_count(&spec(order))
     };
     let dense = 3 * (4 + 1);
@@ -332,7 +366,7 @@ fn layer_settings_override_those_of_the_model() {
     assert_eq!((third.dilation, third.dropout), (8, 0.1));
     assert_eq!(serde_json::to_value(&order).unwrap()["model"]["layers"], model_layers(&order), "kept as written");
     let resolved = train(order, "cta", &profile(2000)).unwrap();
-    assert_eq!(resolved.name, "cta: simple_rnn 32+32+gru 16");
+    assert_eq!(resolved.name, "cta: simple_rnn 32+32+gru 16 with layer norm");
 }
 
 fn model_layers(order: &TrainRequest) -> Value {
@@ -362,14 +396,14 @@ fn models_that_contradict_themselves_are_refused_by_field() {
         ),
         (json!({"recurrent_dropout": 0.1, "layers": [8, {"units": 8, "cell": "min_gru"}]}), vec![]),
         (json!({"cell": "min_gru", "dropout": 0.1, "layer_norm": true}), vec![]),
-        (json!({"bidirectional": true}), vec!["/model/bidirectional"]),
-        (json!({"layers": [{"units": 4, "bidirectional": true}]}), vec!["/model/layers/0/bidirectional"]),
+        (json!({"bidirectional": true, "output": "every_step"}), vec!["/model/bidirectional"]),
+        (json!({"layers": [{"units": 4, "bidirectional": true}], "output": "every_step"}), vec!["/model/layers/0/bidirectional"]),
         (json!({"bidirectional": true, "output": "last_step"}), vec![]),
         (json!({"residual": true, "layers": [8, 4]}), vec!["/model/residual"]),
         (json!({"residual": true, "layers": [8, 8]}), vec![]),
         (json!({"layers": [{"units": 1, "residual": true}]}), vec!["/model/layers/0/residual"]),
         (json!({"dilations": [1, 2, 4]}), vec!["/model/dilations"]),
-        (json!({"dilations": [1, 32]}), vec!["/model/dilations/1"]),
+        (json!({"layers": [8, 8], "dilations": [1, 32]}), vec!["/model/dilations/1"]),
         (json!({"layers": [8, {"units": 4, "dilation": 40}]}), vec!["/model/layers/1/dilation"]),
         (json!({"recurrent_initializer": "identity"}), vec!["/model/recurrent_initializer"]),
         (json!({"recurrent_initializer": "identity", "cell": "simple_rnn"}), vec![]),
