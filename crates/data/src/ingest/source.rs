@@ -36,7 +36,11 @@ pub(super) fn read(
         return Err(IngestError::refuse("empty_upload", "the upload is empty"));
     }
     let shown = shown_by(&head);
-    let format = options.format.unwrap_or(shown);
+    let format = match options.format {
+        // Clients call any text CSV, and no CSV begins with the head of a .tsf file.
+        None | Some(Format::Csv) if shown == Format::Tsf => shown,
+        said => said.unwrap_or(shown),
+    };
     if (format == Format::Parquet) != (shown == Format::Parquet) {
         return Err(IngestError::refuse(
             "wrong_format",

@@ -71,7 +71,7 @@ fn a_frequency_that_contradicts_the_times_is_refused() {
     profile(with_frequency("P1D"), &days);
 }
 
-/// The values of half-hourly electricity demand, without their times.
+/// The values of four days of half-hourly electricity demand, without their times.
 #[test]
 fn seasons_are_found_without_times() {
     let content =

@@ -97,6 +97,10 @@ fn what_is_wrong_in_a_file_is_named() {
 }
 
 #[test]
-fn a_file_name_names_the_format() {
+fn the_content_or_the_file_name_tells_the_format() {
     assert_eq!(format_hint(None, Some("electricity.tsf.gz")), Some(Format::Tsf));
+    let called = |format| UploadOptions { format: Some(format), ..UploadOptions::default() };
+    let content = format!("{HEAD}T1:2012-01-01 00-00-00:1,2\n");
+    assert_eq!(Upload::with(called(Format::Csv)).send(&content).unwrap().profile.format, Format::Tsf);
+    assert_eq!(code(&called(Format::Tsf), "time,value\n2001-01-01,1\n"), "invalid_tsf");
 }
