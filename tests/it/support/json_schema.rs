@@ -49,6 +49,8 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, errors: &mut
                     wrong(format!("{fitting} of {} alternatives fit: {tried:?}", tried.len()));
                 }
             }
+            "not" if self::errors(document, rule, value).is_empty() => wrong(format!("{value} fits {rule}")),
+            "not" => {}
             "type" => {
                 let types = rule.as_array().cloned().unwrap_or_else(|| vec![rule.clone()]);
                 if !types.iter().any(|kind| is(value, kind.as_str().unwrap())) {

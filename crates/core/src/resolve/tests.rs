@@ -93,7 +93,9 @@ fn short_series_get_a_context_that_fits() {
 #[test]
 fn a_number_of_epochs_keeps_keras_defaults() {
     let resolved = |training: Value| {
-        train(order(json!({"data": {"targets": ["rail"]}, "training": training})), "cta", &profile(2000)).unwrap().training
+        train(order(json!({"data": {"targets": ["rail"]}, "training": training})), "cta", &profile(2000))
+            .unwrap()
+            .training
     };
     let own = resolved(json!({"epochs": 7}));
     assert_eq!((own.epochs, own.batch_size, own.schedule, own.clip), (7, 32, Schedule::Constant {}, None));
@@ -397,7 +399,10 @@ fn models_that_contradict_themselves_are_refused_by_field() {
         (json!({"recurrent_dropout": 0.1, "layers": [8, {"units": 8, "cell": "min_gru"}]}), vec![]),
         (json!({"cell": "min_gru", "dropout": 0.1, "layer_norm": true}), vec![]),
         (json!({"bidirectional": true, "output": "every_step"}), vec!["/model/bidirectional"]),
-        (json!({"layers": [{"units": 4, "bidirectional": true}], "output": "every_step"}), vec!["/model/layers/0/bidirectional"]),
+        (
+            json!({"layers": [{"units": 4, "bidirectional": true}], "output": "every_step"}),
+            vec!["/model/layers/0/bidirectional"],
+        ),
         (json!({"bidirectional": true, "output": "last_step"}), vec![]),
         (json!({"residual": true, "layers": [8, 4]}), vec!["/model/residual"]),
         (json!({"residual": true, "layers": [8, 8]}), vec![]),
