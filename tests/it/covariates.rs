@@ -90,9 +90,11 @@ fn order(dataset: &Value) -> Value {
         "data": {
             "targets": ["sales"], "context": 14, "horizon": 3, "lags": [7], "calendar": ["day_of_week", "is_weekend"],
             "covariates": {"future": ["promotion", "weather"], "static": ["region"], "series": true},
+            "scaling": "standard", "missing": "interpolate", "base": "none",
+            "split": {"by": "time", "validation": 0.15, "test": 0.15},
         },
-        "model": {"cell": "gru", "layers": [12]},
-        "training": {"epochs": 40, "seed": 3, "optimizer": {"type": "adam", "learning_rate": 0.01}},
+        "model": {"cell": "gru", "layer_norm": false, "layers": [12], "output": "every_step"},
+        "training": {"loss": "mse", "epochs": 40, "seed": 3, "optimizer": {"type": "adam", "learning_rate": 0.01}},
     })
 }
 

@@ -1,6 +1,7 @@
 //! Whole trainings, from a frame in memory to a model file, on the fused engine.
 
 pub(crate) mod killed;
+mod refit;
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -41,7 +42,13 @@ pub(crate) fn task(folder: &Path) -> TrainTask {
         name: "sines".into(),
         dataset: "0192d3b4-5f6a-7c81-9e2f-0a1b2c3d4e5f".parse().unwrap(),
         data: DataSpec { targets: vec!["x".into()], context: 12, horizon: 3, season: 1, ..DataSpec::of("x", 1, 1) },
-        model: ModelSpec { cell: Cell::Gru, layers: vec![6.into(), 5.into()], ..ModelSpec::default() },
+        model: ModelSpec {
+            cell: Cell::Gru,
+            layer_norm: false,
+            layers: vec![6.into(), 5.into()],
+            output: Output::EveryStep,
+            ..ModelSpec::default()
+        },
         training: TrainingSpec {
             epochs: 5,
             batch_size: 16,

@@ -47,6 +47,19 @@ fn of_status(status: &str) -> Vec<Value> {
     jobs.into_iter().filter(|job| job["status"] == status && job["parent"].is_null()).collect()
 }
 
+/// Without `"base": "none"`, which specs state since requests without it have another base.
+fn before_bases(mut order: Value) -> Value {
+    match &mut order {
+        Value::Object(fields) => {
+            fields.retain(|name, value| name != "base" || *value != json!("none"));
+            fields.values_mut().for_each(|value| *value = before_bases(value.take()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = before_bases(item.take())),
+        _ => {}
+    }
+    order
+}
+
 fn path(job: &Value) -> String {
     format!("/v1/jobs/{}", job["id"].as_str().unwrap())
 }
@@ -58,7 +71,7 @@ async fn stored_jobs_of_version_1_are_shown_unchanged() {
     for before in jobs.as_array().unwrap() {
         let now = server.get(&path(before)).await.expect(200);
         for (field, value) in before.as_object().unwrap() {
-            assert_eq!(&now[field], value, "{field} of {}", before["name"]);
+            assert_eq!(&before_bases(now[field].clone()), value, "{field} of {}", before["name"]);
         }
     }
     let listed = server.get("/v1/jobs?limit=200").await.expect(200);
@@ -85,7 +98,7 @@ async fn jobs_of_every_kind_from_version_1_run_and_can_be_retried() {
     let mut expected = of_status("queued");
     for job in of_status("cancelled") {
         let again = server.post(&format!("{}/retry", path(&job)), &json!({})).await.expect(202);
-        assert_eq!((&again["order"], &again["retry_of"]), (&job["order"], &job["id"]));
+        assert_eq!((&before_bases(again["order"].clone()), &again["retry_of"]), (&job["order"], &job["id"]));
         expected.push(again);
     }
     let kinds: std::collections::BTreeSet<&str> = expected.iter().map(|job| job["kind"].as_str().unwrap()).collect();

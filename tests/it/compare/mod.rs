@@ -81,8 +81,8 @@ async fn a_comparison_ranks_its_trainings_beside_the_baselines() {
 async fn a_comparison_fails_only_if_all_its_children_fail() {
     let server = TestServer::start().await;
     let dataset = dataset(&server).await;
-    let wild = json!({"name": "wild", "data": {"scaling": "none"},
-                      "training": {"optimizer": {"type": "sgd", "learning_rate": 10.0, "momentum": 0.99}, "epochs": 50}});
+    let wild = json!({"name": "wild", "data": {"scaling": "none", "base": "none"}, "model": {"layer_norm": false},
+                      "training": {"loss": "mse", "optimizer": {"type": "sgd", "learning_rate": 10.0, "momentum": 0.99}, "epochs": 50}});
     let mut order = order(&dataset);
     (order["cells"], order["seeds"]) = (json!([]), json!([]));
     order["variants"] = json!([wild, {"name": "calm"}]);

@@ -63,7 +63,8 @@ fn early_stopping_is_reported_and_a_plateau_is_warned_of_once() {
     order.order.training.early_stopping = Some(EarlyStopping { patience: 20, min_delta: 0.5 });
     let events = events(sines(3, 60), &order);
     finished(&events);
-    assert_eq!((warnings(&events), infos(&events)), (vec!["few_training_windows", "plateau"], vec!["stopped_early"]));
+    let expected = vec!["few_training_windows", "plateau", "worse_than_seasonal_naive"];
+    assert_eq!((warnings(&events), infos(&events)), (expected, vec!["stopped_early"]));
     assert_eq!(stopped_by(&order), Some(StoppedBy::EarlyStopping));
 }
 

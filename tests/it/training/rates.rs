@@ -66,7 +66,7 @@ fn every_optimiser_resumes_after_a_kill_to_the_same_bytes() {
 
 fn finds(task: &mut TrainTask) {
     task.order.training.optimizer = optimizer(r#"{"type": "adam", "learning_rate": "find"}"#);
-    task.order.model = ModelSpec { cell: Cell::Gru, layers: vec![5.into()], ..ModelSpec::default() };
+    task.order.model = ModelSpec { cell: Cell::Gru, layers: vec![5.into()], ..task.order.model.clone() };
 }
 
 #[test]
