@@ -12,7 +12,7 @@ use super::values::{Differencing, Missing, Recency, Resample, Transform, Transfo
 use crate::schema::number_schema;
 
 /// Which columns and windows to train on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataRequest {
     /// The columns to forecast. Default: the only numeric column of the dataset.
@@ -84,30 +84,6 @@ pub struct DataRequest {
     /// Gives later windows a larger weight. Default: all windows have the same weight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recency: Option<Recency>,
-}
-
-impl Default for DataRequest {
-    fn default() -> Self {
-        Self {
-            targets: Vec::new(),
-            covariates: Covariates::default(),
-            calendar: Vec::new(),
-            lags: Vec::new(),
-            future_window: None,
-            context: None,
-            horizon: None,
-            stride: None,
-            season: None,
-            split: None,
-            scaling: None,
-            missing: None,
-            base: None,
-            transform: Transform::default(),
-            differencing: None,
-            resample: None,
-            recency: None,
-        }
-    }
 }
 
 /// Which windows are used for training, for validation and for the test.
