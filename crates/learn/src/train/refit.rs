@@ -57,6 +57,8 @@ pub(super) fn task(first: &Trainer<'_>, state: &TrainingState) -> TrainTask {
     let training = &mut task.order.training;
     training.refit = false;
     training.early_stopping = None;
+    // Both trainings together keep the limit.
+    training.time_limit_seconds = training.time_limit_seconds.map(|limit| (limit - state.seconds()).max(1e-3));
     training.max_steps = Some(steps);
     // An epoch over all data has no fewer steps than one over the training part.
     training.epochs = state.best_epoch().max(1);
