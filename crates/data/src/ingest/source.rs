@@ -12,6 +12,7 @@ use gatecast_core::dataset::Format;
 mod arrow_text;
 mod csv_rows;
 mod json_rows;
+mod lines;
 mod page_header;
 mod parquet_pages;
 mod parquet_rows;

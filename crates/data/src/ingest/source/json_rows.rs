@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 
 use csv::ByteRecord;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -13,10 +13,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use super::super::decode;
 use super::super::row_bound::{RowBound, RowMeter, name_row};
 use super::super::row_sink::{RowSink, check_name};
+use super::lines::{BUFFER, Lines};
 use crate::error::IngestError;
 use crate::options::{UploadLimits, UploadOptions};
 
-const BUFFER: usize = 128 << 10;
 const SAMPLE: usize = 1_000;
 /// Memory for the sample, at most: rows of many columns end it sooner.
 const SAMPLE_BYTES: usize = 16 << 20;
@@ -39,22 +39,15 @@ pub(super) fn read_lines(
     options: &UploadOptions,
     sink: &mut RowSink<'_>,
 ) -> Result<(), IngestError> {
-    let content = RowBound::new(content, sink.meter(), options.limits.line_bytes);
+    let mut lines = Lines::new(content, sink.meter(), options.limits.line_bytes);
     let mut table = Table::new(sink, options);
-    let mut content = BufReader::with_capacity(BUFFER, content);
-    let mut text = Vec::new();
-    for line in 1.. {
-        text.clear();
-        let read = content.read_until(b'\n', &mut text);
-        if read.map_err(|error| name_row(decode::recover(error), &format!("line {line}"), ""))? == 0 {
-            break;
-        }
+    while let Some((line, text)) = lines.next()? {
         if text.trim_ascii().is_empty() {
             table.meter.start_row();
             continue;
         }
         table.line = line;
-        let mut json = serde_json::Deserializer::from_slice(&text);
+        let mut json = serde_json::Deserializer::from_slice(text);
         let read = Row(&mut table).deserialize(&mut json).and_then(|()| json.end());
         table.outcome(read, Some(line))?;
     }

@@ -13,23 +13,21 @@
 //! T1:2012-01-01 00-00-01:14,18,?,22
 //! ```
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 
 use csv::ByteRecord;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use super::super::column_plan::{ColumnPlan, PlannedColumn, warning};
-use super::super::decode;
 use super::super::load::SeriesStart;
-use super::super::row_bound::{RowBound, name_row};
 use super::super::row_sink::RowSink;
+use super::lines::Lines;
 use crate::error::IngestError;
 use crate::options::{TimeFormat, UploadOptions};
 use gatecast_core::dataset::{ColumnKind, Layout};
 use gatecast_core::frequency::Frequency;
 
-const BUFFER: usize = 128 << 10;
 /// The attribute that names the series.
 const SERIES_NAME: &str = "series_name";
 const MOST_ATTRIBUTES: usize = 100;
@@ -44,17 +42,10 @@ pub(super) fn is_shown_by(head: &[u8]) -> bool {
 
 pub(super) fn read(content: impl Read, options: &UploadOptions, sink: &mut RowSink<'_>) -> Result<(), IngestError> {
     let meter = sink.meter();
-    let mut content =
-        BufReader::with_capacity(BUFFER, RowBound::new(content, meter.clone(), options.limits.line_bytes));
+    let mut lines = Lines::new(content, meter.clone(), options.limits.line_bytes);
     let mut head = Head { frequency: options.frequency, ..Head::default() };
     let mut in_data = false;
-    let mut text = Vec::new();
-    for line in 1.. {
-        text.clear();
-        let read = content.read_until(b'\n', &mut text);
-        if read.map_err(|error| name_row(decode::recover(error), &format!("line {line}"), ""))? == 0 {
-            break;
-        }
+    while let Some((line, text)) = lines.next()? {
         let text = text.trim_ascii();
         if text.is_empty() || text.starts_with(b"#") {
             meter.start_row();
