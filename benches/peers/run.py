@@ -25,6 +25,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(CHECKOUT / "benches" / "accuracy"))
 
 import gatecast  # noqa: E402
+import lesson  # noqa: E402
 from environment import PEERS, environment, processor, say, version  # noqa: E402
 
 EPOCHS = {20: 5, 64: 3}  # epochs per round for Gatecast by units, because its epochs are short; otherwise one
@@ -74,19 +75,10 @@ class Gatecast:
     def epoch(self, name):
         """A round: the mean time of an epoch after the first, from event to event."""
         _, cell, layer_norm, units = work.named(name)
-        job, _ = self.client().train({
-            "dataset": self.dataset,
-            "data": {
-                "context": 50,
-                "horizon": 10,
-                "scaling": "none",
-                "missing": "interpolate",
-                "base": "none",
-                "split": {"by": "series", "validation": 2 / 9},
-            },
-            "model": {"cell": cell, "layer_norm": layer_norm, "layers": [units, units], "output": "every_step"},
-            "training": {"epochs": EPOCHS.get(units, 1) + 1, "batch_size": 32, "loss": "mse", "seed": 42},
-        })
+        order = lesson.order(self.dataset, EPOCHS.get(units, 1) + 1)
+        order["data"]["split"] = {"by": "series", "validation": 2 / 9}
+        order["model"] |= {"cell": cell, "layer_norm": layer_norm, "layers": [units, units]}
+        job, _ = self.client().train(order)
         at = [moment(event["at"]) for event in self.events(job["id"]) if event["kind"] == "epoch"]
         return (at[-1] - at[0]) / (len(at) - 1), job["metrics"]["validation"]["last_time_step_mse"]
 

@@ -44,10 +44,9 @@ pub(crate) fn train(
 ) -> Result<TrainSpec, Vec<FieldError>> {
     let mut errors = Vec::new();
     let TrainRequest { name, dataset, data, model, training } = request;
-    let asked = data.clone();
-    let data = resolve_data(data, &model, training.loss, profile, &mut errors);
-    let windows = automatic::windows(&asked, profile, data.horizon) / data.stride as u64;
-    let defaults = automatic::training(&training, &asked, &model.head, windows.max(1));
+    let is_split_open = data.split.is_none();
+    let (data, windows) = resolve_data(data, &model, training.loss, profile, &mut errors);
+    let defaults = automatic::training(&training, is_split_open, &model.head, windows);
     let training = training.with(defaults);
     let mut spec = TrainSpec { name: name.unwrap_or_default(), dataset, data, model, training };
     check_split(&spec.data.split, profile, &mut errors);
@@ -65,13 +64,14 @@ pub(crate) fn train(
     Ok(spec)
 }
 
+/// The data, and about how many training windows an epoch has.
 fn resolve_data(
     mut data: DataRequest,
     model: &ModelSpec,
     loss: Option<Loss>,
     profile: &Profile,
     errors: &mut Vec<FieldError>,
-) -> DataSpec {
+) -> (DataSpec, u64) {
     resolve_columns(&mut data, profile, errors);
     let usual = || data.resample.map_or_else(|| profile.season(), |resample| resample.every.season());
     let season = data.season.unwrap_or_else(usual);
@@ -81,7 +81,7 @@ fn resolve_data(
     let room = longest.saturating_sub(horizon).max(1);
     let context = data.context.unwrap_or_else(|| automatic::context(horizon, season).min(room));
     let future_window = future_window(&data, horizon, errors);
-    let windows = automatic::windows(&data, profile, horizon);
+    let windows = automatic::windows(data.resample, profile, horizon);
     let spec = DataSpec {
         future_window,
         context,
@@ -102,7 +102,8 @@ fn resolve_data(
         recency: data.recency,
     };
     check_windows(&spec, is_open, longest, errors);
-    spec
+    let windows = (windows / spec.stride as u64).max(1);
+    (spec, windows)
 }
 
 /// Whether a window fits the longest series. Unknown points may stand before the first one for what was not asked for:

@@ -6,8 +6,8 @@
 use super::values;
 use crate::dataset::Profile;
 use crate::order::{
-    Base, Clip, DataRequest, Differencing, Head, Loss, Missing, ModelSpec, Optimizer, Scaling, ScalingKind,
-    ScalingScope, Schedule, Split, TrainingDefaults, TrainingRequest,
+    Base, Clip, DataRequest, Head, Loss, Missing, ModelSpec, Optimizer, Resample, Scaling, ScalingKind, ScalingScope,
+    Schedule, Split, TrainingDefaults, TrainingRequest,
 };
 
 /// The windows of an epoch, at most.
@@ -50,7 +50,7 @@ pub(super) fn missing(request: &DataRequest) -> Missing {
 pub(super) fn base(request: &DataRequest, model: &ModelSpec, loss: Option<Loss>) -> Base {
     let in_units = model.head == (Head::NegativeBinomial {}) || matches!(loss, Some(Loss::Smape | Loss::Mase));
     let automatic = match request.differencing {
-        Some(Differencing { .. }) => Base::None,
+        Some(_) => Base::None,
         None if in_units => Base::None,
         None => Base::SeasonalNaive,
     };
@@ -65,10 +65,10 @@ pub(super) fn context(horizon: usize, season: usize) -> usize {
 }
 
 /// The number of training windows, about.
-pub(super) fn windows(request: &DataRequest, profile: &Profile, horizon: usize) -> u64 {
-    let points = match request.resample {
+pub(super) fn windows(resample: Option<Resample>, profile: &Profile, horizon: usize) -> u64 {
+    let points = match resample {
         None => profile.points,
-        Some(_) => (values::longest(request.resample, profile) as u64).saturating_mul(profile.series),
+        Some(_) => (values::longest(resample, profile) as u64).saturating_mul(profile.series),
     };
     // What is held back, and the targets of the last window.
     let ends = profile.series.saturating_mul(3).saturating_mul(horizon as u64);
@@ -83,9 +83,8 @@ pub(super) fn stride(request: &DataRequest, windows: u64) -> usize {
 
 /// The defaults of a training on this number of windows per epoch. With a request's own number of epochs they are
 /// Keras's.
-pub(super) fn training(request: &TrainingRequest, data: &DataRequest, head: &Head, windows: u64) -> TrainingDefaults {
-    let keras =
-        TrainingDefaults { loss: head.default_loss(), refit: data.split.is_none(), ..TrainingDefaults::keras(head) };
+pub(super) fn training(request: &TrainingRequest, is_split_open: bool, head: &Head, windows: u64) -> TrainingDefaults {
+    let keras = TrainingDefaults { loss: head.default_loss(), refit: is_split_open, ..TrainingDefaults::keras(head) };
     if request.epochs.is_some() {
         return keras;
     }

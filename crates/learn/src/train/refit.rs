@@ -33,11 +33,12 @@ pub(super) fn refit<'t>(
     );
     emit(sink, TrainerEvent::Info { code: "refit".to_owned(), detail })?;
     let (state, _) = trainer.run(&mut |event| match event {
-        // The epochs in the store are those of the first training.
-        TrainerEvent::Started { .. } | TrainerEvent::Epoch { .. } | TrainerEvent::Epochs { .. } => {
-            ControlFlow::Continue(())
-        }
-        TrainerEvent::Warning { .. } | TrainerEvent::Info { .. } => ControlFlow::Continue(()),
+        // The epochs and warnings in the store are those of the first training.
+        TrainerEvent::Started { .. }
+        | TrainerEvent::Epoch { .. }
+        | TrainerEvent::Epochs { .. }
+        | TrainerEvent::Warning { .. }
+        | TrainerEvent::Info { .. } => ControlFlow::Continue(()),
         TrainerEvent::Progress { fraction, eta_seconds } => {
             sink(TrainerEvent::Progress { fraction: 0.5 + fraction / 2.0, eta_seconds })
         }
